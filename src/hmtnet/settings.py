@@ -1,0 +1,140 @@
+"""Plain mappings to typed dataclasses: the one door between configuration and code.
+
+Hydra composes a mapping; everything below the command line works with frozen dataclasses. The
+conversion is strict: an unknown key names the nearest known one, a wrong type or a value outside a
+``Literal`` says what was expected, and nothing is dropped silently.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar, Union
+
+from hmtnet.errors import SettingsError, nearest
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Build the dataclass ``cls`` from a mapping, strictly.
+
+    Supported field types: ``bool``, ``int``, ``float``, ``str``, ``None`` in a union, ``Literal``,
+    nested dataclasses, ``tuple[X, ...]``, fixed tuples, ``dict[str, X]`` and ``Any``. A class may
+    check its values across fields in ``__post_init__`` by raising ``ValueError``.
+
+    Args:
+        cls: A dataclass.
+        values: Keys and plain values (no OmegaConf objects).
+        where: The dotted path of ``values`` in the whole configuration, for messages.
+
+    Raises:
+        SettingsError: An unknown or missing key, a wrong type, or a value that ``cls`` refuses.
+    """
+    if not isinstance(values, Mapping):
+        raise SettingsError(
+            f"Setting '{where or cls.__name__}': expected a group of settings, found {values!r}."
+        )
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in fields:
+            raise SettingsError(
+                f"Unknown setting '{_join(where, str(key))}'.{nearest(str(key), fields)}"
+            )
+    given: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in values:
+            given[name] = _convert(hints[name], values[name], _join(where, name))
+        elif (
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        ):
+            raise SettingsError(f"Setting '{_join(where, name)}' is required and was not given.")
+    try:
+        return cls(**given)
+    except ValueError as error:
+        raise SettingsError(f"Settings '{where or cls.__name__}': {error}") from error
+
+
+def plain(settings: Any) -> Any:
+    """Turn nested dataclasses and tuples into JSON-ready mappings, lists and scalars."""
+    if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
+        return {f.name: plain(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
+    if isinstance(settings, Mapping):
+        return {str(key): plain(value) for key, value in settings.items()}
+    if isinstance(settings, (list, tuple)):
+        return [plain(value) for value in settings]
+    return settings
+
+
+def _join(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one return a type
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        return _convert_union(arguments, value, where)
+    if origin is Literal:
+        if value in arguments and type(value) in {type(a) for a in arguments}:
+            return value
+        known = [str(a) for a in arguments]
+        raise SettingsError(
+            f"Setting '{where}': {value!r} is not one of {', '.join(known)}."
+            + (nearest(value, known) if isinstance(value, str) else "")
+        )
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return value if isinstance(value, hint) else build(hint, value, where)
+    if origin is tuple:
+        return _convert_tuple(arguments, value, where)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise _mismatch(where, "a mapping", value)
+        return {str(k): _convert(arguments[1], v, _join(where, str(k))) for k, v in value.items()}
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in arguments:
+        return None
+    choices = [a for a in arguments if a is not type(None)]
+    errors = []
+    for choice in choices:
+        try:
+            return _convert(choice, value, where)
+        except SettingsError as error:
+            errors.append(error)
+    raise errors[-1]
+
+
+def _convert_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise _mismatch(where, "a list", value)
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return tuple(_convert(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value))
+    if len(arguments) != len(value):
+        raise _mismatch(where, f"a list of {len(arguments)} values", value)
+    pairs = zip(arguments, value, strict=True)
+    return tuple(_convert(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(pairs))
+
+
+def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise _mismatch(where, "a finite number", value)
+        return float(value)
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if hint in (str, bool) and isinstance(value, hint):
+        return value
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if hint not in names:
+        raise TypeError(f"Setting '{where}': fields of type {hint!r} are not supported.")
+    raise _mismatch(where, names[hint], value)
+
+
+def _mismatch(where: str, expected: str, found: Any) -> SettingsError:
+    return SettingsError(f"Setting '{where}': expected {expected}, found {found!r}.")
