@@ -1,0 +1,97 @@
+# The day's work, by name. `make help` lists it.
+#
+# A virtual environment is made in .venv and filled when it is missing or when pyproject.toml or
+# constraints.txt have changed; nothing needs to be activated. Settings of a run are passed in ARGS:
+#
+#     make train ARGS="size=small trainer=gpu"
+
+VENV ?= .venv
+ARGS ?=
+# The first of these that is a supported Python; `make PYTHON=/path/to/python …` takes another.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do \
+	$$p -c $(SUPPORTED) >/dev/null 2>&1 && echo $$p && break; done)
+SUPPORTED := 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
+
+BIN := $(VENV)/bin
+PIP := "$(BIN)/python" -m pip install --disable-pip-version-check
+PYTEST := "$(BIN)/python" -m pytest -n auto --maxprocesses 8
+
+# Stamps lie inside the environment, so they vanish with it. Each is touched only after its step has
+# succeeded: an interrupted step is done again.
+MADE := $(VENV)/.made
+RUN := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep \
+	test test-full lint format typecheck clean
+
+##@ Start
+
+help: ## Show this list
+	@[ -t 1 ] && bold=$$(printf '\033[1m') blue=$$(printf '\033[36m') off=$$(printf '\033[0m'); \
+	awk -F ':.*## ' -v b="$$bold" -v c="$$blue" -v o="$$off" \
+		'BEGIN { print "Usage: make <target> [ARGS=\"setting=value …\"]" } \
+		/^##@ / { printf "\n%s%s%s\n", b, substr($$0, 5), o } \
+		/^[a-z0-9-]+:.*## / { printf "  %s%-14s%s %s\n", c, $$1, o, $$2 }' Makefile
+
+setup: $(DEV) ## Make .venv with everything for running and developing
+	@echo "$(VENV) is ready."
+
+##@ Run
+
+train: $(RUN) ## Train all stages on the demo set and print the result
+	"$(BIN)/hmtnet" train $(ARGS)
+
+train-stage1: $(RUN) ## Train stage 1, grading
+	"$(BIN)/hmtnet" train 'stages=[grading]' $(ARGS)
+
+train-stage2: $(RUN) ## Train stage 2, SFEN; reuses a finished stage 1
+	"$(BIN)/hmtnet" train 'stages=[grading,sfen]' $(ARGS)
+
+train-stage3: $(RUN) ## Train stage 3, joint HMTNet; reuses finished stages
+	"$(BIN)/hmtnet" train 'stages=[grading,sfen,joint]' $(ARGS)
+
+sweep: $(RUN) ## Example: two learning rates for stage 2; stage 1 is trained once
+	"$(BIN)/hmtnet" train -m system.sfen.optimizer.lr=1e-4,3e-4 $(ARGS)
+
+##@ Develop
+
+test: $(DEV) ## Run the tests, with coverage
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not full" \
+		--cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+
+test-full: $(DEV) ## Run all tests, also those that take minutes or need a package index
+	OMP_NUM_THREADS=1 $(PYTEST) $(ARGS)
+
+lint: $(DEV) ## Check style
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+
+format: $(DEV) ## Repair what style can be repaired by itself
+	"$(BIN)/ruff" check --fix .
+	"$(BIN)/ruff" format .
+
+typecheck: $(DEV) ## Check types
+	"$(BIN)/mypy"
+
+clean: ## Remove caches and build leftovers; runs and .venv stay
+	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(MADE):
+	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c $(SUPPORTED) || { \
+		echo "hmtnet needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is none of them." \
+			"Install one, or name it: make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
+	@echo "Making $(VENV) and installing into it. This takes a few minutes, and several GB, once."
+	"$(PYTHON)" -m venv --clear "$(VENV)"
+	@touch "$@"
+
+$(RUN): $(MADE) pyproject.toml constraints.txt
+	$(PIP) -c constraints.txt -e .
+	@touch "$@"
+
+$(DEV): $(RUN)
+	$(PIP) -c constraints.txt -e ".[dev]"
+	@touch "$@"

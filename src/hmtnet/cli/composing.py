@@ -1,0 +1,120 @@
+"""Hydra at the edge: overrides in, plain values out."""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+import hmtnet
+from hmtnet.errors import SettingsError
+
+Job = Callable[[dict[str, Any]], float]
+
+# key=value, where the key is a path of names; no sign in front.
+PLAIN_OVERRIDE = re.compile(r"^(?P<key>[A-Za-z_][\w.]*)=")
+
+
+def conf_folder() -> Path:
+    """Return the folder of the configuration: of the checkout, else of the installed package."""
+    package = Path(hmtnet.__file__).parent
+    for folder in (package.parents[1] / "conf", package / "conf"):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise SettingsError(f"No configuration beside {package}: reinstall hmtnet.")
+
+
+def run_composed(root: str, arguments: Sequence[str], job: Job) -> None:
+    """Compose ``conf/<root>.yaml`` with overrides and run ``job``, once or as a multirun.
+
+    Args:
+        root: Name of the composed root.
+        arguments: Hydra's command line: overrides and flags such as ``-m``.
+        job: Gets the resolved values, returns the objective (for a sweeper that searches).
+
+    Raises:
+        SettingsError: Hydra cannot compose what is asked for.
+    """
+    _log_to_stderr()
+    folder = conf_folder()
+    words = [_override_or_add(word, folder) for word in arguments]
+    command_line = sys.argv
+
+    def with_values(config: DictConfig) -> float:
+        # Lightning starts the other processes of a multi-device run by this process's own words.
+        sys.argv = command_line
+        try:
+            values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        except MissingMandatoryValue as error:
+            raise SettingsError(
+                f"Setting '{error.full_key}' is required: give {error.full_key}=<value>."
+            ) from error
+        except OmegaConfBaseException as error:
+            raise SettingsError(f"The configuration does not resolve: {error}") from error
+        assert isinstance(values, dict)
+        return job({str(key): value for key, value in values.items()})
+
+    # Hydra then raises what went wrong instead of printing it and leaving.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = [f"hmtnet {root}", *words]
+    try:
+        hydra.main(config_path=str(folder), config_name=root, version_base="1.3")(with_values)()
+    except HydraException as error:
+        raise SettingsError(_first_lines(error)) from error
+    finally:
+        sys.argv = command_line
+
+
+def is_multirun() -> bool:
+    """Whether the running job is one of a multirun's."""
+    return bool(HydraConfig.get().mode == RunMode.MULTIRUN)
+
+
+def launches_in_process() -> bool:
+    """Whether a multirun's jobs are run by this machine's own processes."""
+    target = str(HydraConfig.get().launcher.get("_target_", ""))
+    return "submitit" not in target
+
+
+def sweep_name() -> str:
+    """Return the name of the multirun's folder, which is unique to it."""
+    return Path(HydraConfig.get().sweep.dir).name
+
+
+def _override_or_add(word: str, folder: Path) -> str:
+    """Let a plain ``key=value`` through to our own door.
+
+    Hydra refuses keys that a mapping does not list yet, also where any key is allowed
+    (``data.columns={image: name}``), and its message knows no nearest name. With ``++`` it sets the
+    key in any case, and the typed settings then accept it or say what was probably meant.
+    """
+    match = PLAIN_OVERRIDE.match(word)
+    if match is None:
+        return word
+    key = match["key"]
+    is_group = "." not in key and (folder / key).is_dir()
+    return word if is_group or key.startswith("hydra.") else f"++{word}"
+
+
+def _first_lines(error: HydraException) -> str:
+    """Keep Hydra's message without its search path."""
+    return str(error).split("\nConfig search path", maxsplit=1)[0].strip()
+
+
+def _log_to_stderr() -> None:
+    logger = logging.getLogger("hmtnet")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

@@ -1,0 +1,54 @@
+"""The command line. Nothing heavy is imported before a command is known."""
+
+import sys
+from collections.abc import Sequence
+
+from hmtnet import __version__
+from hmtnet.errors import HmtnetError, nearest
+
+HELP = """\
+hmtnet: judge super-resolved images without a reference.
+
+usage: hmtnet COMMAND [settings]
+
+commands
+  train    train a chain of stages, and show how good the result is
+             hmtnet train                                     the demo, in minutes
+             hmtnet train data=qads split=content size=full   a dataset of yours
+             hmtnet train -m system.sfen.optimizer.lr=1e-4,3e-4    a sweep
+
+  hmtnet train --help lists every setting and its value.
+  hmtnet --version
+
+exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message), 130 interrupted.
+"""
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0 if words else BAD_INPUT
+    if words[0] == "--version":
+        print(f"hmtnet {__version__}")
+        return 0
+    try:
+        return _run(words[0], words[1:])
+    except HmtnetError as error:
+        print(f"hmtnet: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("hmtnet: interrupted; the same command resumes.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(command: str, rest: list[str]) -> int:
+    if command == "train":
+        from hmtnet.cli.train import train
+
+        return train(rest)
+    raise HmtnetError(f"Unknown command '{command}'.{nearest(command, ['train'])}")

@@ -1,0 +1,113 @@
+"""``hmtnet train``: compose, run the chain, show the result."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hmtnet.artifact import predictions as prediction_files
+from hmtnet.artifact import store
+from hmtnet.cli.composing import is_multirun, launches_in_process, run_composed, sweep_name
+from hmtnet.data.datamodule import Subset
+from hmtnet.data.grades import Grades
+from hmtnet.errors import SettingsError
+from hmtnet.experiment.baseline import write_baselines
+from hmtnet.experiment.chain import ChainResult, run_chain
+from hmtnet.experiment.settings import TrainSettings, train_settings
+from hmtnet.report import Row, as_records, closing_table, heading, summarise
+from hmtnet.report.plots import confusion_plot, mos_label, result_picture, scatter
+
+log = logging.getLogger(__name__)
+
+# What a sweeper is told where the objective is undefined: the worst value an SRCC can have, since
+# a NaN would end the search.
+WORST = -1.0
+
+
+def train(arguments: Sequence[str]) -> int:
+    """Run ``hmtnet train`` with Hydra's overrides and return the exit code."""
+    run_composed("train", arguments, _job)
+    return 0
+
+
+def _job(values: dict[str, Any]) -> float:
+    as_json = values.pop("format") == "json"
+    settings, system = train_settings(values)
+    if is_multirun():
+        settings = _for_sweep(settings)
+    elif settings.evaluate.test is None:
+        settings = replace(settings, evaluate=replace(settings.evaluate, test=True))
+    result = run_chain(settings, system)
+    if result.is_helper:
+        return WORST
+    _show(settings, result, as_json)
+    objective = result.stages[-1].objective
+    if objective is None:
+        log.warning("The validation SRCC is undefined: all scores, or all labels, are equal.")
+    return WORST if objective is None else objective
+
+
+def _for_sweep(settings: TrainSettings) -> TrainSettings:
+    """Adapt the settings of one job of a multirun."""
+    if settings.trainer.devices > 1 and launches_in_process():
+        raise SettingsError(
+            f"trainer.devices={settings.trainer.devices} under multirun: every process that "
+            "Lightning starts would run the whole sweep again. Give each job one device "
+            "(trainer.devices=1), or launch jobs on a cluster (hydra/launcher=submitit_slurm)."
+        )
+    logger = replace(settings.logger, group=settings.logger.group or sweep_name())
+    evaluate = replace(settings.evaluate, test=bool(settings.evaluate.test))
+    return replace(settings, logger=logger, evaluate=evaluate)
+
+
+def _show(settings: TrainSettings, result: ChainResult, as_json: bool) -> None:
+    """Print the closing table and draw the last stage's result."""
+    manifest, split, last = result.manifest, result.split, result.stages[-1]
+    subset: Subset = "test" if settings.evaluate.test else "val"
+    subsets: tuple[Subset, ...] = ("val", "test") if subset == "test" else ("val",)
+    grades = Grades(tuple(store.read_meta(last.directory.path)["grades"]["edges_unit"]))
+    capped = settings.trainer.debug.active
+    rows = []
+    if not capped:  # a capped run predicts a part of the images; baselines beside it would mislead
+        folder = last.directory.path.parent
+        for baseline, path in write_baselines(folder, manifest, split, grades, subsets):
+            if path is None:
+                log.info("%s: not applicable, %s", baseline.name, baseline.reason)
+            else:
+                rows.append(_row(baseline.name, path, subsets))
+    for stage in result.stages:
+        note = "capped by trainer.debug: these numbers mean nothing" if capped else ""
+        rows.append(_row(stage.stage, stage.directory.predictions, subsets, note))
+    if as_json:
+        runs = {stage.stage: str(stage.directory.path) for stage in result.stages}
+        document = {
+            "dataset": manifest.name,
+            "label_kind": manifest.label_kind,
+            "split": split.id,
+            "leaky": split.leaky,
+            "runs": runs,
+            "results": as_records(rows),
+        }
+        print(json.dumps(document, indent=2))
+        return
+    shown = prediction_files.read(last.directory.predictions).select(subset)
+    title = heading(
+        manifest.name, split.protocol, subset, len(shown), manifest.label_kind, leaky=split.leaky
+    )
+    print(f"\n{closing_table(rows, title, subset)}")
+    label = mos_label(manifest.label_kind, *manifest.mos_range)
+    caption = f"{last.stage} on {manifest.name}, {subset} images"
+    folder = last.directory.path
+    scatter(shown, folder / "scatter.png", caption, label)
+    if shown.probabilities.shape[1]:
+        confusion_plot(shown, folder / "grades.png", caption)
+        result_picture(shown, folder / "result.png", caption, label)
+    print(f"\npictures and predictions: {folder}")
+
+
+def _row(name: str, path: Path, subsets: Sequence[Subset], note: str = "") -> Row:
+    found = prediction_files.read(path)
+    test = summarise(found, "test") if "test" in subsets else None
+    return Row(name, summarise(found, "val"), test, note)

@@ -1,0 +1,1 @@
+"""From folders of images and scores to batches: records, manifests, splits, grades, pixels."""

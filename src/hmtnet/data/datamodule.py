@@ -1,0 +1,151 @@
+"""From a manifest and a split to batches of whole images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import lightning as L
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from hmtnet.data.augment import Augment
+from hmtnet.data.batch import Batch, Sample
+from hmtnet.data.crops import CropSettings, pad_to, random_corners, tile_corners
+from hmtnet.data.images import ImageStore
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.sampler import Draw, EpochSampler
+from hmtnet.data.split import Split
+
+Subset = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoaderSettings:
+    """How batches are made; nothing here may change a result.
+
+    Attributes:
+        workers: Processes that prepare images; 0 prepares them in the main process.
+        pin_memory: Whether batches are put into page-locked memory (GPU only).
+    """
+
+    workers: int = 0
+    pin_memory: bool = False
+
+
+class ImageDataset(Dataset[Sample]):
+    """Whole images with the places of their crops, addressed by ``Draw``."""
+
+    def __init__(
+        self,
+        store: ImageStore,
+        unit_scores: np.ndarray,
+        crops: CropSettings,
+        seed: int,
+        augment: Augment | None,
+        with_reference: bool = False,
+    ) -> None:
+        self.store = store
+        self.unit_scores = unit_scores
+        self.crops = crops
+        self.seed = seed
+        self.augment = augment
+        self.with_reference = with_reference
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        """Prepare one image: augment (training only), pad if too small, place the crops."""
+        rng = np.random.default_rng(np.random.SeedSequence([self.seed, draw.epoch, draw.row]))
+        image = self.store[draw.row]
+        reference = self.store.reference(draw.row) if self.with_reference else None
+        if self.augment is not None:
+            image, reference = self.augment(image, reference, int(rng.integers(2**31)))
+        image = pad_to(image, self.crops.size)
+        height, width = image.shape[:2]
+        if self.augment is not None:
+            corners = random_corners(height, width, self.crops, rng)
+        else:
+            corners = tile_corners(height, width, self.crops)
+        if reference is not None:
+            reference = pad_to(reference, self.crops.size)
+        return Sample(
+            row=draw.row,
+            pixels=_to_tensor(image),
+            corners=corners,
+            mos=float(self.unit_scores[draw.row]),
+            luck=float(rng.random()),
+            reference=None if reference is None else _to_tensor(reference),
+        )
+
+
+class QualityData(L.LightningDataModule):
+    """The loaders of one stage.
+
+    Args:
+        manifest: The dataset.
+        split: Which rows train, validate and test.
+        store: The decoded images.
+        crops: How an image is looked at.
+        batch_size: Images a batch and process.
+        augment: Quality-preserving operations for training images.
+        seed: Seed of order, augmentation and crops.
+        loader: Workers and memory.
+        with_reference: Whether samples carry their reference image.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        split: Split,
+        store: ImageStore,
+        crops: CropSettings,
+        batch_size: int,
+        augment: Sequence[str] = (),
+        seed: int = 0,
+        loader: LoaderSettings | None = None,
+        with_reference: bool = False,
+    ) -> None:
+        super().__init__()
+        self.split = split
+        self.crops = crops
+        self.batch_size = batch_size
+        self.seed = seed
+        self.loader = loader or LoaderSettings()
+        unit = manifest.to_unit(np.array([record.mos for record in manifest.records]))
+        self._drawn = ImageDataset(store, unit, crops, seed, Augment(augment), with_reference)
+        self._tiled = ImageDataset(store, unit, crops, seed, None, with_reference)
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Random crops of augmented training images, in an order that changes by epoch."""
+        return self._make(self._drawn, self.split.train, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """Tiles of the validation images."""
+        return self._make(self._tiled, self.split.val, shuffle=False)
+
+    def tiled(self, subset: Subset) -> DataLoader[Sample]:
+        """Tiles of a subset's images, each image once, in this process alone."""
+        return self._make(self._tiled, getattr(self.split, subset), shuffle=False, alone=True)
+
+    def _make(
+        self, dataset: ImageDataset, rows: Sequence[int], shuffle: bool, alone: bool = False
+    ) -> DataLoader[Sample]:
+        trainer = self.trainer
+        rank, world = (
+            (0, 1) if trainer is None or alone else (trainer.global_rank, trainer.world_size)
+        )
+        # A last batch of one or two images would give batch norms and ranking losses nothing to
+        # compare; training drops it (other images next epoch) unless it is the only batch.
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=EpochSampler(rows, self.seed, shuffle, rank, world),
+            drop_last=shuffle and len(rows) // world >= self.batch_size,
+            num_workers=self.loader.workers,
+            persistent_workers=self.loader.workers > 0 and not alone,
+            pin_memory=self.loader.pin_memory,
+            collate_fn=Batch.collate,
+        )
+
+
+def _to_tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,0 +1,198 @@
+"""Pixels: files decoded to 8-bit RGB, once."""
+
+import struct
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tqdm import tqdm
+
+from hmtnet.data.digests import thread_count
+from hmtnet.data.manifest import Manifest
+from hmtnet.errors import DataError, listed
+
+Pixels = npt.NDArray[np.uint8]
+
+MAX_PIXELS = 100_000_000  # 300 MB as RGB; a file that claims more is damaged or hostile
+
+# Modes of 8 bits or fewer a channel that have one meaning in RGB.
+_MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "LA", "PA", "CMYK", "YCbCr"})
+# What Pillow raises for damaged files, beside its own UnidentifiedImageError (an OSError).
+_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error)
+
+
+def decode(path: Path) -> Pixels:
+    """Decode an image file to 8-bit RGB.
+
+    Grey, palette and CMYK images are converted, an alpha channel that is opaque everywhere is
+    dropped. Nothing is guessed: more than 8 bits a channel, or transparency, would need a decision
+    about how viewers saw the image, so both are refused. Orientation notes of cameras (EXIF) and
+    colour profiles are ignored: the scores belong to the stored pixels, and references and crops
+    lie on their grid. Of several frames the first counts.
+
+    Args:
+        path: A file that Pillow can read.
+
+    Returns:
+        (H, W, 3) uint8, RGB, read-only.
+
+    Raises:
+        DataError: The file is missing, damaged, too large, transparent, or has more than 8 bits.
+    """
+    try:
+        with Image.open(path) as image:
+            _check_header(image, path)
+            image.load()
+            rgb = _to_rgb(image, path)
+    except Image.DecompressionBombError as error:
+        raise DataError(f"Image '{path}' is refused: {error}") from error
+    except FileNotFoundError as error:
+        raise DataError(f"Image '{path}' does not exist.") from error
+    except _DAMAGED as error:
+        raise DataError(
+            f"Image '{path}' cannot be decoded ({error}); {_look(path)}. Copy it anew from the "
+            "dataset, or remove its label."
+        ) from error
+    pixels = np.asarray(rgb)
+    pixels.flags.writeable = False
+    return pixels
+
+
+class ImageStore:
+    """Decoded images and reference images of chosen rows of a manifest.
+
+    Args:
+        manifest: The dataset.
+        rows: The rows that will be asked for.
+        cache: ``memory`` decodes all of them now, by several threads, and keeps H·W·3 bytes an
+            image; ``none`` decodes at each use.
+        references: Whether ``memory`` keeps the reference images too. One that several images
+            share is kept once.
+
+    Raises:
+        DataError: Images cannot be decoded (``memory``); all of them are listed.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        rows: Iterable[int],
+        cache: Literal["memory", "none"] = "memory",
+        references: bool = False,
+    ) -> None:
+        self.manifest = manifest
+        self.rows = tuple(rows)
+        self._kept: dict[str, Pixels] = {}
+        if cache == "memory":
+            chosen = [manifest.records[row] for row in self.rows]
+            names = [record.image for record in chosen]
+            if references:
+                names += [r.reference_image for r in chosen if r.reference_image is not None]
+            self._kept = _decode_all(manifest.root, names)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Pixels:
+        """Return the image of a row: (H, W, 3) uint8, RGB, read-only."""
+        return self._get(self.manifest.records[row].image)
+
+    def reference(self, row: int) -> Pixels:
+        """Return the reference image of a row: (H, W, 3) uint8, RGB, read-only.
+
+        Raises:
+            DataError: The row has no reference image.
+        """
+        record = self.manifest.records[row]
+        if record.reference_image is None:
+            raise DataError(
+                f"Image '{record.image}' of dataset '{self.manifest.name}' has no reference image, "
+                "which full-reference methods need. Use a dataset with references, or a "
+                "no-reference method."
+            )
+        return self._get(record.reference_image)
+
+    def _get(self, name: str) -> Pixels:
+        kept = self._kept.get(name)
+        return decode(self.manifest.root / name) if kept is None else kept
+
+
+def _decode_all(root: Path, names: Iterable[str]) -> dict[str, Pixels]:
+    wanted = sorted(set(names))
+
+    def attempt(name: str) -> Pixels | DataError:
+        try:
+            return decode(root / name)
+        except DataError as error:
+            return error
+
+    with ThreadPoolExecutor(thread_count()) as pool:
+        results = list(
+            tqdm(
+                pool.map(attempt, wanted),
+                desc=f"decoding {root.name}",
+                total=len(wanted),
+                unit="image",
+            )
+        )
+    failures = [result for result in results if isinstance(result, DataError)]
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise DataError(
+            f"{len(failures)} of {len(wanted)} images cannot be used: {listed(failures)}"
+        )
+    return {
+        n: pixels
+        for n, pixels in zip(wanted, results, strict=True)
+        if isinstance(pixels, np.ndarray)
+    }
+
+
+def _check_header(image: Image.Image, path: Path) -> None:
+    """Refuse, before any pixel is decoded, what cannot be 8-bit RGB of a sensible size."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"Image '{path}' claims {width}×{height} pixels; at most {MAX_PIXELS // 10**6} "
+            "megapixels are decoded. Crop it, or remove its label."
+        )
+    # Pillow quietly reduces 16-bit RGB to 8 bits; only the raw mode of its tiles tells.
+    deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+    if deep or image.mode not in _MODES:
+        raise DataError(
+            f"Image '{path}' stores pixels as '{image.mode}'{' of 16 bits' if deep else ''}; "
+            "expected 8 bits a channel. Convert it the way the viewers saw it."
+        )
+
+
+def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        lowest = rgba.getchannel("A").getextrema()[0]
+        if lowest != 255:
+            raise DataError(
+                f"Image '{path}' is transparent in places (alpha down to {lowest} of 255), so its "
+                "looks depend on the background. Flatten it onto the one the viewers saw."
+            )
+        return rgba.convert("RGB")
+    return image.convert("RGB")
+
+
+def _look(path: Path) -> str:
+    """Say what a file that is no image looks like."""
+    if path.is_dir():
+        return "it is a folder"
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(16)
+        size = path.stat().st_size
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    if start.startswith(b"version https://"):
+        return "it is a Git LFS pointer, not the image itself"
+    return f"it has {size} bytes and starts with {start!r}" if size else "it is empty"

@@ -1,0 +1,231 @@
+"""Anyone's folder of images with a CSV of scores.
+
+The table has a row an image and a header with ``image`` and ``mos`` and, optionally, ``reference``,
+``method``, ``scale``, ``reference_image`` and ``mos_std``; other names are mapped by
+``data.columns``, further columns are ignored. It may be separated by commas, semicolons or tabs.
+Nothing in a table tells what its scores mean: range, direction and label kind are declared.
+"""
+
+import csv
+import io
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.readers.folder import LOSSLESS, contents, decode_text, find_root
+from hmtnet.data.record import Record
+from hmtnet.data.settings import DataSettings
+from hmtnet.errors import DataError, SettingsError, listed, nearest
+
+_COLUMNS = ("image", "mos", "reference", "method", "scale", "reference_image", "mos_std")
+_REQUIRED = _COLUMNS[:2]
+_IMAGES = (
+    *LOSSLESS,
+    ".jpg",
+    ".jpeg",
+    ".gif",
+)  # what counts as an image when looking for left-overs
+
+Rows = list[tuple[int, dict[str, str]]]  # line number, our column name to text
+
+
+def read(settings: DataSettings) -> Manifest:
+    """Read a folder that a CSV describes.
+
+    A label without an image is an error. An image without a label is counted in a logged warning
+    and left out: a table may describe a part of a folder.
+
+    Args:
+        settings: ``range``, ``direction`` and ``label_kind`` are required; ``table`` where the root
+            holds more than one ``.csv``; ``images`` where the names in the table start in a
+            sub-folder (reference images may start there or in the root).
+
+    Raises:
+        SettingsError: A declaration or column is missing or unknown.
+        DataError: The table or an image is missing, malformed, or lies outside the root.
+    """
+    if settings.range is None or settings.direction is None or settings.label_kind is None:
+        raise SettingsError(_undeclared(settings))
+    unknown = [key for key in settings.columns if key not in _COLUMNS]
+    if unknown:
+        raise SettingsError(
+            f"Unknown column 'data.columns.{unknown[0]}'.{nearest(unknown[0], _COLUMNS)} "
+            "Write data.columns={our name: name in the table}."
+        )
+    root = find_root(settings)
+    folder = _inside(root, settings.images or ".", "data.images")
+    if not folder.is_dir():
+        raise DataError(f"data.images='{settings.images}' is no folder; {contents(root)}.")
+    table = _find_table(root, settings.table)
+    rows = _read_rows(table, settings.columns)
+    records = _to_records(table, rows, root, folder)
+    _warn_of_unlabelled(root, folder, records)
+    return Manifest.create(
+        settings.dataset,
+        root,
+        records,
+        label_kind=settings.label_kind,
+        mos_range=settings.range,
+        higher_is_better=settings.direction == "higher",
+        licence=settings.licence or "",
+        citation=settings.citation or "",
+    )
+
+
+def _undeclared(settings: DataSettings) -> str:
+    examples = {"range": "[0,1]", "direction": "higher", "label_kind": "human"}
+    missing = [name for name in examples if getattr(settings, name) is None]
+    return (
+        f"A table does not tell what its scores mean: {listed(f'data.{n}' for n in missing)} must "
+        "be declared (lowest and highest possible MOS; whether higher or lower is better; whether "
+        "people or a formula gave it), for example "
+        f"{' '.join(f'data.{name}={examples[name]}' for name in missing)}."
+    )
+
+
+def _find_table(root: Path, name: str | None) -> Path:
+    if name is not None:
+        table = _inside(root, name, "data.table")
+        if not table.is_file():
+            raise DataError(f"The label table '{table}' does not exist; {contents(root)}.")
+        return table
+    tables = sorted(p for p in root.iterdir() if p.suffix.lower() == ".csv" and p.is_file())
+    if len(tables) != 1:
+        found = (
+            f"several: {listed(t.name for t in tables)}" if tables else f"none; {contents(root)}"
+        )
+        raise DataError(
+            f"Expected one label table (.csv) in '{root}', found {found}. Name it with data.table."
+        )
+    return tables[0]
+
+
+def _read_rows(table: Path, columns: dict[str, str]) -> Rows:
+    """Read the table's rows under our column names, blank ones left out."""
+    text = decode_text(table)
+    name_of = {ours: columns.get(ours, ours) for ours in _COLUMNS}
+    header: list[str] = []
+    for delimiter in ",;\t":
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        header = [cell.strip() for cell in next(lines, [])]
+        if all(name_of[ours] in header for ours in _REQUIRED):
+            break
+    else:
+        lines = csv.reader(io.StringIO(text, newline=""))
+        header = [cell.strip() for cell in next(lines, [])]
+    absent = [o for o in _COLUMNS if name_of[o] not in header and (o in _REQUIRED or o in columns)]
+    if absent:
+        theirs = name_of[absent[0]]
+        raise DataError(
+            f"The table '{table}' has no column {listed(repr(name_of[o]) for o in absent)} in its "
+            f"header ({listed(header, 10) or 'empty'}).{nearest(theirs, header)} Name the columns "
+            f"with data.columns={{{', '.join(f'{ours}: …' for ours in absent)}}}."
+        )
+    twice = [n for o, n in name_of.items() if header.count(n) > 1]
+    if twice:
+        raise DataError(f"The table '{table}' has more than one column {listed(twice)}.")
+    place = {ours: header.index(name) for ours, name in name_of.items() if name in header}
+    rows: Rows = []
+    wrong = []
+    for cells in lines:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            wrong.append(f"line {lines.line_num} has {len(cells)}")
+            continue
+        rows.append((lines.line_num, {ours: cells[i].strip() for ours, i in place.items()}))
+    if wrong:
+        raise DataError(
+            f"The table '{table}' has {len(header)} columns, but {listed(wrong)}. "
+            "Quote cells that contain the separator."
+        )
+    return rows
+
+
+def _to_records(table: Path, rows: Rows, root: Path, folder: Path) -> list[Record]:
+    faults: dict[str, list[str]] = defaultdict(list)
+    records = []
+    for line, row in rows:
+        try:
+            records.append(_to_record(row, root, folder))
+        except _CellError as error:
+            faults[error.what].append(f"line {line}: {error.cell!r}")
+    if faults:
+        found = [f"{len(items)} {what} ({listed(items)})" for what, items in faults.items()]
+        raise DataError(f"The table '{table}' (images in '{folder}') has {'; '.join(found)}.")
+    return records
+
+
+class _CellError(Exception):
+    """A cell that cannot be used; collected over the table, so that one error lists them all."""
+
+    def __init__(self, what: str, cell: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.cell = cell
+
+
+def _to_record(row: dict[str, str], root: Path, folder: Path) -> Record:
+    pristine = row.get("reference_image")
+    return Record(
+        image=_locate(row["image"], root, [folder]),
+        mos=_number(row["mos"], "MOS"),
+        reference=row.get("reference") or None,
+        method=row.get("method") or None,
+        scale=_scale(row["scale"]) if row.get("scale") else None,
+        reference_image=_locate(pristine, root, [folder, root]) if pristine else None,
+        mos_std=_number(row["mos_std"], "mos_std") if row.get("mos_std") else None,
+    )
+
+
+def _number(cell: str, what: str) -> float:
+    if not cell:
+        raise _CellError(f"rows without a {what}", cell)
+    try:
+        return float(cell)
+    except ValueError:
+        raise _CellError(f"cells where {what} should be a number", cell) from None
+
+
+def _scale(cell: str) -> int:
+    value = _number(cell, "scale")
+    if not (value.is_integer() and value > 0):
+        raise _CellError("cells where scale should be a whole number above 0", cell)
+    return int(value)
+
+
+def _locate(cell: str, root: Path, folders: Sequence[Path]) -> str:
+    """Return a named image's path relative to the root; the image must exist below it."""
+    path = PurePosixPath(cell.replace("\\", "/"))
+    if not path.name:
+        raise _CellError("rows without an image name", cell)
+    if path.is_absolute() or ".." in path.parts:
+        raise _CellError("names that leave the dataset's folder", cell)
+    for folder in folders:
+        if (folder / path).is_file():
+            return (folder / path).relative_to(root).as_posix()
+    raise _CellError("labels without an image", cell)
+
+
+def _inside(root: Path, relative: str, setting: str) -> Path:
+    path = root / relative
+    if not path.resolve().is_relative_to(root.resolve()) or ".." in Path(relative).parts:
+        raise DataError(
+            f"{setting}='{relative}' leaves the dataset's folder '{root}'. Name it relative to it."
+        )
+    return path
+
+
+def _warn_of_unlabelled(root: Path, folder: Path, records: Sequence[Record]) -> None:
+    named = {r.image for r in records} | {r.reference_image for r in records}
+    present = (
+        p.relative_to(root).as_posix() for p in folder.rglob("*") if p.suffix.lower() in _IMAGES
+    )
+    left = sorted(set(present) - named)
+    if left:
+        logging.getLogger(__name__).warning(
+            "%d images below '%s' have no label and are left out: %s.",
+            *(len(left), folder, listed(left)),
+        )

@@ -1,0 +1,28 @@
+"""One scored image."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One scored image of a dataset.
+
+    Attributes:
+        image: Path of the image relative to the dataset's root, with forward slashes; unique.
+        mos: Mean opinion score in the dataset's own unit.
+        reference: Name of the content the image shows, shared by all versions of one scene.
+        method: Name of the super-resolution method.
+        scale: Scale factor.
+        reference_image: Path of the pristine image relative to the dataset's root.
+        mos_std: Standard deviation of the opinions, in the dataset's own unit.
+
+    Whatever the dataset does not have is None.
+    """
+
+    image: str
+    mos: float
+    reference: str | None = None
+    method: str | None = None
+    scale: int | None = None
+    reference_image: str | None = None
+    mos_std: float | None = None

@@ -1,0 +1,71 @@
+"""Which dataset, where it lies, and what its scores mean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hmtnet.errors import SettingsError
+
+LabelKind = Literal["human", "pseudo"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which dataset to read.
+
+    Attributes:
+        reader: Name of the reader: the layout the dataset's folder has.
+        name: Name of the dataset in run directories and tables; the reader's name by default.
+        root: The dataset's folder; see ``readers.folder.find_root``.
+        label_kind: Whether people gave the scores, or a formula did.
+        range: Lowest and highest possible score, in the dataset's own unit.
+        direction: Whether a higher or a lower score means better quality.
+        table: Name of the label table inside the root (reader ``table``).
+        images: Sub-folder of the root that holds the images (reader ``table``).
+        columns: Our column name to the table's own, such as ``{image: name}`` (reader ``table``).
+        cache: Whether decoded images stay in memory or are decoded at each use.
+        licence: Licence of the dataset, where the reader does not know it.
+        citation: Publication to cite, where the reader does not know it.
+    """
+
+    reader: str
+    name: str | None = None
+    root: str | None = None
+    label_kind: LabelKind | None = None
+    range: tuple[float, float] | None = None
+    direction: Literal["higher", "lower"] | None = None
+    table: str | None = None
+    images: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    cache: Literal["memory", "none"] = "memory"
+    licence: str | None = None
+    citation: str | None = None
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset: the one given, else the reader's."""
+        return self.name or self.reader
+
+    def refuse_other_than(self, fixed: Mapping[str, Any]) -> None:
+        """Refuse settings that contradict what a reader's layout fixes.
+
+        A setting that was left out, or that repeats the fixed value, passes; nothing that was
+        asked for is dropped silently.
+
+        Args:
+            fixed: Setting name to the only value the reader can have (None: it has no use for it).
+
+        Raises:
+            SettingsError: A setting asks for something else.
+        """
+        wrong = []
+        for name, value in fixed.items():
+            given = getattr(self, name)
+            if given in (None, {}, value):
+                continue
+            has = "has no use for it" if value is None else f"always has {value!r}"
+            wrong.append(f"data.{name}={given!r}, but the reader '{self.reader}' {has}")
+        if wrong:
+            raise SettingsError(
+                "; ".join(wrong) + ". Leave it out, or describe your own folder with data=table."
+            )

@@ -1,0 +1,1 @@
+"""What runs, in which order, and on what it may see."""

@@ -1,0 +1,66 @@
+"""What a stage says about itself."""
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from hmtnet.data.grades import Grades
+from hmtnet.experiment import leaks
+from hmtnet.experiment.scene import Scene, UpstreamStage
+from hmtnet.models.system import Stage, identified
+from hmtnet.runs.directory import RunDirectory
+from hmtnet.settings import plain
+
+VERSIONED = ("torch", "lightning", "torchmetrics", "timm", "kornia", "numpy")
+
+
+def describe(
+    scene: Scene,
+    stage: Stage,
+    key: str,
+    upstream: Mapping[str, UpstreamStage],
+    grades: Grades,
+    directory: RunDirectory,
+) -> dict[str, Any]:
+    """Describe a stage completely enough to rebuild, judge and cite it: its ``stage.json``."""
+    settings, manifest, split = scene.settings, scene.manifest, scene.split
+    return {
+        "system": scene.system.name,
+        "stage": stage.name,
+        "key": key,
+        "settings": plain(identified(settings.system.stages[stage.name])),
+        "grades": {
+            "edges_unit": list(grades.edges),
+            "edges": list(grades.in_unit_of(manifest)),
+            "rule": settings.system.grades.rule,
+        },
+        "dataset": {
+            "name": manifest.name,
+            "fingerprint": manifest.fingerprint,
+            "label_kind": manifest.label_kind,
+            "mos_range": list(manifest.mos_range),
+            "higher_is_better": manifest.higher_is_better,
+            "licence": manifest.licence,
+        },
+        "split": {
+            "id": split.id,
+            "protocol": split.protocol,
+            "seed": split.seed,
+            "leaky": split.leaky,
+            "images": {name: len(getattr(split, name)) for name in ("train", "val", "test")},
+        },
+        "seen": leaks.seen(manifest, split).to_json(),
+        "upstream": {
+            name: {"key": given.key, "path": os.path.relpath(given.path, directory.path)}
+            for name, given in upstream.items()
+        },
+        "seed": settings.seed,
+        "precision": settings.trainer.precision,
+        "debug": plain(settings.trainer.debug) if settings.trainer.debug.active else None,
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in VERSIONED},
+        },
+    }

@@ -1,0 +1,168 @@
+"""What training must not see: a split's own subsets, and what upstream stages have seen."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.split import Split
+from hmtnet.errors import ArtifactError, LeakError, SettingsError, listed
+from hmtnet.settings import build, plain
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a subset shows.
+
+    Attributes:
+        images: Digests of its image files, sorted.
+        groups: Keys of its content (``Manifest.content``), sorted.
+    """
+
+    images: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a trained stage has seen.
+
+    Attributes:
+        fingerprint: The dataset's fingerprint.
+        split: The split's id.
+        train: What it was trained on.
+        val: What its epoch was chosen on.
+        upstream: What the stages before it have seen, where that is something else.
+    """
+
+    fingerprint: str
+    split: str
+    train: Content
+    val: Content
+    upstream: "tuple[Seen, ...]" = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain mappings, lists and strings."""
+        result: dict[str, Any] = plain(self)
+        return result
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Seen":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ArtifactError: Something is missing, unknown or of another type.
+        """
+        try:
+            return build(cls, values, "seen")
+        except SettingsError as error:
+            raise ArtifactError(
+                f"The record of what a stage has seen is damaged: {error} Train that stage anew."
+            ) from error
+
+
+def seen(manifest: Manifest, split: Split, upstream: Iterable[Seen] = ()) -> Seen:
+    """Record what a stage trained on this split sees, itself and through upstream stages."""
+    own = Seen(
+        fingerprint=manifest.fingerprint,
+        split=split.id,
+        train=_content(manifest, split.train),
+        val=_content(manifest, split.val),
+    )
+    # Flat and without repeats: a chain on one split records it once.
+    before = [part for stage in upstream for part in (replace(stage, upstream=()), *stage.upstream)]
+    return replace(own, upstream=tuple(dict.fromkeys(part for part in before if part != own)))
+
+
+def check_split(manifest: Manifest, split: Split) -> None:
+    """Check that a split's subsets share nothing.
+
+    Rows and image files never; content only where the protocol is known, and named, to be leaky.
+
+    Raises:
+        LeakError: Two subsets share something; counts and examples are named.
+    """
+    names = list(split.subsets)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    for one, other in pairs:
+        rows, others = split.subsets[one], split.subsets[other]
+        shared = [manifest.records[row].image for row in sorted(set(rows) & set(others))]
+        if shared:
+            raise LeakError(_shares(split, one, other, f"images: {_counted(shared)}"))
+        found = _overlap(_content(manifest, rows), manifest, others, split.leaky)
+        if found:
+            raise LeakError(_shares(split, one, other, found))
+
+
+def check_upstream(name: str, upstream: Seen, manifest: Manifest, split: Split) -> None:
+    """Check that an upstream stage, and the ones before it, saw nothing that judges this run.
+
+    A stage that has seen an image's score can pass it on. So upstream training content must meet
+    neither validation nor test; what chose the upstream epoch must not meet the test, nor the
+    validation, unless both runs validate on the same split of the same data.
+
+    Args:
+        name: The upstream stage's name, for the message.
+        upstream: What it has seen.
+        manifest: This run's dataset.
+        split: This run's split. Where it is leaky, images are compared and content is not.
+
+    Raises:
+        LeakError: It has; subset, counts and examples are named.
+    """
+    for before in upstream.upstream:
+        check_upstream(name, before, manifest, split)
+    same_split = (upstream.fingerprint, upstream.split) == (manifest.fingerprint, split.id)
+    forbidden = [
+        ("trained", upstream.train, "test", split.test),
+        ("trained", upstream.train, "validation", split.val),
+        ("chose its epoch", upstream.val, "test", split.test),
+    ]
+    if not same_split:
+        forbidden.append(("chose its epoch", upstream.val, "validation", split.val))
+    for did, content, subset, rows in forbidden:
+        found = _overlap(content, manifest, rows, split.leaky)
+        if found:
+            raise LeakError(
+                f"Upstream stage '{name}' {did} on what this run uses as {subset}: {found}. "
+                f"It would pass their scores on. Train '{name}' on this split ({split.id}) of "
+                f"'{manifest.name}', or on data that shares nothing with its {subset} subset."
+            )
+
+
+def _content(manifest: Manifest, rows: Iterable[int]) -> Content:
+    rows = list(rows)
+    groups = {manifest.content[row] for row in rows}
+    return Content(
+        images=tuple(sorted({manifest.digests[row] for row in rows})),
+        groups=tuple(sorted(key for key in groups if key is not None)),
+    )
+
+
+def _overlap(content: Content, manifest: Manifest, rows: Iterable[int], leaky: bool) -> str:
+    """Say which of the rows' images and content are known; empty where none is."""
+    rows = list(rows)
+    digests, groups = frozenset(content.images), frozenset(content.groups)
+    images = [manifest.records[row].image for row in rows if manifest.digests[row] in digests]
+    found = [f"identical images: {_counted(images)}"] if images else []
+    if not leaky:
+        # Named by the reference where it has a name; a digest tells a person nothing.
+        shared = {
+            manifest.content[row]: manifest.records[row].reference or manifest.records[row].image
+            for row in rows
+            if manifest.content[row] in groups
+        }
+        if shared:
+            found.append(f"content (references): {_counted(sorted(shared.values()))}")
+    return "; ".join(found)
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"{len(names)} ({listed(names)})"
+
+
+def _shares(split: Split, one: str, other: str, what: str) -> str:
+    return (
+        f"Split '{split.id}': {one} and {other} share {what}. Make the split anew with hmtnet, or "
+        "correct the labels that name the references."
+    )

@@ -1,0 +1,116 @@
+"""Predictions of a finished network: each image once, tiled, in float32."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from hmtnet.artifact.predictions import Predictions
+from hmtnet.data.datamodule import QualityData, Subset
+from hmtnet.data.grades import Grades
+from hmtnet.data.manifest import Manifest
+from hmtnet.models.quality import QualityNetwork, look
+
+
+@torch.inference_mode()
+def predict(
+    network: QualityNetwork,
+    data: QualityData,
+    manifest: Manifest,
+    grades: Grades,
+    subsets: Sequence[Subset],
+    device: torch.device,
+    batches: int | None = None,
+) -> Predictions:
+    """Predict subsets of a dataset.
+
+    Args:
+        network: A trained network; it is moved to ``device`` and put into evaluation mode.
+        data: The loaders, with the crops the network was trained with.
+        manifest: The dataset.
+        grades: For the true grades.
+        subsets: Which of train, val and test.
+        device: Where to compute. Precision is float32 everywhere, so that scores are reproducible.
+        batches: At most so many batches a subset (a capped run).
+
+    Returns:
+        One row an image; scores in the dataset's own unit.
+    """
+    network.to(device).eval()
+    parts = []
+    for subset in subsets:
+        loader = data.tiled(subset)
+        total = len(loader) if batches is None else min(batches, len(loader))
+        rows: list[int] = []
+        scores: list[np.ndarray] = []
+        probabilities: list[np.ndarray] = []
+        for batch in tqdm(islice(loader, total), total=total, desc=f"  {subset}", leave=False):
+            crops = look(batch.to(device), data.crops.size, network.saliency_operator)
+            opinion = network(crops)
+            rows += batch.rows.tolist()
+            scores.append(opinion.score.double().cpu().numpy())
+            if opinion.log_grades is not None:
+                probabilities.append(opinion.log_grades.double().exp().cpu().numpy())
+        parts.append(_table(manifest, grades, subset, rows, scores, probabilities))
+    return Predictions.concatenate(parts)
+
+
+def _table(
+    manifest: Manifest,
+    grades: Grades,
+    subset: Subset,
+    rows: list[int],
+    scores: list[np.ndarray],
+    probabilities: list[np.ndarray],
+) -> Predictions:
+    # (N, 0) stands for "this network knows no grades".
+    p = np.concatenate(probabilities) if probabilities else np.zeros((len(rows), 0))
+    return tabulate(
+        manifest,
+        grades,
+        subset,
+        rows,
+        score=manifest.from_unit(np.concatenate(scores)),
+        grade=p.argmax(1) if probabilities else np.full(len(rows), -1),
+        probabilities=p,
+    )
+
+
+def tabulate(
+    manifest: Manifest,
+    grades: Grades,
+    subset: Subset,
+    rows: Sequence[int],
+    score: np.ndarray,
+    grade: np.ndarray,
+    probabilities: np.ndarray,
+) -> Predictions:
+    """Put predictions of some rows beside what is known of them.
+
+    Args:
+        manifest: The dataset.
+        grades: For the true grades.
+        subset: Name of the subset that all rows are of.
+        rows: (N,) rows of the manifest.
+        score: (N,) in the dataset's own unit.
+        grade: (N,) predicted, -1 where there is none.
+        probabilities: (N, K) of the grades, K = 0 where there are none.
+    """
+    records = [manifest.records[row] for row in rows]
+    mos = np.array([record.mos for record in records], dtype=np.float64)
+    std = [np.nan if record.mos_std is None else record.mos_std for record in records]
+    return Predictions(
+        image=tuple(record.image for record in records),
+        subset=(subset,) * len(records),
+        mos=mos,
+        mos_std=np.array(std, dtype=np.float64),
+        score=score,
+        grade=grade,
+        true_grade=grades.assign(manifest.to_unit(mos)),
+        probabilities=probabilities,
+        reference=tuple(record.reference for record in records),
+        method=tuple(record.method for record in records),
+        scale=tuple(record.scale for record in records),
+    )

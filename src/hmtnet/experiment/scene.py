@@ -1,0 +1,88 @@
+"""What the stages of one chain share, and what they hand on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hmtnet.data.datamodule import LoaderSettings, QualityData
+from hmtnet.data.grades import Grades
+from hmtnet.data.images import ImageStore
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.split import Split
+from hmtnet.experiment.fitting import device_of
+from hmtnet.experiment.settings import TrainSettings
+from hmtnet.models.optimisation import FitSettings
+from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.system import System
+from hmtnet.scoring.restore import Restored, restore
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What all stages of a chain share.
+
+    Attributes:
+        settings: The command's settings.
+        system: The system.
+        manifest: The dataset.
+        split: Who trains, validates and tests.
+    """
+
+    settings: TrainSettings
+    system: System
+    manifest: Manifest
+    split: Split
+
+    @cached_property
+    def store(self) -> ImageStore:
+        """The decoded images, made when first needed: a reused chain decodes nothing."""
+        rows = (*self.split.train, *self.split.val, *self.split.test)
+        return ImageStore(self.manifest, rows, self.settings.data.cache)
+
+    @cached_property
+    def method_keys(self) -> torch.Tensor:
+        """A whole number for each record's SR method, -1 where it has none."""
+        methods = sorted({r.method for r in self.manifest.records if r.method is not None})
+        number = {method: i for i, method in enumerate(methods)}
+        keys = [number.get(record.method or "", -1) for record in self.manifest.records]
+        return torch.tensor(keys)
+
+    def training_grades(self) -> Grades:
+        """Cut the training MOS, and only them, into grades."""
+        mos = np.array([self.manifest.records[row].mos for row in self.split.train])
+        return Grades.fit(self.manifest.to_unit(mos), self.settings.system.grades)
+
+    def data(self, fit_settings: FitSettings, network: QualityNetwork) -> QualityData:
+        """Make a stage's loaders."""
+        trainer = self.settings.trainer
+        return QualityData(
+            self.manifest,
+            self.split,
+            self.store,
+            fit_settings.crops,
+            fit_settings.batch_size,
+            fit_settings.augment,
+            self.settings.seed,
+            LoaderSettings(workers=trainer.workers, pin_memory=device_of(trainer).type == "cuda"),
+            network.needs_reference,
+        )
+
+
+@dataclass(frozen=True)
+class UpstreamStage:
+    """A finished stage that a later one starts from.
+
+    Attributes:
+        key: Its key.
+        path: Its run directory.
+    """
+
+    key: str
+    path: Path
+
+    def restore(self) -> Restored:
+        """Rebuild its network; a fresh one each time, since the next stage may change it."""
+        return restore(self.path)

@@ -1,0 +1,233 @@
+"""SRCC, PLCC, KRCC and RMSE between predicted and human scores, in float64.
+
+A correlation of fewer than two images, or with a constant input, does not exist. It is returned as
+NaN and shown as undefined; never as 0, which would claim that a predictor was tried and found
+unrelated. A NaN or infinity in the *input* is an error, ``MetricError``.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmtnet.metrics.checks import Floats, Integers, Values, pair
+
+UNDEFINED = math.nan
+"""What a metric returns where it has no value."""
+
+
+def srcc(score: Values, mos: Values) -> float:
+    """Spearman's rank correlation: PLCC of the ranks, tied values sharing their mean rank.
+
+    Args:
+        score: (N,) predicted scores, any unit.
+        mos: (N,) human scores, any unit.
+
+    Returns:
+        In [-1, 1]; NaN (undefined) if N < 2 or an input is constant.
+
+    Raises:
+        MetricError: If a value is not finite or the lengths differ.
+
+    >>> srcc([1, 2, 3, 4], [1, 4, 9, 16])
+    1.0
+    >>> srcc([1, 1, 1, 1], [1, 4, 9, 16])
+    nan
+    """
+    score, mos = pair(score, mos)
+    return _pearson(_mean_ranks(score), _mean_ranks(mos))
+
+
+def plcc(score: Values, mos: Values) -> float:
+    """Pearson's linear correlation.
+
+    Both inputs are centred and scaled before anything is squared, so that neither a huge outlier
+    nor a huge unit overflows.
+
+    Args:
+        score: (N,) predicted scores, any unit.
+        mos: (N,) human scores, any unit.
+
+    Returns:
+        In [-1, 1]; NaN (undefined) if N < 2 or an input is constant.
+
+    Raises:
+        MetricError: If a value is not finite or the lengths differ.
+
+    >>> plcc([1, 2, 3], [20, 40, 60])
+    1.0
+    """
+    return _pearson(*pair(score, mos))
+
+
+def krcc(score: Values, mos: Values) -> float:
+    """Kendall's τ-b, exact, in O(N log N).
+
+    τ-b = (C − D) / √((P − T_score)(P − T_mos)) with C concordant and D discordant of the P pairs,
+    and T the pairs tied in one input (Kendall, 1945).
+
+    Args:
+        score: (N,) predicted scores, any unit.
+        mos: (N,) human scores, any unit.
+
+    Returns:
+        In [-1, 1]; NaN (undefined) if N < 2 or an input is constant.
+
+    Raises:
+        MetricError: If a value is not finite or the lengths differ.
+
+    >>> krcc([1, 2, 3], [1, 3, 2])  # two of three pairs agree
+    0.3333333333333333
+    """
+    score, mos = pair(score, mos)
+    return count_pairs(score, mos, np.zeros(len(score), dtype=np.int64)).tau_b
+
+
+def rmse(score: Values, mos: Values) -> float:
+    """Root mean squared error, in the unit of the inputs, which must be the same.
+
+    Args:
+        score: (N,) predicted scores.
+        mos: (N,) human scores.
+
+    Returns:
+        0 or above; NaN (undefined) if N = 0.
+
+    Raises:
+        MetricError: If a value is not finite or the lengths differ.
+
+    >>> rmse([1.0, 2.0], [1.0, 4.0])
+    1.4142135623730951
+    """
+    score, mos = pair(score, mos)
+    if len(score) == 0:
+        return UNDEFINED
+    difference, exponent = _scaled(score - mos)
+    return math.ldexp(math.sqrt(float(np.mean(difference**2))), exponent)
+
+
+class PairCounts(NamedTuple):
+    """How the pairs of images compare: numbers of unordered pairs."""
+
+    pairs: int
+    """All pairs."""
+    tied_score: int
+    """Pairs with the same predicted score."""
+    tied_mos: int
+    """Pairs with the same MOS."""
+    tied_both: int
+    """Pairs with the same of both."""
+    discordant: int
+    """Pairs that score and MOS order differently."""
+
+    @property
+    def concordant(self) -> int:
+        """Pairs that score and MOS order alike."""
+        return self.pairs - self.tied_score - self.tied_mos + self.tied_both - self.discordant
+
+    @property
+    def tau_b(self) -> float:
+        """Kendall's τ-b of these pairs; NaN if all are tied in one input."""
+        untied = (self.pairs - self.tied_score) * (self.pairs - self.tied_mos)
+        if untied == 0:
+            return UNDEFINED
+        return (self.concordant - self.discordant) / math.sqrt(untied)
+
+
+def count_pairs(score: Floats, mos: Floats, cell: Integers) -> PairCounts:
+    """Count concordant, discordant and tied pairs, of images in the same cell only.
+
+    Args:
+        score: (N,) finite.
+        mos: (N,) finite.
+        cell: (N,) whole numbers from 0; pairs across two cells are not counted.
+
+    Returns:
+        The counts, summed over cells. O(N log N) time, O(N) memory.
+    """
+    score_rank, mos_rank = _dense_ranks(score), _dense_ranks(mos)
+    cell_score = _joint(cell, score_rank)
+    # Within a cell by score and, where that is tied, by MOS: a later image with a lower MOS is then
+    # a discordant pair, and pairs tied in the score are never counted as one.
+    order = np.lexsort((mos_rank, score_rank, cell))
+    return PairCounts(
+        pairs=_pairs_alike(cell),
+        tied_score=_pairs_alike(cell_score),
+        tied_mos=_pairs_alike(_joint(cell, mos_rank)),
+        tied_both=_pairs_alike(_joint(cell_score, mos_rank)),
+        discordant=_inversions(_dense_ranks(cell)[order], mos_rank[order]),
+    )
+
+
+def _inversions(group: Integers, value: Integers) -> int:
+    """Count the pairs i < j of one group with value[i] > value[j].
+
+    Works through the binary digits of the values, highest first. Two values of one group that agree
+    in all higher digits are an inversion exactly if the earlier has a 1 where the later has a 0.
+    After a digit each group is parted in two, in order, so that the next one meets only values that
+    agree.
+
+    Args:
+        group: (N,) not negative, ascending.
+        value: (N,) not negative.
+    """
+    total = 0
+    for digit in reversed(range(int(value.max(initial=0)).bit_length())):
+        one = (value >> digit) & 1
+        ones_before = np.cumsum(one) - one
+        ones_before -= ones_before[np.searchsorted(group, group)]  # those of the own group only
+        total += int(ones_before[one == 0].sum())
+        group = 2 * group + one
+        order = np.argsort(group, kind="stable")
+        group, value = group[order], value[order]
+    return total
+
+
+def _pairs_alike(labels: Integers) -> int:
+    """Count the unordered pairs with the same label."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return int((counts * (counts - 1) // 2).sum())
+
+
+def _joint(first: Integers, second: Integers) -> Integers:
+    """Return one label for each distinct pair of two labels, numbered from 0."""
+    return _dense_ranks(_dense_ranks(first) * len(second) + _dense_ranks(second))
+
+
+def _dense_ranks(values: NDArray[np.float64] | Integers) -> Integers:
+    """Number the distinct values from 0 in ascending order."""
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def _mean_ranks(values: Floats) -> Floats:
+    """Ranks from 1; tied values share the mean of the ranks they take."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks
+
+
+def _pearson(x: Floats, y: Floats) -> float:
+    """Pearson's correlation of finite vectors of one length."""
+    # Compared before centring: a rounded mean would leave noise in the place of a constant's zeros.
+    if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
+        return UNDEFINED
+    x, y = _centred(x), _centred(y)
+    cosine = float(x @ y) / math.sqrt(float(x @ x) * float(y @ y))
+    return min(1.0, max(-1.0, cosine))
+
+
+def _centred(values: Floats) -> Floats:
+    """Subtract the mean and scale to magnitudes of at most 1, so that no square overflows."""
+    values = _scaled(values)[0]
+    return _scaled(values - values.mean())[0]
+
+
+def _scaled(values: Floats) -> tuple[Floats, int]:
+    """Scale by a power of two, which rounds nothing, to magnitudes of at most 1.
+
+    Returns:
+        (values · 2**-exponent, exponent).
+    """
+    exponent = int(np.frexp(np.abs(values).max())[1])
+    return np.ldexp(values, -exponent), exponent

@@ -1,0 +1,74 @@
+"""Stage 1: train a GradingNet."""
+
+import torch
+from torch import Tensor
+
+from hmtnet.data.batch import Batch
+from hmtnet.data.crops import Crops
+from hmtnet.data.grades import Grades
+from hmtnet.losses import gather_across_processes, grade_loss, supervised_contrastive
+from hmtnet.models.grading.network import GradingNet, GradingOpinion
+from hmtnet.models.grading.settings import GradingLossSettings, GradingStageSettings
+from hmtnet.models.quality import Opinion
+from hmtnet.models.task import QualityTask
+
+
+class GradeTerms:
+    """The grade and contrastive terms, shared by stage 1 and stage 3.
+
+    Args:
+        settings: Weights and kinds.
+        grades: Edges of the grades.
+        method_keys: (records,) a whole number for each record's SR method; for
+            ``contrast_key="method"``.
+    """
+
+    def __init__(self, settings: GradingLossSettings, grades: Grades, method_keys: Tensor) -> None:
+        self.settings = settings
+        self.edges = torch.as_tensor(grades.edges, dtype=torch.float32)
+        self.method_keys = method_keys
+
+    def __call__(self, opinion: GradingOpinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+        """Return the terms ``grade`` and, if its weight is positive, ``contrast``."""
+        settings = self.settings
+        assert opinion.log_grades is not None and opinion.prior is not None
+        true = self.true_grades(batch.mos)
+        terms = {
+            "grade": grade_loss(opinion.log_grades, true, settings.grade, sigma=settings.sigma)
+        }
+        if settings.contrast > 0 and settings.contrast_key != "none":
+            keys = true if settings.contrast_key == "grade" else self._methods(batch.rows)
+            weighted = settings.contrast_sigma is not None
+            terms["contrast"] = settings.contrast * supervised_contrastive(
+                gather_across_processes(opinion.prior.embedding),
+                gather_across_processes(keys[crops.image]),
+                gather_across_processes(batch.rows[crops.image]),
+                temperature=settings.temperature,
+                scores=gather_across_processes(batch.mos[crops.image]) if weighted else None,
+                sigma=settings.contrast_sigma,
+            )
+        return terms
+
+    def true_grades(self, mos: Tensor) -> Tensor:
+        """Assign grades 0 … K-1 to unit scores; a score on an edge belongs to the better grade."""
+        return torch.bucketize(mos, self.edges.to(mos.device), right=True)
+
+    def _methods(self, rows: Tensor) -> Tensor:
+        return self.method_keys.to(rows.device)[rows]
+
+
+class GradingTask(QualityTask):
+    """Train a GradingNet on grades and contrast."""
+
+    network: GradingNet
+
+    def __init__(
+        self, network: GradingNet, settings: GradingStageSettings, terms: GradeTerms
+    ) -> None:
+        super().__init__(network, settings)
+        self.terms = terms
+
+    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+        """Grade term and contrastive term."""
+        assert isinstance(opinion, GradingOpinion)
+        return self.terms(opinion, batch, crops)

@@ -1,0 +1,124 @@
+"""How a stage is fitted: parameter groups, optimiser and learning-rate schedule."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from hmtnet.data.crops import CropSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """AdamW (Loshchilov & Hutter, ICLR 2019).
+
+    Attributes:
+        lr: Learning rate of what starts from random weights.
+        loaded_lr: Learning rate of what was loaded: backbones and upstream stages.
+        weight_decay: Decoupled; norms, biases and other vectors are left out.
+        clip: Largest norm of the gradient; 0 does not clip.
+    """
+
+    lr: float = 1e-3
+    loaded_lr: float = 3e-4
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "loaded_lr", "weight_decay", "clip"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected at least 0, found {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings:
+    """Learning rate over the steps of a stage.
+
+    Attributes:
+        name: ``"cosine"`` falls to ``final`` after a linear warm-up; ``"constant"`` stays after it.
+        warmup: Share of all steps that the warm-up takes.
+        final: Last learning rate as a share of the highest.
+    """
+
+    name: Literal["cosine", "constant"] = "cosine"
+    warmup: float = 0.1
+    final: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup: expected 0 to below 1, found {self.warmup}")
+        if not 0 <= self.final <= 1:
+            raise ValueError(f"final: expected 0 to 1, found {self.final}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """What the settings of every stage have in common.
+
+    Attributes:
+        optimizer: The optimiser.
+        schedule: The learning rate over time.
+        epochs: Passes over the training images.
+        batch_size: Images (not crops) a step and process.
+        crops: How an image is looked at.
+        augment: Quality-preserving operations on training images.
+    """
+
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    epochs: int = 10
+    batch_size: int = 16
+    crops: CropSettings = field(default_factory=CropSettings)
+    augment: tuple[str, ...] = ("horizontal_flip", "quarter_turn")
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"epochs: expected at least 1, found {self.epochs}")
+        if self.batch_size < 2:
+            raise ValueError(f"batch_size: expected at least 2 images, found {self.batch_size}")
+
+
+def optimizer_for(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
+    """Group a network's trainable parameters and make the optimiser.
+
+    A module with ``loaded = True`` passes the lower rate on to everything inside it.
+    """
+    loaded = {
+        id(parameter)
+        for module in network.modules()
+        if getattr(module, "loaded", False)
+        for parameter in module.parameters()
+    }
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            group = (id(parameter) in loaded, parameter.ndim > 1)
+            groups.setdefault(group, []).append(parameter)
+    return AdamW(
+        [
+            {
+                "params": parameters,
+                "lr": settings.loaded_lr if is_loaded else settings.lr,
+                "weight_decay": settings.weight_decay if decays else 0.0,
+            }
+            for (is_loaded, decays), parameters in sorted(groups.items())
+        ]
+    )
+
+
+def schedule_for(optimizer: Optimizer, settings: ScheduleSettings, steps: int) -> LambdaLR:
+    """Make the schedule over ``steps`` optimiser steps."""
+    warmup = settings.warmup * steps
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        if settings.name == "constant":
+            return 1.0
+        progress = min(1.0, (step - warmup) / max(1.0, steps - warmup))
+        return settings.final + (1 - settings.final) * (1 + math.cos(math.pi * progress)) / 2
+
+    return LambdaLR(optimizer, factor)

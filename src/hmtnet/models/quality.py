@@ -1,0 +1,78 @@
+"""What every network here is: crops in, an opinion of each image out."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from hmtnet.data.batch import Batch, Sample
+from hmtnet.data.crops import Crops, CropSettings, cut, pad_to, tile_corners
+from hmtnet.perception import SaliencyOperator, saliency_of_list
+
+
+@dataclass
+class Opinion:
+    """What a network thinks of I images, seen through N crops.
+
+    Attributes:
+        score: (I,) unit scores, 1 = best; the mean over an image's crops. A regression may leave
+            [0, 1] slightly.
+        log_grades: (I, K) logarithm of the grade probabilities, which are the mean over an image's
+            crops; worst grade first. None for a network without grades.
+        maps: What a person may look at, by name: (N, C, h, w), or (N, C) where nothing is spatial.
+    """
+
+    score: Tensor
+    log_grades: Tensor | None = None
+    maps: dict[str, Tensor] = field(default_factory=dict)
+
+
+class QualityNetwork(nn.Module):
+    """Base of all networks.
+
+    Attributes:
+        saliency_operator: Which saliency of the whole image the crops must carry, or None.
+        needs_reference: Whether the crops must carry the reference image's.
+        loaded: Whether this module starts from trained weights, and so learns at the lower rate.
+    """
+
+    saliency_operator: SaliencyOperator | None = None
+    needs_reference: bool = False
+    loaded: bool = False
+
+    def forward(self, crops: Crops) -> Opinion:
+        """Judge the images that ``crops`` come from."""
+        raise NotImplementedError
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Return the tensors that this network's artifact holds: all but upstream networks'."""
+        return dict(self.state_dict())
+
+    @torch.inference_mode()
+    def assess(self, image: Tensor, crops: CropSettings) -> Opinion:
+        """Judge one whole image: saliency, tiles, reduction.
+
+        Args:
+            image: (3, H, W) uint8 RGB on the network's device.
+            crops: Tile size and grid.
+        """
+        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+            raise ValueError(
+                f"Expected a uint8 RGB image (3, H, W), found {image.dtype} {tuple(image.shape)}."
+            )
+        array = pad_to(image.permute(1, 2, 0).cpu().numpy(), crops.size)
+        pixels = torch.from_numpy(array).permute(2, 0, 1).contiguous()
+        corners = tile_corners(*pixels.shape[1:], crops)
+        batch = Batch.collate([Sample(row=0, pixels=pixels, corners=corners, mos=0.0, luck=0.0)])
+        opinion: Opinion = self(look(batch.to(image.device), crops.size, self.saliency_operator))
+        return opinion
+
+
+def look(batch: Batch, size: int, operator: SaliencyOperator | None) -> Crops:
+    """Cut a batch's crops on its device; saliency is computed on the whole images before.
+
+    The saliency of a small crop is meaningless, so it is the one perspective that must be computed
+    here and not inside the network.
+    """
+    saliency = None if operator is None else saliency_of_list(batch.images, operator)
+    return cut(batch.images, batch.corners, size, saliency, batch.references)

@@ -1,0 +1,112 @@
+"""How the grade prior guides the score: four ways, one interface.
+
+All take features z (N, Z), the image's grade log-probabilities (N, K) and its embedding (N, D),
+each repeated for the image's crops, and return unit scores (N,).
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hmtnet.data.grades import Grades
+
+PriorUse = Literal["mixture", "film", "concat", "none"]
+
+
+class Mixture(nn.Module):
+    """Grade first, position inside the grade second; features may overrule a wrong prior.
+
+    score = Σ_k w_k (m_k + h_k tanh r_k(z)), w = softmax(log p + u(z)), with m_k the grade's
+    midpoint and h_k half of its interval plus a margin. Ours. u starts at zero, so that training
+    starts from the prior itself.
+    """
+
+    midpoints: Tensor
+    halfwidths: Tensor
+
+    def __init__(self, features: int, grades: Grades, margin: float) -> None:
+        super().__init__()
+        self.update = nn.Linear(features, grades.count)
+        self.position = nn.Linear(features, grades.count)
+        nn.init.zeros_(self.update.weight)
+        nn.init.zeros_(self.update.bias)
+        midpoints = torch.as_tensor(grades.midpoints, dtype=torch.float32)
+        halfwidths = torch.as_tensor(grades.halfwidths, dtype=torch.float32) + margin
+        self.register_buffer("midpoints", midpoints, persistent=False)
+        self.register_buffer("halfwidths", halfwidths, persistent=False)
+
+    def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
+        """Mix the grades' intervals; the embedding is not used."""
+        del embedding
+        weights = (log_grades + self.update(z).float()).softmax(1)
+        inside = self.midpoints + self.halfwidths * self.position(z).float().tanh()
+        return (weights * inside).sum(1)
+
+
+class Film(nn.Module):
+    """Features scaled and shifted by the prior (FiLM: Perez et al., AAAI 2018)."""
+
+    def __init__(self, features: int, count: int, embedding: int) -> None:
+        super().__init__()
+        self.condition = nn.Sequential(
+            nn.Linear(count + embedding, features), nn.ReLU(inplace=True)
+        )
+        self.scale_shift = nn.Linear(features, 2 * features)
+        nn.init.zeros_(self.scale_shift.weight)
+        nn.init.zeros_(self.scale_shift.bias)
+        self.score = nn.Linear(features, 1)
+
+    def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
+        """Modulate z, then regress."""
+        condition = self.condition(torch.cat([log_grades.exp(), embedding], 1))
+        scale, shift = self.scale_shift(condition).chunk(2, 1)
+        return self.score(F.relu((1 + scale) * z + shift)).squeeze(1).float()
+
+
+class Concat(nn.Module):
+    """Prior and features side by side into a regressor: the plainest use of a prior."""
+
+    def __init__(self, features: int, count: int, embedding: int) -> None:
+        super().__init__()
+        self.score = nn.Sequential(
+            nn.Linear(features + count + embedding, features),
+            nn.ReLU(inplace=True),
+            nn.Linear(features, 1),
+        )
+
+    def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
+        """Regress from (z, p, embedding)."""
+        return self.score(torch.cat([z, log_grades.exp(), embedding], 1)).squeeze(1).float()
+
+
+class Unguided(nn.Module):
+    """A regressor that does not look at the prior: what guidance must beat."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(features, 1)
+
+    def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
+        """Regress from z alone."""
+        del log_grades, embedding
+        return self.score(z).squeeze(1).float()
+
+
+def guidance(
+    use: PriorUse, features: int, grades: Grades, embedding: int, margin: float
+) -> nn.Module:
+    """Make the guidance head that ``use`` names; regressors start at the middle of the scale."""
+    if use == "mixture":
+        return Mixture(features, grades, margin)
+    head: Film | Concat | Unguided
+    if use == "film":
+        head = Film(features, grades.count, embedding)
+    elif use == "concat":
+        head = Concat(features, grades.count, embedding)
+    else:
+        head = Unguided(features)
+    last = head.score[-1] if isinstance(head.score, nn.Sequential) else head.score
+    nn.init.constant_(last.bias, 0.5)
+    return head

@@ -1,0 +1,186 @@
+"""SFEN: three perspectives, one shared extractor, a score guided by the grade.
+
+The published abstract says "a triple-perspective Shared Feature Extractor Network that integrates
+texture details, gradient and saliency features"; how is our reconstruction (README.md beside this
+file).
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from hmtnet.data.crops import Crops
+from hmtnet.data.grades import Grades
+from hmtnet.models.backbone import Backbone, BackboneSettings
+from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.sfen.fusion import PerspectiveFusion, Pool
+from hmtnet.models.sfen.guidance import PriorUse, guidance
+from hmtnet.perception import SaliencyOperator, residual, sobel
+
+Perspective = Literal["texture", "gradient", "saliency"]
+PERSPECTIVES: tuple[Perspective, ...] = ("texture", "gradient", "saliency")
+
+# Typical standard deviation of a residual and of a Sobel response of natural images in [0, 1].
+# Dividing by it brings all perspectives to the range that one shared extractor expects.
+TYPICAL = {"texture": 0.04, "gradient": 0.08}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFENSettings:
+    """Settings of an SFEN.
+
+    Attributes:
+        backbone: The shared extractor.
+        perspectives: Which perspectives it sees.
+        sharing: ``"shared"``: one extractor for all; ``"separate"``: one each (an ablation).
+        texture: ``"residual"``: x minus its Gaussian blur; ``"rgb"``: the pixels themselves.
+        sigma: Standard deviation of that blur, pixels.
+        saliency: The saliency operator.
+        levels: How many of the backbone's coarsest levels are used.
+        pool: How a level's map becomes a vector.
+        features: Z, the width of the fused feature.
+        prior: How the grade prior guides the score.
+        prior_dropout: Probability, an image and epoch, that training hides the prior. The grading
+            network has seen the training images, so that its prior is over-confident there.
+        margin: How far a grade's interval reaches into its neighbours (mixture), unit score.
+    """
+
+    backbone: BackboneSettings = field(default_factory=BackboneSettings)
+    perspectives: tuple[Perspective, ...] = PERSPECTIVES
+    sharing: Literal["shared", "separate"] = "shared"
+    texture: Literal["residual", "rgb"] = "residual"
+    sigma: float = 1.5
+    saliency: SaliencyOperator = "spectral_residual"
+    levels: int = 3
+    pool: Pool = "mean"
+    features: int = 128
+    prior: PriorUse = "mixture"
+    prior_dropout: float = 0.2
+    margin: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not self.perspectives or len(set(self.perspectives)) != len(self.perspectives):
+            raise ValueError(f"perspectives: expected distinct ones, found {self.perspectives}")
+        if not 0 <= self.prior_dropout <= 1:
+            raise ValueError(f"prior_dropout: expected 0 to 1, found {self.prior_dropout}")
+        if self.levels < 1:
+            raise ValueError(f"levels: expected at least 1, found {self.levels}")
+
+
+@dataclass
+class Prior:
+    """The grade prior of I images.
+
+    Attributes:
+        log_grades: (I, K) logarithm of the grade probabilities.
+        embedding: (I, D).
+    """
+
+    log_grades: Tensor
+    embedding: Tensor
+
+
+class SFEN(QualityNetwork):
+    """Shared Feature Extractor Network.
+
+    Args:
+        settings: Architecture.
+        grades: The grades whose intervals the mixture fills.
+        embedding: D, the width of the prior's embedding.
+    """
+
+    def __init__(self, settings: SFENSettings, grades: Grades, embedding: int = 128) -> None:
+        super().__init__()
+        self.settings = settings
+        self.grades = grades.count
+        self.embedding = embedding
+        wants_saliency = "saliency" in settings.perspectives or settings.pool == "saliency"
+        self.saliency_operator = settings.saliency if wants_saliency else None
+        views = len(settings.perspectives)
+        extractors = 1 if settings.sharing == "shared" else views
+        self.extractors = nn.ModuleList(Backbone(settings.backbone) for _ in range(extractors))
+        self.adapters = nn.ModuleList(_identity_1x1() for _ in range(views))
+        channels = self._backbone.channels[-settings.levels :]
+        self.fusions = nn.ModuleList(PerspectiveFusion(c, settings.pool) for c in channels)
+        self.project = nn.Sequential(
+            nn.Linear(sum(channels), settings.features), nn.ReLU(inplace=True)
+        )
+        self.guidance = guidance(
+            settings.prior, settings.features, grades, embedding, settings.margin
+        )
+
+    @property
+    def _backbone(self) -> Backbone:
+        first = self.extractors[0]
+        assert isinstance(first, Backbone)
+        return first
+
+    def perspectives(self, crops: Crops) -> dict[Perspective, Tensor]:
+        """Compute the perspectives (N, 3, P, P) of the crops, in the order of the settings.
+
+        Texture and gradient are in units of their typical deviation, so about within ±3; saliency
+        is the backbone's normalised input, dimmed where the image is not salient.
+        """
+        views: dict[Perspective, Tensor] = {}
+        for name in self.settings.perspectives:
+            if name == "gradient":
+                views[name] = sobel(crops.pixels) / TYPICAL[name]
+            elif name == "texture" and self.settings.texture == "residual":
+                views[name] = residual(crops.pixels, self.settings.sigma) / TYPICAL[name]
+            elif name == "texture":
+                views[name] = self._backbone.normalise(crops.pixels)
+            else:
+                assert crops.saliency is not None
+                views[name] = self._backbone.normalise(crops.pixels * crops.saliency)
+        return views
+
+    def forward(self, crops: Crops, prior: Prior | None = None) -> Opinion:
+        """Score images.
+
+        Args:
+            crops: The crops; with saliency if ``saliency_operator`` is set.
+            prior: The images' grade prior, or None for the uniform one.
+        """
+        views = self.perspectives(crops)
+        z, attention = self._fuse(list(views.values()), crops.saliency)
+        if prior is None:
+            prior = self.uninformed(crops.images, z)
+        score = self.guidance(z, prior.log_grades[crops.image], prior.embedding[crops.image])
+        maps: dict[str, Tensor] = {**views, "attention": attention}
+        return Opinion(score=crops.mean_by_image(score), maps=maps)
+
+    def uninformed(self, images: int, like: Tensor) -> Prior:
+        """Return the prior that says nothing: all grades equally likely, a zero embedding."""
+        return Prior(
+            log_grades=like.new_full((images, self.grades), -math.log(self.grades)).float(),
+            embedding=like.new_zeros((images, self.embedding)).float(),
+        )
+
+    def _fuse(self, views: list[Tensor], saliency: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return z (N, Z) and the mean attention over the levels (N, V)."""
+        adapted = [adapt(view) for adapt, view in zip(self.adapters, views, strict=True)]
+        if self.settings.sharing == "shared":
+            # One forward of (V·N, 3, P, P): on a GPU cheaper than V forwards.
+            levels = self._backbone(torch.cat(adapted))
+            stacked = [level.unflatten(0, (len(views), -1)).transpose(0, 1) for level in levels]
+        else:
+            pyramids = [net(view) for net, view in zip(self.extractors, adapted, strict=True)]
+            stacked = [torch.stack(level, 1) for level in zip(*pyramids, strict=True)]
+        fused = [
+            fuse(level, saliency)
+            for fuse, level in zip(self.fusions, stacked[-self.settings.levels :], strict=True)
+        ]
+        z = self.project(torch.cat([vector for vector, _ in fused], 1))
+        return z, torch.stack([attention for _, attention in fused]).mean(0)
+
+
+def _identity_1x1() -> nn.Conv2d:
+    """A perspective's affine map at the shared extractor's input; starts as the identity."""
+    layer = nn.Conv2d(3, 3, 1)
+    nn.init.dirac_(layer.weight)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer

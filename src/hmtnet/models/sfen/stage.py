@@ -1,0 +1,48 @@
+"""Stage 2 of the chain: its network and its task."""
+
+from typing import TYPE_CHECKING
+
+from hmtnet.errors import SettingsError
+from hmtnet.models.grading.network import GradingNet
+from hmtnet.models.hmtnet.network import HMTNet
+from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.sfen.network import SFEN
+from hmtnet.models.sfen.settings import SFENStageSettings
+from hmtnet.models.system import Ingredients, Stage
+
+if TYPE_CHECKING:
+    from hmtnet.models.sfen.task import SFENTask
+
+
+def make_network(settings: SFENStageSettings, given: Ingredients) -> QualityNetwork:
+    """Make stage 2's network: an SFEN behind a frozen grading network, or a bare one.
+
+    Raises:
+        SettingsError: A prior is wanted and no grading network is there to give it.
+    """
+    grading = given.upstream.get("grading")
+    if settings.network.prior == "none":
+        return SFEN(settings.network, given.grades)
+    if not isinstance(grading, GradingNet):
+        raise SettingsError(
+            f"Stage 'sfen' with prior={settings.network.prior} needs a grading network. Add the "
+            "stage (stages=[grading,sfen]), give an artifact (+upstream.grading=<run directory>), "
+            "or go without (system.sfen.network.prior=none)."
+        )
+    sfen = SFEN(settings.network, given.grades, grading.settings.embedding)
+    return HMTNet(grading, sfen, grading_frozen=True)
+
+
+def make_task(
+    network: QualityNetwork, settings: SFENStageSettings, given: Ingredients
+) -> "SFENTask":
+    """Make stage 2's task."""
+    from hmtnet.models.sfen.task import SFENTask
+
+    del given
+    return SFENTask(network, settings)
+
+
+SFEN_STAGE = Stage(
+    "sfen", SFENStageSettings, make_network, make_task, after=("grading",), borrows=("grading",)
+)

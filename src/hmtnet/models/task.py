@@ -1,0 +1,85 @@
+"""The training of one network: losses and optimisation, one step for all subsets."""
+
+from typing import Any
+
+import lightning as L
+from torch import Tensor
+
+from hmtnet.data.batch import Batch
+from hmtnet.data.crops import Crops
+from hmtnet.metrics.quality import QualityMetrics
+from hmtnet.models.optimisation import FitSettings, optimizer_for, schedule_for
+from hmtnet.models.quality import Opinion, QualityNetwork, look
+
+SELECTED_BY = "val/srcc"
+
+
+class QualityTask(L.LightningModule):
+    """Base of all tasks.
+
+    A task adds ``judge`` (if its network takes more than crops) and ``losses``. The epoch is chosen
+    by the validation images' SRCC, at image level.
+
+    Args:
+        network: What is trained.
+        fit_settings: Optimiser, schedule and crops.
+    """
+
+    def __init__(self, network: QualityNetwork, fit_settings: FitSettings) -> None:
+        super().__init__()
+        self.network = network
+        self.fit_settings = fit_settings
+        self.metrics = QualityMetrics()
+
+    def judge(self, crops: Crops, batch: Batch) -> Opinion:
+        """Run the network on a batch's crops."""
+        del batch
+        opinion: Opinion = self.network(crops)
+        return opinion
+
+    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+        """Return the weighted terms of the loss by name; their sum is minimised."""
+        raise NotImplementedError
+
+    def _step(self, batch: Batch, subset: str) -> tuple[Opinion, Tensor]:
+        crops = look(batch, self.fit_settings.crops.size, self.network.saliency_operator)
+        opinion = self.judge(crops, batch)
+        terms = self.losses(opinion, batch, crops)
+        loss = sum(terms.values(), opinion.score.new_zeros(()))
+        logged = {f"{subset}/{name}": value for name, value in terms.items()}
+        self.log_dict(
+            {f"{subset}/loss": loss, **logged},
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(batch),
+            sync_dist=subset != "train",
+        )
+        return opinion, loss
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Take one optimisation step."""
+        del batch_index
+        return self._step(batch, "train")[1]
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Collect the validation images' scores."""
+        del batch_index
+        opinion, _ = self._step(batch, "val")
+        self.metrics.update(opinion.score, batch.mos, batch.rows)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the correlations over the whole validation set, in units of [0, 1]."""
+        values = self.metrics.compute()
+        self.metrics.reset()
+        self.log_dict({f"val/{name}": value.float() for name, value in values.items()})
+
+    def configure_optimizers(self) -> Any:
+        """Set up the optimiser and a schedule that advances by steps."""
+        settings = self.fit_settings
+        optimizer = optimizer_for(self.network, settings.optimizer)
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = schedule_for(optimizer, settings.schedule, steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }

@@ -1,0 +1,122 @@
+"""Pretrained weights: from a file, from the hub, or none, and never silently another."""
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hmtnet.errors import WeightsError, listed
+from hmtnet.files import digest_file
+
+OFFLINE = "HMTNET_OFFLINE"
+
+
+def identity_of(name: str, weights: str) -> str:
+    """Name the weights by what they are, not where they lie: part of a stage's key.
+
+    Returns:
+        ``"none"``, ``"hub:<name.tag>"`` or ``"sha256:<digest of the file>"``.
+    """
+    if weights == "none":
+        return "none"
+    if weights == "hub":
+        return f"hub:{name}"
+    return f"sha256:{digest_file(weights_file(weights))}"
+
+
+def weights_file(weights: str) -> Path:
+    """Return the path of a weights file.
+
+    Raises:
+        WeightsError: There is no such file.
+    """
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise WeightsError(
+            f"Weights: no file '{weights}'. Give the path of a .safetensors, .pth or .pt file, "
+            "'hub' to fetch the backbone's own, or 'none' to start from random weights."
+        )
+    return path
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a state dict without executing anything that the file might hold.
+
+    Raises:
+        WeightsError: The file is damaged or holds more than tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise WeightsError(f"Weights: cannot read '{path}' ({error}).") from error
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise WeightsError(f"Weights: '{path}' does not hold a state dict of tensors.")
+    return state
+
+
+def load_backbone(backbone: torch.nn.Module, state: dict[str, Tensor], what: str) -> None:
+    """Load the backbone's part of a full network's weights; every tensor of it must be there.
+
+    Tensors that the backbone does not have (the classifier, stages behind the last tap) are left.
+
+    Raises:
+        WeightsError: Tensors are missing or have another shape.
+    """
+    wanted = backbone.state_dict()
+    # timm wraps some backbones for feature taps; their tensors keep their names behind "model.".
+    prefix = "model." if all(key.startswith("model.") for key in wanted) else ""
+    found = {prefix + key: value for key, value in state.items()}
+    missing = [k for k in wanted if k not in found and not k.endswith("num_batches_tracked")]
+    other = [k for k in wanted if k in found and found[k].shape != wanted[k].shape]
+    if missing or other:
+        raise WeightsError(
+            f"Weights do not fit {what}: missing {listed(missing) or 'none'}; "
+            f"of another shape {listed(other) or 'none'}. Choose the weights of this very backbone."
+        )
+    backbone.load_state_dict({k: v for k, v in found.items() if k in wanted}, strict=False)
+
+
+def hub_state(name: str) -> dict[str, Tensor]:
+    """Fetch the weights that belong to ``name.tag`` from the hub (or its local cache).
+
+    Raises:
+        WeightsError: The name has no tag, has no weights, or the hub cannot be reached.
+    """
+    import timm
+
+    if "." not in name:
+        tags = timm.list_models(f"{name}.*", pretrained=True)
+        raise WeightsError(
+            f"Backbone '{name}' has no tag, so its weights are not defined. "
+            f"Say which: {listed(tags) or 'none are known'}."
+        )
+    offline = os.environ.get(OFFLINE, "") not in ("", "0")
+    config = timm.get_pretrained_cfg(name)
+    source = config.hf_hub_id if config else None
+    advice = (
+        "Fetch them on a connected machine and give their path "
+        "(size.backbone.weights=<file>), or start from random weights (size.backbone.weights=none)."
+    )
+    if config is None or not source:
+        raise WeightsError(f"Backbone '{name}' has no weights on the hub. {advice}")
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(source, "model.safetensors")
+    if isinstance(cached, str):
+        return read_weights(Path(cached))
+    if offline:
+        raise WeightsError(
+            f"{OFFLINE}=1, and '{source}/model.safetensors' is not in the hub's cache. {advice}"
+        )
+    try:
+        return read_weights(Path(hf_hub_download(source, "model.safetensors")))
+    except Exception as error:
+        raise WeightsError(
+            f"Weights '{source}' cannot be reached ({type(error).__name__}). {advice}"
+        ) from error

@@ -1,0 +1,1 @@
+"""From a trained artifact to scores, without a trainer."""

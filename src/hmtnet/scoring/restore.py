@@ -1,0 +1,84 @@
+"""A trained network back from its run directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hmtnet.artifact.store import load, load_strictly
+from hmtnet.data.grades import Grades
+from hmtnet.errors import ArtifactError
+from hmtnet.models.optimisation import FitSettings
+from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.system import Ingredients, find_system, unweighted
+from hmtnet.settings import build
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A network as its stage left it.
+
+    Attributes:
+        network: In evaluation mode, on the CPU.
+        settings: The settings of its stage; backbones load no weights.
+        grades: The grades it was trained with.
+        meta: The whole of ``stage.json``.
+    """
+
+    network: QualityNetwork
+    settings: FitSettings
+    grades: Grades
+    meta: dict[str, Any]
+
+    @property
+    def stage(self) -> str:
+        """The name of the stage."""
+        return str(self.meta["stage"])
+
+    @property
+    def key(self) -> str:
+        """The stage key."""
+        return str(self.meta["key"])
+
+
+def restore(folder: Path) -> Restored:
+    """Rebuild a finished stage's network and load its weights, strictly.
+
+    Networks that it borrows from upstream stages are restored from their own directories, which
+    are found relative to ``folder``.
+
+    Raises:
+        ArtifactError: The artifact, or one it needs, is missing, damaged or does not fit.
+    """
+    artifact = load(folder)
+    meta = artifact.meta
+    stage = find_system(meta["system"]).stage(meta["stage"])
+    what = f"stage '{stage.name}' in {folder}"
+    settings = unweighted(build(stage.settings, meta["settings"]))
+    grades = Grades(edges=tuple(meta["grades"]["edges_unit"]))
+    upstream: dict[str, QualityNetwork] = {}
+    for name in stage.borrows:
+        if name in meta["upstream"]:
+            upstream[name] = _restore_upstream(folder, name, meta["upstream"][name], what)
+    network = stage.network(settings, Ingredients(grades, upstream))
+    own = network.own_state()
+    borrowed = {key: value for key, value in network.state_dict().items() if key not in own}
+    load_strictly(network, {**borrowed, **artifact.tensors}, what)
+    return Restored(network.eval(), settings, grades, meta)
+
+
+def _restore_upstream(
+    folder: Path, name: str, reference: dict[str, str], what: str
+) -> QualityNetwork:
+    path = folder / reference["path"]
+    if not path.is_dir():
+        raise ArtifactError(
+            f"{what} needs the '{name}' stage it was trained on, and there is no {path}. "
+            "Move run directories together, or train the chain again."
+        )
+    upstream = restore(path)
+    if upstream.key != reference["key"]:
+        raise ArtifactError(
+            f"{what} was trained on '{name}' with key {reference['key']}, "
+            f"but {path} holds key {upstream.key}."
+        )
+    return upstream.network

@@ -1,0 +1,182 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hmtnet.data.images import ImageStore, decode
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.record import Record
+from hmtnet.errors import DataError
+
+RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".png", ".tif", ".TIFF", ".webp"])
+def test_lossless_containers_give_the_same_pixels(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(RGB).save(path, **({"lossless": True} if suffix == ".webp" else {}))
+    found = decode(path)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, RGB)
+    assert not found.flags.writeable
+
+
+def test_grey_bilevel_and_palette_become_rgb(tmp_path):
+    grey = Image.fromarray(RGB[..., 0])
+    for name, image in {"grey": grey, "bilevel": grey.convert("1")}.items():
+        image.save(tmp_path / f"{name}.png")
+        expected = np.repeat(np.asarray(image.convert("L"))[..., None], 3, 2)
+        np.testing.assert_array_equal(decode(tmp_path / f"{name}.png"), expected)
+    palette = Image.fromarray(RGB).quantize(16)
+    palette.save(tmp_path / "palette.png")
+    expected = np.asarray(palette.convert("RGB"))
+    np.testing.assert_array_equal(decode(tmp_path / "palette.png"), expected)
+
+
+def test_cmyk_jpeg_becomes_rgb(tmp_path):
+    flat = Image.new("RGB", (16, 16), (200, 100, 50)).convert("CMYK")
+    flat.save(tmp_path / "a.jpg", quality=100)
+    found = decode(tmp_path / "a.jpg")
+    assert found.shape == (16, 16, 3)
+    np.testing.assert_allclose(found.mean((0, 1)), [200, 100, 50], atol=3)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_opaque_alpha_is_dropped_and_other_alpha_refused(tmp_path, mode):
+    image = Image.fromarray(RGB).convert(mode)
+    image.save(tmp_path / "opaque.png")
+    expected = np.asarray(Image.fromarray(RGB).convert(mode[:-1]).convert("RGB"))
+    np.testing.assert_array_equal(decode(tmp_path / "opaque.png"), expected)
+    image.putpixel((0, 0), (*image.getpixel((0, 0))[:-1], 254))
+    image.save(tmp_path / "clear.png")
+    with pytest.raises(DataError, match=r"clear\.png' is transparent.*254 of 255"):
+        decode(tmp_path / "clear.png")
+
+
+def test_a_transparent_palette_entry_is_refused(tmp_path):
+    Image.fromarray(RGB).quantize(4).save(tmp_path / "a.png", transparency=0)
+    with pytest.raises(DataError, match="transparent"):
+        decode(tmp_path / "a.png")
+
+
+def png(width, height, depth, colour, rows):
+    """Write a PNG by hand: Pillow cannot write 16-bit RGB."""
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_more_than_eight_bits_are_refused_not_reduced(tmp_path):
+    (tmp_path / "rgb16.png").write_bytes(png(2, 1, 16, 2, b"\0" + bytes(range(12))))
+    with pytest.raises(DataError, match=r"rgb16\.png' stores pixels as 'RGB' of 16 bits"):
+        decode(tmp_path / "rgb16.png")
+    Image.fromarray(np.zeros((2, 2), np.uint16)).save(tmp_path / "grey16.png")
+    with pytest.raises(DataError, match="16 bits"):
+        decode(tmp_path / "grey16.png")
+    Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(DataError, match=r"'F'.*expected 8 bits"):
+        decode(tmp_path / "float.tif")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [10_001, 60_000])
+def test_absurd_dimensions_are_refused_before_decoding(tmp_path, side):
+    # 10,001² pixels pass Pillow's own guard, 60,000² do not; no pixel is there to decode.
+    (tmp_path / "bomb.png").write_bytes(png(side, side, 8, 2, b""))
+    with pytest.raises(DataError, match=r"bomb\.png'.*pixels"):
+        decode(tmp_path / "bomb.png")
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".webp", ".jpg"])
+def test_truncated_images_are_refused(tmp_path, suffix):
+    stream = io.BytesIO()
+    big = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(big).save(stream, Image.registered_extensions()[suffix])
+    whole = stream.getvalue()
+    path = tmp_path / f"a{suffix}"
+    for length in (10, len(whole) // 2, len(whole) * 9 // 10):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=f"a\\{suffix}' cannot be decoded"):
+            decode(path)
+
+
+def test_what_is_no_image_is_described(tmp_path):
+    (tmp_path / "page.png").write_bytes(b"<html>not found</html>")
+    with pytest.raises(DataError, match=r"has 22 bytes and starts with b'<html>"):
+        decode(tmp_path / "page.png")
+    (tmp_path / "empty.png").write_bytes(b"")
+    with pytest.raises(DataError, match="it is empty"):
+        decode(tmp_path / "empty.png")
+    (tmp_path / "lfs.png").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid 1")
+    with pytest.raises(DataError, match="Git LFS pointer"):
+        decode(tmp_path / "lfs.png")
+    with pytest.raises(DataError, match="does not exist"):
+        decode(tmp_path / "absent.png")
+    with pytest.raises(DataError, match="is a folder"):
+        decode(tmp_path)
+
+
+def test_orientation_of_cameras_is_ignored(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # "rotate by 90 degrees to view"
+    Image.fromarray(RGB).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(decode(tmp_path / "a.png"), RGB)
+
+
+@pytest.fixture
+def manifest(tmp_path, noise):
+    for i in range(3):
+        noise(tmp_path / f"{i}.png", i)
+    noise(tmp_path / "ref.png", 9)
+    refs = ["ref.png", "ref.png", None]
+    records = [Record(image=f"{i}.png", mos=0.5, reference_image=refs[i]) for i in range(3)]
+    return Manifest.create(
+        "set", tmp_path, records, label_kind="human", mos_range=(0, 1), higher_is_better=True
+    )
+
+
+@pytest.mark.parametrize("cache", ["memory", "none"])
+@pytest.mark.parametrize("references", [True, False])
+def test_store_gives_the_rows_pixels(manifest, noise, tmp_path, cache, references):
+    store = ImageStore(manifest, [0, 2], cache, references)
+    assert len(store) == 2
+    np.testing.assert_array_equal(store[0], noise(tmp_path / "again.png", 0))
+    np.testing.assert_array_equal(store[2], noise(tmp_path / "again.png", 2))
+    np.testing.assert_array_equal(store.reference(0), noise(tmp_path / "again.png", 9))
+    with pytest.raises(DataError, match=r"2\.png' of dataset 'set' has no reference image"):
+        store.reference(2)
+
+
+def test_memory_decodes_once_and_shares_references(manifest, capsys):
+    store = ImageStore(manifest, range(3), "memory", references=True)
+    assert "4/4" in capsys.readouterr().err
+    assert store[0] is store[0]
+    assert store.reference(0) is store.reference(1)
+    for path in manifest.root.glob("*.png"):
+        path.unlink()
+    assert store[1].shape == (6, 8, 3)
+    with pytest.raises(DataError, match="does not exist"):
+        _ = ImageStore(manifest, range(3), "none")[1]
+
+
+def test_memory_lists_all_unreadable_images_at_once(manifest):
+    (manifest.root / "0.png").write_bytes(b"broken")
+    (manifest.root / "2.png").unlink()
+    with pytest.raises(DataError, match=r"2 of 3 images cannot be used: .*0\.png.*2\.png"):
+        ImageStore(manifest, range(3))
+    with pytest.raises(DataError, match=r"^Image '.*0\.png' cannot be decoded"):
+        ImageStore(manifest, [0, 1])

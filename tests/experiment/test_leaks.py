@@ -1,0 +1,160 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.record import Record
+from hmtnet.data.split import Split, SplitSettings, make
+from hmtnet.errors import ArtifactError, LeakError
+from hmtnet.experiment.leaks import Seen, check_split, check_upstream, seen
+
+
+def manifest_of(references, digests=None, name="fake"):
+    """Make a manifest with one image for each reference name, without files."""
+    records = tuple(
+        Record(image=f"{i}.png", mos=0.5, reference=reference)
+        for i, reference in enumerate(references)
+    )
+    return Manifest(
+        name=name,
+        root=Path("nowhere"),
+        records=records,
+        label_kind="human",
+        mos_range=(0.0, 1.0),
+        higher_is_better=True,
+        licence="",
+        citation="",
+        digests=tuple(digests or (f"{name}-{i}" for i in range(len(records)))),
+        reference_digests=(None,) * len(records),
+    )
+
+
+def split_of(train, val, test, leaky=False, name="content-s0-x"):
+    return Split("content", 0, tuple(train), tuple(val), tuple(test), name, leaky)
+
+
+# Rows 0 and 1 show "a", 2 and 3 "b", and so on.
+MANIFEST = manifest_of("aabbccddee")
+OWN = split_of([0, 1, 2, 3], [4, 5], [6, 7])
+
+
+def upstream_of(train, val=(), **options):
+    return seen(MANIFEST, split_of(train, val, (), name="content-s9-other", **options))
+
+
+def test_splits_that_are_made_pass():
+    for protocol in ("content", "image"):
+        check_split(MANIFEST, make(MANIFEST, SplitSettings(protocol=protocol)))
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        (split_of([0, 1], [1, 4], [6]), r"train and val share images: 1 \(1\.png\)"),
+        (split_of([0, 1], [4], [0]), r"train and test share images: 1 \(0\.png\)"),
+        (split_of([0], [4, 6], [7]), r"val and test share content \(references\): 1 \(d\)"),
+        (split_of([0, 2], [4], [1, 3]), r"train and test share content .*: 2 \(a, b\)"),
+    ],
+)
+def test_a_split_that_shares_is_refused(split, message):
+    with pytest.raises(LeakError, match=message):
+        check_split(MANIFEST, split)
+
+
+def test_a_leaky_split_may_share_content_but_no_image():
+    check_split(MANIFEST, split_of([0, 2], [4], [1, 3], leaky=True))
+    with pytest.raises(LeakError, match="share images"):
+        check_split(MANIFEST, split_of([0, 2], [4], [2, 3], leaky=True))
+
+
+def test_copies_under_two_names_are_the_same_image():
+    copies = manifest_of("abcdef", digests=["x", "1", "2", "3", "4", "x"])
+    for leaky in (False, True):
+        with pytest.raises(LeakError, match=r"train and test share identical images: 1 \(5\.png\)"):
+            check_split(copies, split_of([0, 1], [2, 3], [4, 5], leaky=leaky))
+
+
+def test_the_same_split_upstream_is_allowed():
+    check_upstream("grading", seen(MANIFEST, OWN), MANIFEST, OWN)
+
+
+@pytest.mark.parametrize(
+    ("upstream", "message"),
+    [
+        (upstream_of([6]), r"'grading' trained on what this run uses as test: identical images: 1"),
+        (upstream_of([4]), "trained on what this run uses as validation"),
+        (upstream_of([8], [7]), "chose its epoch on what this run uses as test"),
+        (upstream_of([8], [5]), "chose its epoch on what this run uses as validation"),
+    ],
+)
+def test_an_upstream_stage_that_saw_what_judges_this_run_is_refused(upstream, message):
+    with pytest.raises(LeakError, match=message) as error:
+        check_upstream("grading", upstream, MANIFEST, OWN)
+    assert "Train 'grading' on this split (content-s0-x)" in str(error.value)
+
+
+def test_other_images_of_the_same_content_are_refused_unless_the_split_is_leaky():
+    split = split_of([0], [2], [6])
+    upstream = upstream_of([7, 8])
+    with pytest.raises(LeakError, match=r"as test: content \(references\): 1 \(d\)"):
+        check_upstream("grading", upstream, MANIFEST, split)
+    check_upstream("grading", upstream, MANIFEST, dataclasses.replace(split, leaky=True))
+
+
+def test_what_meets_only_training_is_allowed():
+    check_upstream("grading", upstream_of([0, 1, 8], [2, 9]), MANIFEST, OWN)
+
+
+def test_the_same_validation_is_allowed_only_on_the_same_data():
+    upstream = seen(MANIFEST, OWN)
+    changed = dataclasses.replace(MANIFEST, mos_range=(0.0, 2.0))
+    with pytest.raises(LeakError, match="chose its epoch on what this run uses as validation"):
+        check_upstream("grading", upstream, changed, OWN)
+
+
+def test_another_dataset_is_compared_by_its_bytes():
+    strange = manifest_of("xyz", name="strange")
+    check_upstream("grading", seen(strange, split_of([0], [1], [2])), MANIFEST, OWN)
+    shares = manifest_of("xyz", digests=["1", "fake-6", "3"], name="strange")
+    upstream = seen(shares, split_of([1], [2], [0]))
+    with pytest.raises(LeakError, match=r"identical images: 1 \(6\.png\)"):
+        check_upstream("grading", upstream, MANIFEST, OWN)
+
+
+def test_reference_images_are_recognised_in_another_dataset():
+    pristine = [f"bytes-of-{r.reference}" for r in MANIFEST.records]
+    mine = dataclasses.replace(MANIFEST, reference_digests=tuple(pristine))
+    renamed = manifest_of("pq", name="strange")
+    theirs = dataclasses.replace(renamed, reference_digests=("bytes-of-d", "other"))
+    with pytest.raises(LeakError, match=r"as test: content \(references\): 1 \(d\)"):
+        check_upstream("grading", seen(theirs, split_of([0], [1], [])), mine, OWN)
+
+
+def test_what_an_upstream_stage_was_started_from_counts_too():
+    first = upstream_of([6])
+    second = seen(MANIFEST, split_of([0], [2], [], name="content-s5-y"), upstream=[first])
+    with pytest.raises(LeakError, match="trained on what this run uses as test"):
+        check_upstream("sfen", second, MANIFEST, OWN)
+    third = seen(MANIFEST, OWN, upstream=[second])
+    assert len(third.upstream) == 2 and not any(part.upstream for part in third.upstream)
+    with pytest.raises(LeakError, match="trained on what this run uses as test"):
+        check_upstream("joint", third, MANIFEST, OWN)
+
+
+def test_a_chain_on_one_split_is_recorded_once():
+    first = seen(MANIFEST, OWN)
+    assert seen(MANIFEST, OWN, upstream=[first, first]) == first
+
+
+def test_what_was_seen_survives_json():
+    first = seen(MANIFEST, OWN, upstream=[upstream_of([8], [9])])
+    assert Seen.from_json(json.loads(json.dumps(first.to_json()))) == first
+
+
+@pytest.mark.parametrize("change", [{"train": None}, {"images": []}, {"fingerprint": 3}])
+def test_a_damaged_record_is_an_artifacts_fault(change):
+    values = seen(MANIFEST, OWN).to_json() | change
+    with pytest.raises(ArtifactError, match="what a stage has seen is damaged"):
+        Seen.from_json(values)

@@ -1,0 +1,108 @@
+"""Two processes give exactly the numbers of one, whatever each has seen."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+# Both the processes and this test run it, so that there is one truth about the data.
+PLAN = """
+import torch
+from hmtnet.metrics.quality import GradeMetrics, QualityMetrics
+
+CASES = {
+    "uneven": [list(range(13)), list(range(13, 21))],
+    "padded": [[0, 2, 4, 6, 8, 10, 12], [1, 3, 5, 7, 9, 11, 0]],
+    "empty": [list(range(9)), []],
+    "empty first": [[], list(range(9))],
+}
+
+generator = torch.Generator().manual_seed(3)
+mos = torch.rand(21, generator=generator)
+score = mos + 0.3 * torch.randn(21, generator=generator)
+probabilities = torch.softmax(2 * torch.randn(21, 5, generator=generator), dim=1)
+true = torch.randint(5, (21,), generator=generator)
+
+def measure(rows):
+    metrics = torch.nn.ModuleList([QualityMetrics(), GradeMetrics(5)]).to(torch.bfloat16)
+    for part in torch.tensor(rows, dtype=torch.int64).split(4):
+        if len(part):
+            metrics[0].update(score[part], mos[part], part)
+            metrics[1].update(probabilities[part], true[part], part)
+    results = {}
+    for metric in metrics:
+        results |= {name: value.item().hex() for name, value in metric.compute().items()}
+    again = [metric.compute() for metric in metrics]
+    assert {k: v.item().hex() for values in again for k, v in values.items()} == results
+    return results
+"""
+
+WORKER = (
+    PLAN
+    + """
+import json, sys, torch.distributed
+rank, meeting, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+torch.set_num_threads(1)
+torch.distributed.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=2)
+results = {name: measure(parts[rank]) for name, parts in CASES.items()}
+broken = QualityMetrics()
+values = torch.tensor([1.0, float("nan") if rank else 2.0])
+broken.update(values, values.nan_to_num(), torch.tensor([0, 1]) + 2 * rank)
+try:
+    broken.compute()
+except ValueError as error:
+    results["error"] = str(error)
+with open(out, "w") as stream:
+    json.dump(results, stream)
+torch.distributed.destroy_process_group()
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gloo")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    processes = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                WORKER,
+                str(rank),
+                str(folder / "meet"),
+                str(folder / f"{rank}"),
+            ],
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for process in processes:
+        try:
+            _, errors = process.communicate(timeout=100)
+        except subprocess.TimeoutExpired:
+            for other in processes:
+                other.kill()
+            raise
+        assert process.returncode == 0, errors
+    return [json.loads((folder / f"{rank}").read_text()) for rank in range(2)]
+
+
+@pytest.mark.parametrize("case", ["uneven", "padded", "empty", "empty first"])
+def test_two_processes_equal_one_to_the_last_bit(outcomes, case):
+    plan = {}
+    exec(PLAN, plan)
+    expected = plan["measure"](sorted({row for part in plan["CASES"][case] for row in part}))
+    assert len(expected) == 8
+    assert outcomes[0][case] == expected
+    assert outcomes[1][case] == expected
+
+
+def test_a_nan_on_one_process_fails_both(outcomes):
+    # Were it raised on one only, the other would wait forever at the next exchange.
+    assert "Images: 3." in outcomes[0]["error"]
+    assert outcomes[0]["error"] == outcomes[1]["error"]

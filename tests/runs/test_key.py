@@ -1,0 +1,225 @@
+import math
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hmtnet.errors import SettingsError
+from hmtnet.runs import key
+from hmtnet.runs.key import digest_of, sources_digest
+
+plain_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+
+
+def test_a_digest_is_known_and_stays():
+    # If this fails, every finished run of every user is trained again: say so in the changelog.
+    assert digest_of({"b": [1, 2.5, None, True, "ä"], "a": {}}) == "da6fc89b6e21"
+
+
+@given(st.dictionaries(st.text(), plain_values, max_size=4))
+def test_order_of_keys_does_not_matter(settings):
+    assert digest_of(settings) == digest_of(dict(reversed(settings.items())))
+
+
+def test_dataclasses_mappings_tuples_and_lists_agree():
+    assert digest_of(Optimizer()) == digest_of({"betas": [0.9, 0.999], "lr": 0.001})
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [(0.1, 0.1 + 1e-17 + 2e-17), (1, True), (1, "1"), (None, "None"), ([], {}), (0, [0])],
+)
+def test_different_values_differ(a, b):
+    assert digest_of({"x": a}) != digest_of({"x": b})
+
+
+def test_length():
+    assert len(digest_of(1)) == 12 and digest_of(1, 64).startswith(digest_of(1))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, {1, 2}, object(), Path(), b"bytes", 1j])
+def test_values_without_a_canonical_form_are_refused(value):
+    with pytest.raises(SettingsError, match="no digest"):
+        digest_of({"x": [value]})
+
+
+FILES = {
+    "pack/__init__.py": "__version__ = '1'\n",
+    "pack/errors.py": "",
+    "pack/data/__init__.py": "from pack.data.images import load\n",
+    "pack/data/images.py": "def load(): ...\n",
+    "pack/data/crops.py": "from ..losses import ranking as r\n",
+    "pack/data/unused.py": "",
+    "pack/data/demo.py": "",
+    "pack/data/readers/__init__.py": "",
+    "pack/data/readers/qads.py": "",
+    "pack/losses/__init__.py": "",
+    "pack/losses/ranking.py": "import pack.metrics.plcc\n",
+    "pack/metrics/__init__.py": "",
+    "pack/metrics/plcc.py": "",
+    "pack/models/__init__.py": "",
+    "pack/models/sfen/__init__.py": "from .network import SFEN\n",
+    "pack/models/sfen/network.py": """
+import torch
+from pack.errors import Wrong
+from pack.data import crops
+
+class SFEN:
+    def forward(self):
+        try:
+            with torch.no_grad():
+                match self:
+                    case _:
+                        from . import lazy
+        finally:
+            from pack.experiment import chain
+""",
+    "pack/models/sfen/lazy.py": "from pack.data.readers import qads\nimport pack.data.demo\n",
+    "pack/models/other.py": "",
+    "pack/experiment/__init__.py": "",
+    "pack/experiment/chain.py": "from pack.models import other\n",
+    "plugin/__init__.py": "",
+    "plugin/system.py": "from plugin.helper import x\nfrom pack.losses import ranking\n",
+    "plugin/helper.py": "",
+    "plugin/unused.py": "",
+    "single.py": "import pack.metrics\n",
+}
+IN_SFEN = {
+    "pack/data/__init__.py",
+    "pack/data/images.py",
+    "pack/data/crops.py",
+    "pack/losses/__init__.py",
+    "pack/losses/ranking.py",
+    "pack/metrics/__init__.py",
+    "pack/metrics/plcc.py",
+    "pack/models/__init__.py",
+    "pack/models/sfen/__init__.py",
+    "pack/models/sfen/network.py",
+    "pack/models/sfen/lazy.py",
+}
+IN_PLUGIN = {
+    "plugin/__init__.py",
+    "plugin/system.py",
+    "plugin/helper.py",
+    "pack/losses/__init__.py",
+    "pack/losses/ranking.py",
+    "pack/metrics/__init__.py",
+    "pack/metrics/plcc.py",
+}
+
+
+def forget():
+    for function in (key._sources_digest, key._read, key._find):
+        function.cache_clear()
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    monkeypatch.syspath_prepend(tmp_path)
+    forget()
+    yield tmp_path
+    forget()
+
+
+def digest(root):
+    forget()
+    return sources_digest([root], package="pack")
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        ("pack.models.sfen.network", IN_SFEN),
+        ("pack.models.sfen", IN_SFEN),
+        ("plugin.system", IN_PLUGIN),
+        ("single", {"single.py", "pack/metrics/__init__.py"}),
+    ],
+)
+def test_exactly_the_modules_that_are_imported_count(sources, root, expected):
+    before = digest(root)
+    counting = set()
+    for name, text in FILES.items():
+        (sources / name).write_bytes(text.encode() + b"# changed\n")
+        if digest(root) != before:
+            counting.add(name)
+        (sources / name).write_bytes(text.encode())
+    assert counting == expected
+    assert digest(root) == before
+
+
+def test_line_ends_and_the_place_of_the_package_do_not_matter(
+    sources, tmp_path_factory, monkeypatch
+):
+    before = digest("pack.models.sfen")
+    elsewhere = tmp_path_factory.mktemp("else where")
+    for name, text in FILES.items():
+        path = elsewhere / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.replace("\n", "\r\n").encode())
+    monkeypatch.syspath_prepend(elsewhere)
+    assert digest("pack.models.sfen") == before
+    assert key._find("pack.models.sfen.lazy").is_relative_to(elsewhere)
+
+
+def test_the_name_of_a_module_counts(sources):
+    before = digest("pack.models")
+    assert digest("pack.metrics") != before  # both hold one empty file
+
+
+def test_nothing_is_imported_and_order_does_not_matter(sources):
+    roots = ["pack.models.sfen", "plugin.system"]
+    assert sources_digest(roots, "pack") == sources_digest([*reversed(roots), roots[0]], "pack")
+    assert "pack" not in sys.modules and "plugin" not in sys.modules
+
+
+def test_the_answer_holds_for_the_life_of_the_process(sources):
+    before = sources_digest(["pack.models"], "pack")
+    (sources / "pack/models/__init__.py").write_text("changed = 1\n")
+    assert sources_digest(["pack.models"], "pack") == before
+    assert digest("pack.models") != before
+
+
+@pytest.mark.parametrize("root", ["pack.models.nowhere", "no_such_package.system"])
+def test_a_root_that_does_not_exist(sources, root):
+    with pytest.raises(ModuleNotFoundError, match=root):
+        digest(root)
+
+
+@pytest.mark.parametrize("root", ["pack.experiment.chain", "pack", "pack.data.demo"])
+def test_a_root_that_does_not_count_is_no_empty_digest(sources, root):
+    with pytest.raises(ValueError, match="in none of the rooms"):
+        digest(root)
+
+
+def test_the_real_package_is_read_fast_and_without_importing_it():
+    code = """
+import sys, time
+from hmtnet.runs.key import sources_digest
+start = time.process_time()
+digest = sources_digest(["hmtnet.metrics"])
+assert len(digest) == 64 and time.process_time() - start < 0.5
+assert not {"torch", "numpy", "hmtnet.metrics"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,55 @@
+import inspect
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hmtnet import errors
+from hmtnet.errors import HmtnetError, listed, nearest
+
+
+def test_every_error_can_be_caught_as_one():
+    members = [c for _, c in inspect.getmembers(errors, inspect.isclass)]
+    classes = [c for c in members if c.__module__ == errors.__name__]
+    assert len(classes) > 5
+    assert all(issubclass(c, HmtnetError) for c in classes)
+    assert not issubclass(HmtnetError, (ValueError, OSError))
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "expected"),
+    [
+        ("epoch", ["epochs", "batch_size"], " Did you mean 'epochs'?"),
+        ("batchsize", {"epochs": 1, "batch_size": 2}, " Did you mean 'batch_size'?"),
+        ("zzz", ["b", "a"], " Known: a, b."),
+        ("zzz", [], ""),
+    ],
+)
+def test_nearest(name, known, expected):
+    assert nearest(name, known) == expected
+
+
+def test_nearest_prefers_the_name_itself():
+    assert nearest("sfen", ["sfen2", "sfen", "sfe"]) == " Did you mean 'sfen'?"
+
+
+@pytest.mark.parametrize(
+    ("items", "limit", "expected"),
+    [
+        ([], 5, ""),
+        ([1], 5, "1"),
+        ("abcde", 5, "a, b, c, d, e"),
+        ("abcdef", 5, "a, b, c, d, e and 1 more"),
+        ((c for c in "abc"), 1, "a and 2 more"),
+    ],
+)
+def test_listed(items, limit, expected):
+    assert listed(items, limit) == expected
+
+
+@given(st.lists(st.integers(), max_size=20), st.integers(1, 10))
+def test_listed_accounts_for_every_item(items, limit):
+    text = listed(items, limit)
+    shown, _, rest = text.partition(" and ")
+    count = len(shown.split(", ")) if shown else 0
+    assert count + (int(rest.split()[0]) if rest else 0) == len(items)
