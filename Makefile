@@ -17,7 +17,8 @@ PIP := "$(BIN)/python" -m pip install --disable-pip-version-check
 PYTEST := "$(BIN)/python" -m pytest -n auto --maxprocesses 8
 
 # Stamps lie inside the environment, so they vanish with it. Each is touched only after its step has
-# succeeded: an interrupted step is done again.
+# succeeded: an interrupted step is done again, and pip, which registers a package only when its
+# files are there, completes what is missing.
 MADE := $(VENV)/.made
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev

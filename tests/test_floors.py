@@ -21,7 +21,7 @@ FLOORS = {
     "data": {"metrics"},
     "baselines": {"data", "metrics"},
     "models": {"perception", "losses", "metrics", "data"},
-    "experiment": {"data", "models", "artifact", "runs"},
+    "experiment": {"data", "baselines", "models", "scoring", "artifact", "runs"},
     "report": {"metrics", "artifact"},
     "scoring": {"models", "artifact"},
 }

@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,6 +129,17 @@ def test_what_is_no_image_is_described(tmp_path):
         decode(tmp_path / "absent.png")
     with pytest.raises(DataError, match="is a folder"):
         decode(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(b"?")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=r"a\.png' cannot be decoded .* Permission denied"):
+        decode(tmp_path / "a.png")
 
 
 def test_orientation_of_cameras_is_ignored(tmp_path):

@@ -53,7 +53,8 @@ def test_more_blur_is_worse(name, scene):
 def test_more_noise_is_worse(name, scene):
     noise = np.random.default_rng(1).normal(size=scene.shape)
     distances = [
-        worse(name, MEASURES[name](scene, scene + level * noise)) for level in (0.01, 0.03, 0.1, 0.3)
+        worse(name, MEASURES[name](scene, scene + level * noise))
+        for level in (0.01, 0.03, 0.1, 0.3)
     ]
     assert distances == sorted(distances)
     assert distances[-1] > 2 * distances[0] > 0
@@ -96,12 +97,12 @@ def test_ms_ssim_takes_a_negative_structure_as_zero(scene):
 
 
 def test_gmsd_by_hand():
-    # A ramp of 0.1 per pixel: Prewitt / 3 spans two pixels with weight 1, so the gradient is 0.2 in
-    # every place; against a flat image the similarity is c / (0.04 + c) where the ramp is, 1 elsewhere.
+    # A ramp of 0.1 per pixel: Prewitt / 3 spans two pixels with weight 1, so the gradient is 0.2;
+    # against a flat image the similarity is c / (0.2² + c) on the ramp, and 1 beyond it.
     c = 170 / 255**2
     ramp = np.tile(np.minimum(np.arange(8), 4) * 0.1, (6, 1))
     flat = np.zeros((6, 8))
-    # Columns 1–3 see 0.2, column 4 (the bend) sees 0.1, columns 5–6 see 0; columns 0 and 7 are outside.
+    # Columns 1–3 see 0.2, column 4 (the bend) 0.1, columns 5–6 nothing; 0 and 7 are left out.
     similar = [c / (0.2**2 + c)] * 3 + [c / (0.1**2 + c)] + [1.0] * 2
     assert gmsd(flat, ramp, halve=False) == pytest.approx(np.std(similar), abs=1e-12)
 

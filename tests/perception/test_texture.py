@@ -41,7 +41,7 @@ def test_channels_keep_apart(photos):
 
 def test_too_small_to_reflect_is_an_error():
     assert residual(torch.rand(1, 3, 6, 6)).shape == (1, 3, 6, 6)
-    with pytest.raises(ValueError, match="more than 5 pixels a side.*5x9.*Pad them"):
+    with pytest.raises(ValueError, match=r"more than 5 pixels a side.*5x9.*Pad them"):
         residual(torch.rand(1, 3, 5, 9))
 
 

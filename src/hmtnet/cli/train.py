@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
@@ -65,7 +65,7 @@ def _for_sweep(settings: TrainSettings) -> TrainSettings:
 def _show(settings: TrainSettings, result: ChainResult, as_json: bool) -> None:
     """Print the closing table and draw the last stage's result."""
     manifest, split, last = result.manifest, result.split, result.stages[-1]
-    subset: Subset = "test" if settings.evaluate.test else "val"
+    subset: Literal["val", "test"] = "test" if settings.evaluate.test else "val"
     subsets: tuple[Subset, ...] = ("val", "test") if subset == "test" else ("val",)
     grades = Grades(tuple(store.read_meta(last.directory.path)["grades"]["edges_unit"]))
     capped = settings.trainer.debug.active

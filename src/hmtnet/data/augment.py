@@ -94,10 +94,11 @@ class Augment:
         return self.__dict__ | {"_pipeline": None}
 
 
-def _pipeline(operations: Sequence[str]) -> Any:  # noqa: ANN401 - albumentations has no types
+def _pipeline(operations: Sequence[str]) -> Any:
     # Without this, importing albumentations asks the network for a newer version.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    import albumentations  # noqa: PLC0415 - takes seconds, and only training needs it
+    # Here and not above: it takes seconds, and only training needs it.
+    import albumentations
 
     makers = {
         "horizontal_flip": lambda: albumentations.HorizontalFlip(p=0.5),

@@ -88,7 +88,7 @@ class EpochRecord(Callback):
         if not trainer.is_global_zero:
             return
         epoch = trainer.current_epoch
-        row = {"epoch": epoch + 1, "step": trainer.global_step}
+        row: dict[str, float] = {"epoch": epoch + 1, "step": trainer.global_step}
         row |= {"lr": trainer.optimizers[0].param_groups[-1]["lr"]}
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         write_curve(self.directory.metrics, row)
@@ -133,15 +133,20 @@ def checkpointing(directory: RunDirectory) -> list[ModelCheckpoint]:
     The last is written after the best, so that whatever is killed in between, the last checkpoint
     knows no better epoch than the best file holds or will hold again.
     """
-    common = {"dirpath": directory.checkpoints, "save_on_train_epoch_end": True}
     return [
         ModelCheckpoint(
-            **common,
+            directory.checkpoints,
             filename="best",
             monitor=SELECTED_BY,
             mode="max",
             save_weights_only=True,
+            save_on_train_epoch_end=True,
             enable_version_counter=False,
         ),
-        ModelCheckpoint(**common, filename="last", enable_version_counter=False),
+        ModelCheckpoint(
+            directory.checkpoints,
+            filename="last",
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        ),
     ]

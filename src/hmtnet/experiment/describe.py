@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from hmtnet.artifact import store
 from hmtnet.data.grades import Grades
 from hmtnet.experiment import leaks
 from hmtnet.experiment.scene import Scene, UpstreamStage
@@ -51,7 +52,7 @@ def describe(
             "leaky": split.leaky,
             "images": {name: len(getattr(split, name)) for name in ("train", "val", "test")},
         },
-        "seen": leaks.seen(manifest, split).to_json(),
+        "seen": leaks.seen(manifest, split, _seen_upstream(upstream)).to_json(),
         "upstream": {
             name: {"key": given.key, "path": os.path.relpath(given.path, directory.path)}
             for name, given in upstream.items()
@@ -64,3 +65,8 @@ def describe(
             **{package: version(package) for package in VERSIONED},
         },
     }
+
+
+def _seen_upstream(upstream: Mapping[str, UpstreamStage]) -> list[leaks.Seen]:
+    metas = [store.read_meta(given.path) for given in upstream.values()]
+    return [leaks.Seen.from_json(meta["seen"]) for meta in metas]

@@ -17,14 +17,14 @@ from hmtnet.artifact import store
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import Subset
 from hmtnet.data.grades import Grades
-from hmtnet.errors import SettingsError
+from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.experiment.describe import describe
 from hmtnet.experiment.fitting import device_of, fit
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.scene import Scene, UpstreamStage
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.files import write_text
-from hmtnet.metrics import srcc
+from hmtnet.metrics import accuracy, srcc
 from hmtnet.models.system import Ingredients, Stage, identified
 from hmtnet.runs import status as run_status
 from hmtnet.runs.directory import RunDirectory
@@ -102,8 +102,7 @@ def run_stage(scene: Scene, stage: Stage, upstream: Mapping[str, UpstreamStage])
         log.info("%s: another process trains %s; waiting for it", stage.name, directory.path)
 
     if is_helper_process():
-        # Rank 0 holds the lock and writes; the others only train beside it.
-        _train(scene, stage, upstream, key, directory)
+        _train_beside(scene, stage, upstream, key, directory)
         return StageResult(stage.name, key, directory, False, None)
     with locked(directory.path, waiting):
         reused = directory.finished
@@ -113,12 +112,31 @@ def run_stage(scene: Scene, stage: Stage, upstream: Mapping[str, UpstreamStage])
         objective = _objective(directory)
         if reused:
             log.info("%s: reused %s", stage.name, directory.path)
+        _tell_gap(directory)
     return StageResult(stage.name, key, directory, reused, objective)
 
 
 def is_helper_process() -> bool:
     """Whether Lightning started this process to train beside another one."""
-    return int(os.environ.get("LOCAL_RANK", "0")) > 0
+    return any(int(os.environ.get(name, "0")) > 0 for name in ("LOCAL_RANK", "NODE_RANK"))
+
+
+def _train_beside(
+    scene: Scene,
+    stage: Stage,
+    upstream: Mapping[str, UpstreamStage],
+    key: str,
+    directory: RunDirectory,
+) -> None:
+    """Join the training of the process that holds the lock, and wait for what it leaves."""
+    if directory.finished:
+        return
+    _train(scene, stage, upstream, key, directory)
+    while not directory.finished:
+        found = run_status.read(directory.status)
+        if found is not None and found.state == "failed":
+            raise HmtnetError(f"Stage '{stage.name}' failed in the leading process.")
+        time.sleep(0.2)
 
 
 def _train_or_fail(
@@ -174,33 +192,43 @@ def _train(
     if is_helper_process():
         return
     network.load_state_dict(state)
+    seconds = time.perf_counter() - started
+    device = device_of(settings.trainer)
+    subsets: tuple[Subset, ...] = ("train", "val")
+    found = predict(network, data, scene.manifest, grades, subsets, device, caps.batches)
+    prediction_files.write(directory.predictions, found)
+    validation = found.select("val")
+    objective = _known(srcc(validation.score, validation.mos))
     meta = describe(scene, stage, key, upstream, grades, directory)
+    meta["val_srcc"] = objective
+    meta["grade_accuracy"] = _grade_accuracy(found)
     meta["cost"] = {
         "parameters": sum(p.numel() for p in network.parameters()),
         "trained_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
-        "seconds": round(time.perf_counter() - started, 2),
-        "device": str(device_of(settings.trainer)),
+        "seconds": round(seconds, 2),
+        "device": str(device),
     }
     store.save(directory.path, network.own_state(), meta)
-    subsets: tuple[Subset, ...] = ("train", "val")
-    found = predict(
-        network, data, scene.manifest, grades, subsets, device_of(settings.trainer), caps.batches
-    )
-    prediction_files.write(directory.predictions, found)
-    validation = found.select("val")
-    objective = srcc(validation.score, validation.mos)
-    if not scene.manifest.higher_is_better:
-        objective = -objective
-    run_status.write(
-        directory.status,
-        status.then(
-            state="finished",
-            epoch=epochs,
-            objective=float(objective) if np.isfinite(objective) else None,
-        ),
-    )
+    done = status.then(state="finished", epoch=epochs, objective=objective)
+    run_status.write(directory.status, done)
     # A finished run is never resumed: what is left of it is the artifact.
     shutil.rmtree(directory.checkpoints, ignore_errors=True)
+
+
+def _known(value: float) -> float | None:
+    """Return a number that JSON can hold: None where it is undefined."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _grade_accuracy(found: Predictions) -> dict[str, float] | None:
+    """Return the grade accuracy by subset; the gap tells how over-confident the prior is."""
+    if (found.grade < 0).any():
+        return None
+    return {
+        subset: float(accuracy(rows.true_grade, rows.grade))
+        for subset in found.subsets
+        for rows in (found.select(subset),)
+    }
 
 
 def _grades(scene: Scene, upstream: Mapping[str, Restored]) -> Grades:
@@ -237,6 +265,19 @@ def _predict_missing(scene: Scene, directory: RunDirectory) -> None:
         settings.trainer.debug.batches,
     )
     prediction_files.write(directory.predictions, Predictions.concatenate([have, test]))
+
+
+def _tell_gap(directory: RunDirectory) -> None:
+    """Say how much better grades are known on training images than on others."""
+    meta = store.read_meta(directory.path)
+    found = meta["grade_accuracy"]
+    if found is not None:
+        log.info(
+            "%s: grade accuracy %.1f %% on training images, %.1f %% on validation images",
+            meta["stage"],
+            100 * found["train"],
+            100 * found["val"],
+        )
 
 
 def _objective(directory: RunDirectory) -> float | None:

@@ -58,7 +58,7 @@ def supervised_contrastive(
         raise ValueError(f"Expected temperature > 0; found {temperature}.")
     others = image[:, None] != image
     positives = others & (keys[:, None] == keys)
-    weights = _weights(positives, scores, sigma)
+    far = _distance(scores, sigma, count)
     # Under autocast the product would be rounded to half precision and then divided by τ.
     with torch.autocast(embeddings.device.type, enabled=False):
         vectors = at_least_float32(embeddings)
@@ -66,15 +66,17 @@ def supervised_contrastive(
     # The lowest finite number, not −inf: a row without others stays finite, and is not counted.
     lowest = torch.finfo(similarity.dtype).min
     log_share = similarity.masked_fill(~others, lowest).log_softmax(dim=1)
-    losses = -(weights * log_share.masked_fill(~positives, 0)).sum(dim=1)
+    closeness = torch.zeros_like(similarity) if far is None else -far.to(similarity.dtype)
+    weights = closeness.masked_fill(~positives, lowest).softmax(dim=1)
+    losses = -(weights * log_share).masked_fill(~positives, 0).sum(dim=1)
     anchors = positives.any(dim=1).sum()
     return losses.sum() / anchors.clamp_min(1)
 
 
-def _weights(positives: Tensor, scores: Tensor | None, sigma: float | None) -> Tensor:
-    """(N, N) weights; a row sums to 1, or to 0 where there is no positive."""
+def _distance(scores: Tensor | None, sigma: float | None, count: tuple[int]) -> Tensor | None:
+    """(N, N) distances in quality, in units of sigma; none without scores."""
     if scores is None and sigma is None:
-        return positives / positives.sum(dim=1, keepdim=True).clamp_min(1)
+        return None
     if scores is None or sigma is None:
         raise ValueError(
             "Expected scores and sigma together, or neither; found only "
@@ -82,8 +84,6 @@ def _weights(positives: Tensor, scores: Tensor | None, sigma: float | None) -> T
         )
     if not sigma > 0:
         raise ValueError(f"Expected sigma > 0, in the unit of the scores; found {sigma}.")
-    check_shape("scores", scores, (len(positives),), of="embeddings")
+    check_shape("scores", scores, count, of="embeddings")
     mos = at_least_float32(scores)
-    closeness = -(mos[:, None] - mos).abs() / sigma
-    lowest = torch.finfo(closeness.dtype).min
-    return closeness.masked_fill(~positives, lowest).softmax(dim=1) * positives
+    return (mos[:, None] - mos).abs() / sigma

@@ -1,7 +1,7 @@
 """One factory for all feature extractors: a small plain encoder, or any timm backbone."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,9 @@ class Backbone(nn.Module):
         mean, std: The input normalisation that the weights expect, of RGB in [0, 1].
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, settings: BackboneSettings) -> None:
         super().__init__()
         self.settings = settings
@@ -65,11 +68,12 @@ class Backbone(nn.Module):
             self.body: nn.Module = PlainEncoder(settings.widths)
             self.channels = list(settings.widths)
             self.reductions = [2**level for level in range(len(settings.widths))]
-            mean, std = (0.5,) * 3, (0.25,) * 3
+            mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+            std: tuple[float, ...] = (0.25, 0.25, 0.25)
         else:
-            self.body, mean, std = _timm_body(settings)
-            info = self.body.feature_info
-            self.channels, self.reductions = info.channels(), info.reduction()
+            self.body, self.channels, self.reductions = _timm_body(settings)
+            config = timm_config(settings.name)
+            mean, std = config.mean, config.std
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)
@@ -127,19 +131,40 @@ def double_convolution(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _timm_body(
-    settings: BackboneSettings,
-) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
-    """Create a timm feature extractor and load its weights completely."""
+def timm_config(name: str) -> Any:
+    """Return timm's configuration of the weights that ``name.tag`` means.
+
+    Raises:
+        SettingsError: There is no backbone, or no tag of it, of that name.
+    """
     import timm
 
-    name = settings.name
     if not timm.is_model(name):
         known = [*timm.list_models(), "plain"]
         raise SettingsError(
             f"Unknown backbone '{name}': expected 'plain' or a timm name."
-            f"{nearest(name.split('.')[0], known) if len(name) > 3 else ''}"
+            f"{nearest(name.split('.', maxsplit=1)[0], known) if len(name) > 3 else ''}"
         )
+    try:
+        return timm.get_pretrained_cfg(name, allow_unregistered=False)
+    except RuntimeError as error:
+        architecture, _, tag = name.partition(".")
+        tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
+        raise SettingsError(
+            f"Backbone '{architecture}' has no tag '{tag}'.{nearest(tag, tags)}"
+        ) from error
+
+
+def _timm_body(settings: BackboneSettings) -> tuple[nn.Module, list[int], list[int]]:
+    """Create a timm feature extractor and load its weights completely.
+
+    Returns:
+        The extractor, its channels and its reductions by level.
+    """
+    import timm
+
+    name = settings.name
+    timm_config(name)
     try:
         body = timm.create_model(name, pretrained=False, features_only=True)
     except (RuntimeError, AttributeError, TypeError) as error:
@@ -151,7 +176,5 @@ def _timm_body(
             else read_weights(weights_file(settings.weights))
         )
         load_backbone(body, state, f"backbone '{name}'")
-    config = timm.get_pretrained_cfg(name)
-    mean = config.mean if config else (0.485, 0.456, 0.406)
-    std = config.std if config else (0.229, 0.224, 0.225)
-    return body, mean, std
+    info: Any = body.feature_info
+    return body, info.channels(), info.reduction()

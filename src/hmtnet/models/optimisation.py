@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from hmtnet.data.augment import check_operations
 from hmtnet.data.crops import CropSettings
 
 
@@ -77,6 +78,7 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ValueError(f"epochs: expected at least 1, found {self.epochs}")
+        check_operations(self.augment)
         if self.batch_size < 2:
             raise ValueError(f"batch_size: expected at least 2 images, found {self.batch_size}")
 

@@ -62,7 +62,8 @@ class QualityNetwork(nn.Module):
             )
         array = pad_to(image.permute(1, 2, 0).cpu().numpy(), crops.size)
         pixels = torch.from_numpy(array).permute(2, 0, 1).contiguous()
-        corners = tile_corners(*pixels.shape[1:], crops)
+        height, width = pixels.shape[1:]
+        corners = tile_corners(height, width, crops)
         batch = Batch.collate([Sample(row=0, pixels=pixels, corners=corners, mos=0.0, luck=0.0)])
         opinion: Opinion = self(look(batch.to(image.device), crops.size, self.saliency_operator))
         return opinion

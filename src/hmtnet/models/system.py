@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -152,7 +152,7 @@ def identified(settings: T) -> T:
 
 def _each_backbone(settings: T, change: Callable[[BackboneSettings], BackboneSettings]) -> T:
     if isinstance(settings, BackboneSettings):
-        return change(settings)
+        return cast("T", change(settings))
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
         changed = {
             f.name: _each_backbone(getattr(settings, f.name), change)

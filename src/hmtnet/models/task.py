@@ -3,11 +3,13 @@
 from typing import Any
 
 import lightning as L
+import torch
 from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.metrics.quality import QualityMetrics
+from hmtnet.data.grades import Grades
+from hmtnet.metrics.quality import GradeMetrics, QualityMetrics
 from hmtnet.models.optimisation import FitSettings, optimizer_for, schedule_for
 from hmtnet.models.quality import Opinion, QualityNetwork, look
 
@@ -23,13 +25,19 @@ class QualityTask(L.LightningModule):
     Args:
         network: What is trained.
         fit_settings: Optimiser, schedule and crops.
+        grades: The grades that the network's grade probabilities speak of.
     """
 
-    def __init__(self, network: QualityNetwork, fit_settings: FitSettings) -> None:
+    edges: Tensor
+
+    def __init__(self, network: QualityNetwork, fit_settings: FitSettings, grades: Grades) -> None:
         super().__init__()
         self.network = network
         self.fit_settings = fit_settings
-        self.metrics = QualityMetrics()
+        self.quality = QualityMetrics()
+        self.grading = GradeMetrics(grades.count)
+        edges = torch.tensor(grades.edges, dtype=torch.float32)
+        self.register_buffer("edges", edges, persistent=False)
 
     def judge(self, crops: Crops, batch: Batch) -> Opinion:
         """Run the network on a batch's crops."""
@@ -65,12 +73,18 @@ class QualityTask(L.LightningModule):
         """Collect the validation images' scores."""
         del batch_index
         opinion, _ = self._step(batch, "val")
-        self.metrics.update(opinion.score, batch.mos, batch.rows)
+        self.quality.update(opinion.score, batch.mos, batch.rows)
+        if opinion.log_grades is not None:
+            true = true_grades(batch.mos, self.edges)
+            self.grading.update(opinion.log_grades.exp(), true, batch.rows)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the correlations over the whole validation set, in units of [0, 1]."""
-        values = self.metrics.compute()
-        self.metrics.reset()
+        """Log what only the whole validation set can say, with scores in [0, 1]."""
+        values = self.quality.compute()
+        if self.grading.update_called:
+            values |= self.grading.compute()
+        self.quality.reset()
+        self.grading.reset()
         self.log_dict({f"val/{name}": value.float() for name, value in values.items()})
 
     def configure_optimizers(self) -> Any:
@@ -83,3 +97,8 @@ class QualityTask(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+
+def true_grades(mos: Tensor, edges: Tensor) -> Tensor:
+    """Assign grades 0 … K-1 to unit scores; a score on an edge belongs to the better grade."""
+    return torch.bucketize(mos, edges, right=True)

@@ -211,6 +211,9 @@ def _extremes(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    if size[0] > size[1] == 1:
+        # torch 2.15 on a CPU repeats the first row down a result of width 1; height 1 is right.
+        return _resized(x.mT, (1, size[0])).mT
     return F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
 
 

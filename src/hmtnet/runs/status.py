@@ -67,7 +67,7 @@ class Status:
             host=socket.gethostname(),
         )
 
-    def then(self, **changes: Any) -> Self:  # noqa: ANN401 - each field has its own type
+    def then(self, **changes: Any) -> Self:
         """Return a copy with some fields changed and ``updated`` set to now."""
         return dataclasses.replace(self, **{"updated": _now(), **changes})
 

@@ -73,3 +73,16 @@ def test_settings_are_typed():
     assert built.range == (0.0, 10.0) and built.dataset == "table"
     with pytest.raises(SettingsError, match="higher, lower"):
         build(DataSettings, {"reader": "table", "direction": "up"})
+
+
+def test_a_label_file_that_cannot_be_read(make_qads):
+    root = make_qads()
+    (root / "mos_with_names.txt").unlink()
+    (root / "mos_with_names.txt").mkdir()
+    with pytest.raises(DataError, match=r"mos_with_names\.txt' cannot be read: Is a directory"):
+        readers.read(DataSettings(reader="qads", root=str(root)))
+
+
+def test_a_root_below_nothing():
+    with pytest.raises(DataError, match=r"looked for /no/such/folder\. To use it"):
+        find_root(DataSettings(reader="qads", root="/no/such/folder"))

@@ -99,9 +99,7 @@ def _resample(image: Image, target: int, kernel: Kernel) -> Image:
 
 
 @lru_cache(maxsize=256)
-def _taps(
-    source: int, target: int, kernel: Kernel
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _taps(source: int, target: int, kernel: Kernel) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return which source pixels make each target pixel, and their weights, both (taps, target)."""
     step = source / target
     widening = max(step, 1.0)

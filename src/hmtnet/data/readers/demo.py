@@ -24,8 +24,7 @@ def read(settings: DataSettings) -> Manifest:
             name="demo",
             root=str(demo.ensure().absolute()),
             label_kind="pseudo",
-            licence=settings.licence
-            or "public domain or CC0 photographs, as scikit-image ships them",
+            licence=settings.licence or "each photograph's own; see README.txt in the set's folder",
             citation=settings.citation or "van der Walt et al., scikit-image, PeerJ 2:e453, 2014",
         )
     )

@@ -10,7 +10,7 @@ from hmtnet.losses import gather_across_processes, grade_loss, supervised_contra
 from hmtnet.models.grading.network import GradingNet, GradingOpinion
 from hmtnet.models.grading.settings import GradingLossSettings, GradingStageSettings
 from hmtnet.models.quality import Opinion
-from hmtnet.models.task import QualityTask
+from hmtnet.models.task import QualityTask, true_grades
 
 
 class GradeTerms:
@@ -25,6 +25,7 @@ class GradeTerms:
 
     def __init__(self, settings: GradingLossSettings, grades: Grades, method_keys: Tensor) -> None:
         self.settings = settings
+        self.grades = grades
         self.edges = torch.as_tensor(grades.edges, dtype=torch.float32)
         self.method_keys = method_keys
 
@@ -32,7 +33,7 @@ class GradeTerms:
         """Return the terms ``grade`` and, if its weight is positive, ``contrast``."""
         settings = self.settings
         assert opinion.log_grades is not None and opinion.prior is not None
-        true = self.true_grades(batch.mos)
+        true = true_grades(batch.mos, self.edges.to(batch.mos.device))
         terms = {
             "grade": grade_loss(opinion.log_grades, true, settings.grade, sigma=settings.sigma)
         }
@@ -49,10 +50,6 @@ class GradeTerms:
             )
         return terms
 
-    def true_grades(self, mos: Tensor) -> Tensor:
-        """Assign grades 0 … K-1 to unit scores; a score on an edge belongs to the better grade."""
-        return torch.bucketize(mos, self.edges.to(mos.device), right=True)
-
     def _methods(self, rows: Tensor) -> Tensor:
         return self.method_keys.to(rows.device)[rows]
 
@@ -65,7 +62,7 @@ class GradingTask(QualityTask):
     def __init__(
         self, network: GradingNet, settings: GradingStageSettings, terms: GradeTerms
     ) -> None:
-        super().__init__(network, settings)
+        super().__init__(network, settings, terms.grades)
         self.terms = terms
 
     def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ class JointTask(QualityTask):
     fit_settings: JointStageSettings
 
     def __init__(self, network: HMTNet, settings: JointStageSettings, terms: GradeTerms) -> None:
-        super().__init__(network, settings)
+        super().__init__(network, settings, terms.grades)
         self.terms = terms
 
     def judge(self, crops: Crops, batch: Batch) -> Opinion:

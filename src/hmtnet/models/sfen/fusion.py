@@ -37,7 +37,8 @@ class PerspectiveFusion(nn.Module):
             The fused vector (N, C) and the attention (N, V), which sums to 1.
         """
         if self.pool == "saliency" and saliency is not None:
-            weight = F.adaptive_avg_pool2d(saliency, maps.shape[-2:]).float() + 1e-3
+            height, width = maps.shape[-2:]
+            weight = F.adaptive_avg_pool2d(saliency, (height, width)).float() + 1e-3
             weight = (weight / weight.sum((2, 3), keepdim=True)).unsqueeze(1)
             pooled = (maps * weight.to(maps.dtype)).sum((3, 4))
         else:

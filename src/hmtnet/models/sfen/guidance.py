@@ -42,7 +42,8 @@ class Mixture(nn.Module):
         del embedding
         weights = (log_grades + self.update(z).float()).softmax(1)
         inside = self.midpoints + self.halfwidths * self.position(z).float().tanh()
-        return (weights * inside).sum(1)
+        score: Tensor = (weights * inside).sum(1)
+        return score
 
 
 class Film(nn.Module):
@@ -56,13 +57,14 @@ class Film(nn.Module):
         self.scale_shift = nn.Linear(features, 2 * features)
         nn.init.zeros_(self.scale_shift.weight)
         nn.init.zeros_(self.scale_shift.bias)
-        self.score = nn.Linear(features, 1)
+        self.score = _regressor(features)
 
     def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
         """Modulate z, then regress."""
         condition = self.condition(torch.cat([log_grades.exp(), embedding], 1))
         scale, shift = self.scale_shift(condition).chunk(2, 1)
-        return self.score(F.relu((1 + scale) * z + shift)).squeeze(1).float()
+        score: Tensor = self.score(F.relu((1 + scale) * z + shift))
+        return score.squeeze(1).float()
 
 
 class Concat(nn.Module):
@@ -73,12 +75,13 @@ class Concat(nn.Module):
         self.score = nn.Sequential(
             nn.Linear(features + count + embedding, features),
             nn.ReLU(inplace=True),
-            nn.Linear(features, 1),
+            _regressor(features),
         )
 
     def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
         """Regress from (z, p, embedding)."""
-        return self.score(torch.cat([z, log_grades.exp(), embedding], 1)).squeeze(1).float()
+        score: Tensor = self.score(torch.cat([z, log_grades.exp(), embedding], 1))
+        return score.squeeze(1).float()
 
 
 class Unguided(nn.Module):
@@ -86,27 +89,30 @@ class Unguided(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.score = nn.Linear(features, 1)
+        self.score = _regressor(features)
 
     def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
         """Regress from z alone."""
         del log_grades, embedding
-        return self.score(z).squeeze(1).float()
+        score: Tensor = self.score(z)
+        return score.squeeze(1).float()
 
 
 def guidance(
     use: PriorUse, features: int, grades: Grades, embedding: int, margin: float
 ) -> nn.Module:
-    """Make the guidance head that ``use`` names; regressors start at the middle of the scale."""
+    """Make the guidance head that ``use`` names."""
     if use == "mixture":
         return Mixture(features, grades, margin)
-    head: Film | Concat | Unguided
     if use == "film":
-        head = Film(features, grades.count, embedding)
-    elif use == "concat":
-        head = Concat(features, grades.count, embedding)
-    else:
-        head = Unguided(features)
-    last = head.score[-1] if isinstance(head.score, nn.Sequential) else head.score
-    nn.init.constant_(last.bias, 0.5)
-    return head
+        return Film(features, grades.count, embedding)
+    if use == "concat":
+        return Concat(features, grades.count, embedding)
+    return Unguided(features)
+
+
+def _regressor(features: int) -> nn.Linear:
+    """Make a last layer that starts at the middle of the scale."""
+    layer = nn.Linear(features, 1)
+    nn.init.constant_(layer.bias, 0.5)
+    return layer

@@ -149,7 +149,8 @@ class SFEN(QualityNetwork):
         if prior is None:
             prior = self.uninformed(crops.images, z)
         score = self.guidance(z, prior.log_grades[crops.image], prior.embedding[crops.image])
-        maps: dict[str, Tensor] = {**views, "attention": attention}
+        maps: dict[str, Tensor] = {"attention": attention}
+        maps |= {str(name): view for name, view in views.items()}
         return Opinion(score=crops.mean_by_image(score), maps=maps)
 
     def uninformed(self, images: int, like: Tensor) -> Prior:

@@ -39,8 +39,7 @@ def make_task(
     """Make stage 2's task."""
     from hmtnet.models.sfen.task import SFENTask
 
-    del given
-    return SFENTask(network, settings)
+    return SFENTask(network, settings, given.grades)
 
 
 SFEN_STAGE = Stage(
