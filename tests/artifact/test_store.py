@@ -260,7 +260,13 @@ def test_a_long_list_of_differences_is_cut_honestly():
 
 def test_a_prefix_takes_one_part_and_leaves_the_others(network):
     torch.manual_seed(1)
-    whole = nn.ModuleDict({"grader": nn.Linear(2, 5), "grader_head": nn.Linear(1, 1)})
+    whole = nn.ModuleDict(
+        {
+            "grader": nn.Linear(2, 5),
+            "grader_head": nn.Linear(1, 1),
+            "old": nn.ModuleDict({"grader": nn.Linear(1, 1)}),
+        }
+    )
     part = nn.Linear(2, 5)
     store.load_strictly(part, whole.state_dict(), "stage 'joint'", prefix="grader.")
     assert torch.equal(part.weight, whole["grader"].weight)

@@ -159,6 +159,16 @@ def test_a_narrow_image_is_a_wide_one_on_its_side(operator, photos):
     assert found.std() > 0.05
 
 
+@both
+def test_reducing_a_hundredfold(operator, device):
+    """More than the antialiasing of a GPU can take: a panorama, and back to a single pixel."""
+    x = torch.full((1, 3, 200, 9000), 0.4, device=device)
+    x[..., 4000:4600] = torch.tensor([0.9, 0.5, 0.2], device=device).view(3, 1, 1)
+    found = saliency(x, operator)[0, 0].mean(0)
+    assert 3900 < found.argmax() < 4700 and found.mean() < 0.3
+    assert saliency(x[..., :1, :1], operator).item() == 1
+
+
 def test_size_is_the_longest_side(photos):
     x = photos(1, 40, 64)
     direct = spectral_residual(x)

@@ -5,7 +5,7 @@ import torch
 from scipy import ndimage
 from torch.autograd import gradcheck
 
-from hmtnet.perception import residual
+from hmtnet.perception import mscn, residual
 
 
 @pytest.mark.parametrize("value", [0.0, 1 / 3, 1.0])
@@ -66,3 +66,42 @@ def test_export_with_any_batch_and_size(photos):
     program = torch.export.export(Texture(), (photos(2, 20, 24),), dynamic_shapes=dynamic)
     other = photos(3, 31, 17)
     torch.testing.assert_close(program.module()(other), residual(other), rtol=0, atol=1e-7)
+
+
+def test_mscn_of_constants_is_zero_and_differentiable(device):
+    flat = torch.full((1, 3, 12, 9), 1 / 3, device=device, requires_grad=True)
+    found = mscn(flat)
+    assert found.abs().max() < 1e-3
+    found.sum().backward()
+    assert flat.grad.isfinite().all()
+
+
+def test_mscn_equals_its_formula(photos, device):
+    x = photos(1, 15, 18)
+    found = mscn(x.to(device), sigma=1.0, floor=0.01)[0].cpu().numpy()
+    pixels = x[0].double().numpy()
+
+    def blur(channel):
+        return ndimage.gaussian_filter(channel, 1.0, mode="mirror", radius=3)
+
+    centred = pixels - [blur(channel) for channel in pixels]
+    contrast = blur((centred**2).mean(0)) ** 0.5
+    assert abs(found - centred / (contrast + 0.01)).max() < 1e-3
+
+
+def test_mscn_hardly_sees_contrast(photos):
+    x = 0.2 + 0.6 * photos(1, 32, 32)
+    half = 0.5 + (x - 0.5) / 2
+    assert (mscn(x) - mscn(half)).abs().mean() < 0.1 * mscn(x).abs().mean()
+    assert (residual(x) - residual(half)).abs().mean() > 0.4 * residual(x).abs().mean()
+
+
+def test_mscn_gradcheck(photos):
+    x = photos(1, 5, 6).double().requires_grad_()
+    assert gradcheck(lambda rgb: mscn(rgb, 1.0, 0.05), x)
+
+
+@pytest.mark.parametrize("floor", [0.0, -1.0])
+def test_mscn_refuses_no_floor(floor, photos):
+    with pytest.raises(ValueError, match="floor > 0"):
+        mscn(photos(1, 12, 12), floor=floor)

@@ -74,6 +74,9 @@ def test_finished_needs_the_word_and_the_artifact(tmp_path):
     assert not run.finished
     run.meta.touch()
     assert run.finished
+    run.weights.unlink()
+    assert not run.finished
+    run.weights.touch()
     for state in ("running", "failed"):
         status.write(run.status, running.then(state=state))
         assert not run.finished

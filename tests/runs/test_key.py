@@ -154,6 +154,7 @@ def digest(root):
         ("pack.models.sfen.network", IN_SFEN),
         ("pack.models.sfen", IN_SFEN),
         ("plugin.system", IN_PLUGIN),
+        ("pack.metrics.plcc", {"pack/metrics/__init__.py", "pack/metrics/plcc.py"}),
         ("single", {"single.py", "pack/metrics/__init__.py"}),
     ],
 )

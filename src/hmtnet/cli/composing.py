@@ -1,6 +1,7 @@
 """Hydra at the edge: overrides in, plain values out."""
 
 import logging
+import math
 import os
 import re
 import sys
@@ -16,12 +17,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 import hmtnet
-from hmtnet.errors import SettingsError
+from hmtnet.errors import SettingsError, listed
 
 Job = Callable[[dict[str, Any]], float]
 
+MULTIRUN = ("-m", "--multirun")
+
 # key=value, where the key is a path of names; no sign in front.
-PLAIN_OVERRIDE = re.compile(r"^(?P<key>[A-Za-z_][\w.]*)=")
+PLAIN_OVERRIDE = re.compile(r"^(?P<key>[A-Za-z_][\w.]*)=(?P<value>.*)$", re.DOTALL)
 
 
 def conf_folder() -> Path:
@@ -46,32 +49,48 @@ def run_composed(root: str, arguments: Sequence[str], job: Job) -> None:
     """
     _log_to_stderr()
     folder = conf_folder()
-    words = [_override_or_add(word, folder) for word in arguments]
+    # Hydra's parser takes overrides in one piece only, so a flag amidst them goes to the front.
+    ordered = sorted(arguments, key=lambda word: word not in MULTIRUN)
+    words = [_override_or_add(word, folder) for word in ordered]
     command_line = sys.argv
+    failure: list[Exception] = []
 
     def with_values(config: DictConfig) -> float:
         # Lightning starts the other processes of a multi-device run by this process's own words.
         sys.argv = command_line
         try:
-            values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-        except MissingMandatoryValue as error:
-            raise SettingsError(
-                f"Setting '{error.full_key}' is required: give {error.full_key}=<value>."
-            ) from error
-        except OmegaConfBaseException as error:
-            raise SettingsError(f"The configuration does not resolve: {error}") from error
-        assert isinstance(values, dict)
-        return job({str(key): value for key, value in values.items()})
+            return job(_resolved(config))
+        except Exception as error:
+            if is_multirun():
+                raise  # Hydra runs the other jobs, then says which one it was
+            failure.append(error)
+            return math.nan
 
     # Hydra then raises what went wrong instead of printing it and leaving.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [f"hmtnet {root}", *words]
     try:
         hydra.main(config_path=str(folder), config_name=root, version_base="1.3")(with_values)()
-    except HydraException as error:
+    except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_first_lines(error)) from error
     finally:
         sys.argv = command_line
+    if failure:
+        raise failure[0]
+
+
+def _resolved(config: DictConfig) -> dict[str, Any]:
+    """Return a composed configuration as plain values."""
+    try:
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise SettingsError(
+            f"Setting '{error.full_key}' is required: give {error.full_key}=<value>."
+        ) from error
+    except OmegaConfBaseException as error:
+        raise SettingsError(f"The configuration does not resolve: {error}") from error
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
 
 
 def is_multirun() -> bool:
@@ -96,16 +115,23 @@ def _override_or_add(word: str, folder: Path) -> str:
     Hydra refuses keys that a mapping does not list yet, also where any key is allowed
     (``data.columns={image: name}``), and its message knows no nearest name. With ``++`` it sets the
     key in any case, and the typed settings then accept it or say what was probably meant.
+
+    Raises:
+        SettingsError: A group is given no option, which Hydra answers with a defect.
     """
     match = PLAIN_OVERRIDE.match(word)
     if match is None:
         return word
     key = match["key"]
-    is_group = "." not in key and (folder / key).is_dir()
-    return word if is_group or key.startswith("hydra.") else f"++{word}"
+    if "." not in key and (folder / key).is_dir():
+        if match["value"] in ("", "null"):
+            options = sorted(path.stem for path in (folder / key).glob("*.yaml"))
+            raise SettingsError(f"'{word}' chooses nothing. Give {key}=<one of {listed(options)}>.")
+        return word
+    return word if key.startswith("hydra.") else f"++{word}"
 
 
-def _first_lines(error: HydraException) -> str:
+def _first_lines(error: Exception) -> str:
     """Keep Hydra's message without its search path."""
     return str(error).split("\nConfig search path", maxsplit=1)[0].strip()
 

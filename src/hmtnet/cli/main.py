@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
-        print(HELP, end="")
+        print(HELP, end="", file=sys.stdout if words else sys.stderr)
         return 0 if words else BAD_INPUT
     if words[0] == "--version":
         print(f"hmtnet {__version__}")

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.cli.composing import is_multirun, launches_in_process, run_composed, sweep_name
-from hmtnet.data.datamodule import Subset
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.baseline import write_baselines
 from hmtnet.experiment.chain import ChainResult, run_chain
+from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.settings import TrainSettings, train_settings
 from hmtnet.report import Row, as_records, closing_table, heading, summarise
 from hmtnet.report.plots import confusion_plot, mos_label, result_picture, scatter
@@ -33,16 +33,18 @@ def train(arguments: Sequence[str]) -> int:
 
 
 def _job(values: dict[str, Any]) -> float:
-    as_json = values.pop("format") == "json"
-    settings, system = train_settings(values)
+    settings, system = train_settings(values, complete=True)
     if is_multirun():
         settings = _for_sweep(settings)
     elif settings.evaluate.test is None:
         settings = replace(settings, evaluate=replace(settings.evaluate, test=True))
+    helps = is_helper(settings.trainer)
+    if helps:
+        logging.getLogger("hmtnet").setLevel(logging.ERROR)  # the leader tells
     result = run_chain(settings, system)
-    if result.is_helper:
-        return WORST
-    _show(settings, result, as_json)
+    if helps:
+        return WORST  # to nobody: the leader returns the objective
+    _show(settings, result)
     objective = result.stages[-1].objective
     if objective is None:
         log.warning("The validation SRCC is undefined: all scores, or all labels, are equal.")
@@ -62,25 +64,23 @@ def _for_sweep(settings: TrainSettings) -> TrainSettings:
     return replace(settings, logger=logger, evaluate=evaluate)
 
 
-def _show(settings: TrainSettings, result: ChainResult, as_json: bool) -> None:
+def _show(settings: TrainSettings, result: ChainResult) -> None:
     """Print the closing table and draw the last stage's result."""
     manifest, split, last = result.manifest, result.split, result.stages[-1]
     subset: Literal["val", "test"] = "test" if settings.evaluate.test else "val"
-    subsets: tuple[Subset, ...] = ("val", "test") if subset == "test" else ("val",)
     grades = Grades(tuple(store.read_meta(last.directory.path)["grades"]["edges_unit"]))
     capped = settings.trainer.debug.active
     rows = []
     if not capped:  # a capped run predicts a part of the images; baselines beside it would mislead
-        folder = last.directory.path.parent
-        for baseline, path in write_baselines(folder, manifest, split, grades, subsets):
+        for baseline, path in write_baselines(Path(settings.runs), manifest, split, grades):
             if path is None:
                 log.info("%s: not applicable, %s", baseline.name, baseline.reason)
             else:
-                rows.append(_row(baseline.name, path, subsets))
+                rows.append(_row(baseline.name, path, subset))
     for stage in result.stages:
         note = "capped by trainer.debug: these numbers mean nothing" if capped else ""
-        rows.append(_row(stage.stage, stage.directory.predictions, subsets, note))
-    if as_json:
+        rows.append(_row(stage.stage, stage.directory.predictions, subset, note))
+    if settings.format == "json":
         runs = {stage.stage: str(stage.directory.path) for stage in result.stages}
         document = {
             "dataset": manifest.name,
@@ -107,7 +107,7 @@ def _show(settings: TrainSettings, result: ChainResult, as_json: bool) -> None:
     print(f"\npictures and predictions: {folder}")
 
 
-def _row(name: str, path: Path, subsets: Sequence[Subset], note: str = "") -> Row:
+def _row(name: str, path: Path, subset: Literal["val", "test"], note: str = "") -> Row:
     found = prediction_files.read(path)
-    test = summarise(found, "test") if "test" in subsets else None
+    test = summarise(found, "test") if subset == "test" else None
     return Row(name, summarise(found, "val"), test, note)

@@ -1,6 +1,6 @@
 """What travels from the loader to the device: whole images, and where to look at them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -68,15 +68,17 @@ class Batch:
             references=references or None,
         )
 
-    def to(self, device: torch.device | str, non_blocking: bool = True, **_: Any) -> Self:
+    def to(self, device: torch.device | str) -> Self:
         """Return the batch with every tensor on ``device``."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        # A copy to the CPU is awaited: its reader would not know when it is complete.
+        ahead = torch.device(device).type != "cpu"
+        return self._map(lambda tensor: tensor.to(device, non_blocking=ahead))
 
     def pin_memory(self) -> Self:
         """Return the batch in page-locked memory, from which copies to a GPU do not block."""
         return self._map(lambda tensor: tensor.pin_memory())
 
-    def _map(self, function: Any) -> Self:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         def apply(value: Any) -> Any:
             if isinstance(value, Tensor):
                 return function(value)

@@ -57,7 +57,9 @@ class Crops:
         """Reduce (N, ...) values of crops to (I, ...) values of images by the mean."""
         total = values.new_zeros((self.images, *values.shape[1:]))
         total = total.index_add(0, self.image, values)
-        counts = torch.bincount(self.image, minlength=self.images).to(values.dtype)
+        # Not torch.bincount, for which a GPU would have to be waited for.
+        ones = values.new_ones(len(values))
+        counts = ones.new_zeros(self.images).index_add(0, self.image, ones)
         return total / counts.view(-1, *[1] * (values.ndim - 1))
 
 

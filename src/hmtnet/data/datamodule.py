@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 import numpy as np
@@ -110,7 +110,8 @@ class QualityData(L.LightningDataModule):
         self.batch_size = batch_size
         self.seed = seed
         self.loader = loader or LoaderSettings()
-        unit = manifest.to_unit(np.array([record.mos for record in manifest.records]))
+        self._epoch = 0
+        unit = manifest.unit_scores
         self._drawn = ImageDataset(store, unit, crops, seed, Augment(augment), with_reference)
         self._tiled = ImageDataset(store, unit, crops, seed, None, with_reference)
 
@@ -121,6 +122,20 @@ class QualityData(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Sample]:
         """Tiles of the validation images."""
         return self._make(self._tiled, self.split.val, shuffle=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: the epoch that a resumed training starts with."""
+        assert self.trainer is not None
+        progress: Any = self.trainer.fit_loop.epoch_progress.current
+        return {"epoch": progress.processed}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Resume.
+
+        Lightning makes the first iterator, from which workers draw ahead, before it has told the
+        sampler which epoch it is.
+        """
+        self._epoch = state_dict["epoch"]
 
     def tiled(self, subset: Subset) -> DataLoader[Sample]:
         """Tiles of a subset's images, each image once, in this process alone."""
@@ -133,12 +148,14 @@ class QualityData(L.LightningDataModule):
         rank, world = (
             (0, 1) if trainer is None or alone else (trainer.global_rank, trainer.world_size)
         )
+        sampler = EpochSampler(rows, self.seed, shuffle, rank, world)
+        sampler.set_epoch(self._epoch)
         # A last batch of one or two images would give batch norms and ranking losses nothing to
         # compare; training drops it (other images next epoch) unless it is the only batch.
         return DataLoader(
             dataset,
             batch_size=self.batch_size,
-            sampler=EpochSampler(rows, self.seed, shuffle, rank, world),
+            sampler=sampler,
             drop_last=shuffle and len(rows) // world >= self.batch_size,
             num_workers=self.loader.workers,
             persistent_workers=self.loader.workers > 0 and not alone,

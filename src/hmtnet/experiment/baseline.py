@@ -1,6 +1,5 @@
 """The baselines' predictions, beside those of the stages and in the same form."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +12,38 @@ from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.split import Split
 from hmtnet.experiment.predict import tabulate
+from hmtnet.runs.directory import RunDirectory
+from hmtnet.runs.key import digest_of
+
+SUBSETS: tuple[Subset, ...] = ("val", "test")
 
 
 def write_baselines(
-    folder: Path, manifest: Manifest, split: Split, grades: Grades, subsets: Sequence[Subset]
+    runs: Path, manifest: Manifest, split: Split, grades: Grades
 ) -> list[tuple[Baseline, Path | None]]:
-    """Predict with every baseline and write ``<folder>/<baseline>/predictions.csv``.
+    """Predict validation and test images with every baseline, and write the predictions.
+
+    They lie beside the stages', under a key of their own: other labels or grades, another file.
 
     Args:
-        folder: The folder of the split's runs.
+        runs: The folder of all run directories.
         manifest: The dataset.
         split: Who trains.
         grades: For grades true and predicted: a baseline's grade is the one its score lies in.
-        subsets: Which subsets to predict.
 
     Returns:
         Each baseline with the file of its predictions; None where the dataset lacks what the
         baseline needs.
     """
+    key = digest_of({"dataset": manifest.fingerprint, "edges": grades.edges})
     written: list[tuple[Baseline, Path | None]] = []
     for baseline in (scale_only(manifest, split), label_only(manifest, split)):
         path = None
         if baseline.scores is not None:
-            path = folder / baseline.name / "predictions.csv"
+            directory = RunDirectory.locate(runs, manifest.name, split.id, baseline.name, key)
+            path = directory.predictions
             parts = []
-            for subset in subsets:
+            for subset in SUBSETS:
                 rows = split.subsets[subset]
                 score = baseline.scores[np.array(rows, dtype=np.int64)]
                 grade = grades.assign(manifest.to_unit(score))

@@ -1,5 +1,6 @@
 """A chain of stages over one dataset and split, each starting from the ones before."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,13 @@ from hmtnet.artifact import store
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.readers import read
 from hmtnet.data.split import Split, make
-from hmtnet.errors import ArtifactError
+from hmtnet.errors import ArtifactError, listed
 from hmtnet.experiment import leaks
+from hmtnet.experiment.fitting import check_hardware
+from hmtnet.experiment.plan import plan_chain, rehearse
 from hmtnet.experiment.scene import Scene, UpstreamStage
 from hmtnet.experiment.settings import TrainSettings
-from hmtnet.experiment.stage import StageResult, is_helper_process, run_stage
+from hmtnet.experiment.stage import StageResult, run_stage
 from hmtnet.models.system import System
 
 
@@ -30,11 +33,6 @@ class ChainResult:
     split: Split
     stages: Sequence[StageResult]
 
-    @property
-    def is_helper(self) -> bool:
-        """Whether this process only trained beside the one that writes the results."""
-        return is_helper_process()
-
 
 def run_chain(settings: TrainSettings, system: System) -> ChainResult:
     """Read the dataset, split it, check for leaks, and run the stages in order.
@@ -43,34 +41,48 @@ def run_chain(settings: TrainSettings, system: System) -> ChainResult:
         DataError: The dataset is at fault.
         LeakError: Validation or test content would be seen in training, here or upstream.
         ArtifactError: An upstream artifact is missing or does not fit.
-        SettingsError: The stages cannot be chained as asked.
+        SettingsError: The stages cannot be chained as asked, or the hardware is not there.
+        WeightsError: Pretrained weights cannot be reached.
     """
+    check_hardware(settings.trainer)
     manifest = read(settings.data)
     split = make(manifest, settings.split)
     leaks.check_split(manifest, split)
     scene = Scene(settings, system, manifest, split)
-    finished = {
-        name: _given(name, Path(path), manifest, split) for name, path in settings.upstream.items()
-    }
-    results = []
-    chosen = settings.stages or tuple(stage.name for stage in system.stages)
-    for stage in system.stages:
-        if stage.name not in chosen:
-            continue
-        upstream = {name: finished[name] for name in stage.after if name in finished}
-        result = run_stage(scene, stage, upstream)
-        finished[stage.name] = UpstreamStage(result.key, result.directory.path)
-        results.append(result)
-    return ChainResult(manifest, split, results)
+    given = _given(scene)
+    plan = plan_chain(scene, given)
+    rehearse(scene, plan, given)
+    return ChainResult(manifest, split, [run_stage(scene, planned) for planned in plan])
 
 
-def _given(name: str, path: Path, manifest: Manifest, split: Split) -> UpstreamStage:
-    """Accept a finished stage from elsewhere, unless it has seen what is to be judged here."""
+def _given(scene: Scene) -> dict[str, UpstreamStage]:
+    """Accept finished stages from elsewhere, each with those that it was trained on.
+
+    A stage brings its own upstream stages along, unless they are given, or to be trained, here.
+    """
+    settings = scene.settings
+    found = {name: _accept(scene, name, Path(path)) for name, path in settings.upstream.items()}
+    for given in list(found.values()):
+        for name, reference in store.read_meta(given.path)["upstream"].items():
+            if name not in found and name not in settings.stages:
+                path = os.path.normpath(given.path / reference["path"])
+                found[name] = _accept(scene, name, Path(path))
+    return found
+
+
+def _accept(scene: Scene, name: str, path: Path) -> UpstreamStage:
+    """Accept a finished stage, unless it has seen what is to be judged here."""
     meta = store.read_meta(path)
-    if meta.get("stage") != name:
+    lacking = [part for part in ("stage", "key", "seen", "upstream") if part not in meta]
+    if lacking:
         raise ArtifactError(
-            f"upstream.{name}: {path} holds stage '{meta.get('stage')}'. Give the run directory of "
+            f"upstream.{name}: {path / store.META_FILE} lacks {listed(lacking)}, so what that "
+            "stage has seen is not known. Train it anew."
+        )
+    if meta["stage"] != name:
+        raise ArtifactError(
+            f"upstream.{name}: {path} holds stage '{meta['stage']}'. Give the run directory of "
             f"a finished '{name}' stage."
         )
-    leaks.check_upstream(name, leaks.Seen.from_json(meta["seen"]), manifest, split)
+    leaks.check_upstream(name, leaks.Seen.from_json(meta["seen"]), scene.manifest, scene.split)
     return UpstreamStage(str(meta["key"]), path)

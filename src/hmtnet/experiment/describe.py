@@ -9,28 +9,22 @@ from typing import Any
 from hmtnet.artifact import store
 from hmtnet.data.grades import Grades
 from hmtnet.experiment import leaks
+from hmtnet.experiment.plan import Planned
 from hmtnet.experiment.scene import Scene, UpstreamStage
-from hmtnet.models.system import Stage, identified
-from hmtnet.runs.directory import RunDirectory
+from hmtnet.models.system import identified
 from hmtnet.settings import plain
 
 VERSIONED = ("torch", "lightning", "torchmetrics", "timm", "kornia", "numpy")
 
 
-def describe(
-    scene: Scene,
-    stage: Stage,
-    key: str,
-    upstream: Mapping[str, UpstreamStage],
-    grades: Grades,
-    directory: RunDirectory,
-) -> dict[str, Any]:
+def describe(scene: Scene, planned: Planned, grades: Grades) -> dict[str, Any]:
     """Describe a stage completely enough to rebuild, judge and cite it: its ``stage.json``."""
     settings, manifest, split = scene.settings, scene.manifest, scene.split
+    stage, upstream = planned.stage, planned.upstream
     return {
         "system": scene.system.name,
         "stage": stage.name,
-        "key": key,
+        "key": planned.key,
         "settings": plain(identified(settings.system.stages[stage.name])),
         "grades": {
             "edges_unit": list(grades.edges),
@@ -54,7 +48,7 @@ def describe(
         },
         "seen": leaks.seen(manifest, split, _seen_upstream(upstream)).to_json(),
         "upstream": {
-            name: {"key": given.key, "path": os.path.relpath(given.path, directory.path)}
+            name: {"key": given.key, "path": os.path.relpath(given.path, planned.directory.path)}
             for name, given in upstream.items()
         },
         "seed": settings.seed,

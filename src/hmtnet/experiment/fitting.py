@@ -5,15 +5,18 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import Logger, WandbLogger
 
 from hmtnet.data.datamodule import QualityData
-from hmtnet.errors import HmtnetError, SettingsError
+from hmtnet.errors import SettingsError
 from hmtnet.experiment.callbacks import EpochRecord, StageProgress, WholeCheckpoints, checkpointing
+from hmtnet.experiment.loggers import logging_to
+from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.settings import LoggerSettings, TrainerSettings
 from hmtnet.models.task import QualityTask
 from hmtnet.runs.directory import RunDirectory
@@ -26,6 +29,7 @@ ANSWERED = (
     ".*Checkpoint directory.*exists and is not empty.*",  # resuming
     ".*treespec, LeafSpec.*",  # Lightning's own, of torch
     ".*module\\(s\\) in eval mode at the start of training.*",  # frozen norms, a frozen stage
+    ".*sync_dist=True.*",  # metrics synchronise themselves; the leader's training loss shows
 )
 
 
@@ -37,59 +41,93 @@ def fit(
     trainer_settings: TrainerSettings,
     logger_settings: LoggerSettings,
     epochs: int,
-) -> dict[str, torch.Tensor]:
+) -> None:
     """Train a task to its last epoch, resuming from its last checkpoint if there is one.
 
-    Returns:
-        The state dict of the network at the epoch that validation chose.
-
     Raises:
-        SettingsError: The hardware that is asked for is not there.
+        KeyboardInterrupt: Training was interrupted from the keyboard.
     """
-    resume = directory.last_checkpoint if directory.last_checkpoint.exists() else None
-    checkpoints = checkpointing(directory)
+    resume = str(directory.last_checkpoint) if directory.last_checkpoint.exists() else None
     callbacks: list[Callback] = [
         StageProgress(status.stage),
         EpochRecord(directory, status),
-        *checkpoints,
+        *checkpointing(directory),
     ]
-    with quiet_lightning(), _logging_to(logger_settings, directory, status) as logger:
+    if is_helper(trainer_settings):
+        logger_settings = LoggerSettings()
+    elif trainer_settings.devices > 1:
+        # For the helpers, which inherit it; here tqdm has long read it.
+        os.environ["TQDM_DISABLE"] = "1"
+    with quiet_lightning(), logging_to(logger_settings, directory, status) as logger:
+        trainer = make_trainer(
+            trainer_settings,
+            max_epochs=epochs,
+            gradient_clip_val=task.fit_settings.optimizer.clip or None,
+            callbacks=callbacks,
+            logger=logger or False,
+            plugins=[WholeCheckpoints()],
+            default_root_dir=directory.path,
+        )
         try:
-            trainer = L.Trainer(
-                accelerator=trainer_settings.accelerator,
-                devices=trainer_settings.devices,
-                strategy="ddp" if trainer_settings.devices > 1 else "auto",
-                precision=trainer_settings.precision,
-                deterministic=trainer_settings.deterministic,
-                max_epochs=epochs,
-                limit_train_batches=trainer_settings.debug.batches,
-                limit_val_batches=trainer_settings.debug.batches,
-                gradient_clip_val=task.fit_settings.optimizer.clip or None,
-                callbacks=callbacks,
-                logger=logger,
-                plugins=[WholeCheckpoints()],
-                default_root_dir=directory.path,
-                num_sanity_val_steps=0,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                use_distributed_sampler=False,
-                log_every_n_steps=1,
-            )
-        except (RuntimeError, ValueError, ImportError) as error:
-            if isinstance(error, HmtnetError):
-                raise
-            raise SettingsError(
-                f"Lightning refuses the trainer settings: {error} "
-                "Use trainer=auto to take what this machine has."
-            ) from error
-        trainer.fit(task, datamodule=data, ckpt_path=None if resume is None else str(resume))
-    best = directory.checkpoints / "best.ckpt"
-    state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+            trainer.fit(task, datamodule=data, ckpt_path=resume)
+        except SystemExit as stop:
+            # Lightning turns Ctrl-C into an exit like any other.
+            raise KeyboardInterrupt from stop
+
+
+def best_state(directory: RunDirectory) -> dict[str, torch.Tensor]:
+    """Return the state dict of the network at the epoch that validation chose."""
+    path = directory.checkpoints / "best.ckpt"
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     return {
         key.removeprefix("network."): value
         for key, value in state.items()
         if key.startswith("network.")
     }
+
+
+def check_hardware(settings: TrainerSettings) -> None:
+    """Check that this machine has what the settings ask for, before anything is begun.
+
+    Raises:
+        SettingsError: It has not.
+    """
+    with quiet_lightning():
+        make_trainer(settings, logger=False, enable_checkpointing=False)
+
+
+def make_trainer(settings: TrainerSettings, **options: Any) -> L.Trainer:
+    """Make a trainer on the hardware that the settings name.
+
+    Args:
+        settings: The hardware and the caps.
+        options: More of Lightning's own arguments.
+
+    Raises:
+        SettingsError: Lightning refuses, as where the hardware is not there.
+    """
+    try:
+        return L.Trainer(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            # Which losses are on decides which parameters are used, so not all need to be.
+            strategy="ddp_find_unused_parameters_true" if settings.devices > 1 else "auto",
+            precision=settings.precision,
+            deterministic=settings.deterministic,
+            limit_train_batches=settings.debug.batches,
+            limit_val_batches=settings.debug.batches,
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            log_every_n_steps=1,
+            **options,
+        )
+    except (MisconfigurationException, RuntimeError, ValueError, ImportError) as error:
+        raise SettingsError(
+            f"Lightning refuses the trainer settings: {error} "
+            "Use trainer=auto to take what this machine has."
+        ) from error
 
 
 def device_of(settings: TrainerSettings) -> torch.device:
@@ -104,46 +142,15 @@ def device_of(settings: TrainerSettings) -> torch.device:
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Silence what Lightning tells every user; warnings that nobody has answered come through."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     with warnings.catch_warnings():
         for message in ANSWERED:
             warnings.filterwarnings("ignore", message=message)
         try:
             yield
         finally:
-            logger.setLevel(level)
-
-
-@contextmanager
-def _logging_to(
-    settings: LoggerSettings, directory: RunDirectory, status: Status
-) -> Iterator[Logger | bool]:
-    """Yield the logger; a W&B run is finished even if training fails.
-
-    Without ``finish`` the next job of a sweep would log into this run.
-    """
-    if settings.name == "csv":
-        yield False
-        return
-    import wandb
-
-    online = settings.mode == "online" or (
-        settings.mode == "auto" and wandb.api.api_key is not None
-    )
-    # W&B's own hints and summaries would interleave with the progress bars.
-    os.environ.setdefault("WANDB_SILENT", "true")
-    try:
-        yield WandbLogger(
-            project=settings.project,
-            group=settings.group,
-            name=directory.path.name,
-            id=status.key,
-            resume="allow",
-            save_dir=directory.path,
-            offline=not online,
-            tags=[status.stage],
-        )
-    finally:
-        wandb.finish()
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -4,16 +4,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hmtnet.data.crops import CropSettings
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
-from hmtnet.errors import SettingsError, nearest
+from hmtnet.errors import SettingsError, listed, nearest
+from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.system import System, SystemSettings, build_settings, find_system
-from hmtnet.settings import build
+from hmtnet.settings import build, plain
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
-# Groups that only fill in others while the configuration is composed.
-COMPOSITION_ONLY = ("size",)
+
+@dataclass(frozen=True, kw_only=True)
+class SizeSettings:
+    """What ``conf/`` fills every stage of a system from; the stages' own settings are what counts.
+
+    Attributes:
+        name: Of the size.
+        batch_size: Images a step and process.
+        crops: How an image is looked at.
+        backbone: The feature extractor.
+    """
+
+    name: str
+    batch_size: int
+    crops: CropSettings
+    backbone: BackboneSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,18 +117,22 @@ class TrainSettings:
     """Everything that ``hmtnet train`` is told.
 
     Attributes:
+        seed: Of initial weights, order, augmentation and crops.
         data: The dataset.
         split: What its test images differ in from its training images.
         system: The system and its stages' settings.
         trainer: The hardware.
         logger: Where curves go.
         evaluate: What is predicted.
-        stages: The chain: which of the system's stages are trained.
+        stages: The chain: which of the system's stages are trained; empty means all but those that
+            ``upstream`` gives.
         upstream: Run directories of finished stages to start from, by stage.
-        seed: Of initial weights, order, augmentation and crops.
         runs: The folder of all run directories.
+        format: What is printed at the end.
+        size: What the system's stages were filled from, if anything; kept as a record.
     """
 
+    seed: int = 0
     data: DataSettings
     split: SplitSettings
     system: SystemSettings
@@ -121,21 +141,29 @@ class TrainSettings:
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     stages: tuple[str, ...] = ()
     upstream: dict[str, str] = field(default_factory=dict)
-    seed: int = 0
     runs: str = "runs"
+    format: Literal["text", "json"] = "text"
+    size: SizeSettings | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"seed: expected at least 0, found {self.seed}")
 
 
-def train_settings(values: Mapping[str, Any]) -> tuple[TrainSettings, System]:
+def train_settings(
+    values: Mapping[str, Any], complete: bool = False
+) -> tuple[TrainSettings, System]:
     """Convert a composed configuration to typed settings and look the system up.
+
+    Args:
+        values: The tree that ``conf/`` composes; what it leaves out has its default.
+        complete: Refuse a tree that leaves something out. ``conf/`` lists every setting, so there a
+            gap means that an override has replaced a whole group by a part of it.
 
     Raises:
         SettingsError: Something is unknown, missing, of a wrong type or contradictory.
     """
-    rest = {key: value for key, value in values.items() if key not in COMPOSITION_ONLY}
+    rest = dict(values)
     chosen = rest.pop("system", None)
     if not isinstance(chosen, Mapping) or "name" not in chosen:
         raise SettingsError("Setting 'system': expected a group with a name, as in system=hmtnet.")
@@ -143,7 +171,29 @@ def train_settings(values: Mapping[str, Any]) -> tuple[TrainSettings, System]:
     # SystemSettings depend on the system, so they are built first and passed through as they are.
     settings = build(TrainSettings, {**rest, "system": build_settings(system, chosen)})
     _check_stages(settings, system)
+    if complete:
+        _check_complete(values, composed(settings), "")
     return settings, system
+
+
+def composed(settings: TrainSettings) -> dict[str, Any]:
+    """Return settings as the tree that ``conf/`` composes: what ``train_settings`` reads."""
+    tree: dict[str, Any] = plain(settings)
+    tree["system"].update(tree["system"].pop("stages"))
+    return tree
+
+
+def _check_complete(values: Mapping[str, Any], whole: Mapping[str, Any], where: str) -> None:
+    missing = [name for name in whole if name not in values]
+    if missing:
+        raise SettingsError(
+            f"Only a part of '{where or 'the configuration'}' was given; {listed(missing)} would "
+            "be lost. conf/ fills that group from elsewhere, usually size (size.crops.size=64): "
+            f"set it there, or give the group whole, {where}={{{': …, '.join(whole)}: …}}."
+        )
+    for name, inner in whole.items():
+        if isinstance(inner, Mapping):
+            _check_complete(values[name], inner, f"{where}.{name}" if where else name)
 
 
 def _check_stages(settings: TrainSettings, system: System) -> None:

@@ -1,12 +1,11 @@
 """One stage: reuse it, resume it or train it, and leave its artifact and predictions."""
 
 import logging
-import os
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,24 +14,25 @@ import yaml
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.data.datamodule import Subset
+from hmtnet.data.datamodule import QualityData, Subset
 from hmtnet.data.grades import Grades
-from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.experiment.describe import describe
-from hmtnet.experiment.fitting import device_of, fit
+from hmtnet.experiment.fitting import best_state, device_of, fit
+from hmtnet.experiment.plan import Planned, shared_grades
 from hmtnet.experiment.predict import predict
-from hmtnet.experiment.scene import Scene, UpstreamStage
-from hmtnet.experiment.settings import TrainSettings
+from hmtnet.experiment.processes import is_helper, wait_for_leader
+from hmtnet.experiment.scene import Scene
+from hmtnet.experiment.settings import composed
 from hmtnet.files import write_text
 from hmtnet.metrics import accuracy, srcc
-from hmtnet.models.system import Ingredients, Stage, identified
+from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.system import Ingredients
+from hmtnet.models.task import QualityTask
 from hmtnet.runs import status as run_status
 from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.key import digest_of, sources_digest
 from hmtnet.runs.lock import locked
 from hmtnet.runs.status import Status
-from hmtnet.scoring.restore import Restored, restore
-from hmtnet.settings import plain
+from hmtnet.scoring.restore import restore
 
 log = logging.getLogger(__name__)
 
@@ -56,163 +56,153 @@ class StageResult:
     objective: float | None
 
 
-def stage_key(scene: Scene, stage: Stage, upstream: Mapping[str, UpstreamStage]) -> str:
-    """Return the digest of everything that a stage's result depends on.
+@dataclass(frozen=True)
+class Ready:
+    """A stage that only needs to be trained: whatever bad input can spoil has been tried.
 
-    Not of paths, loader workers, logger or device: they change nothing, or nothing that matters.
+    Attributes:
+        network: Its network, with initial or loaded weights.
+        task: What trains it.
+        data: The images, decoded.
+        grades: The grades.
     """
-    settings = scene.settings
-    return digest_of(
-        {
-            "stage": stage.name,
-            "settings": identified(settings.system.stages[stage.name]),
-            "grades": settings.system.grades,
-            "dataset": scene.manifest.fingerprint,
-            "split": scene.split.id,
-            "seed": settings.seed,
-            "upstream": {name: given.key for name, given in upstream.items()},
-            "precision": settings.trainer.precision,
-            "processes": settings.trainer.devices,
-            "debug": settings.trainer.debug,
-            "sources": sources_digest(
-                [stage.network.__module__, stage.task.__module__, "hmtnet.data.datamodule"]
-            ),
-        }
-    )
+
+    network: QualityNetwork
+    task: QualityTask
+    data: QualityData
+    grades: Grades
 
 
-def run_stage(scene: Scene, stage: Stage, upstream: Mapping[str, UpstreamStage]) -> StageResult:
+def run_stage(scene: Scene, planned: Planned) -> StageResult:
     """Run one stage, or find that it has been run.
 
     A finished key is reused; an interrupted one resumes at the end of its last epoch; if another
-    process is training the same key, this one waits and then reuses.
+    process is training the same key, this one waits and then reuses. Bad input is found before
+    anything is written.
 
     Args:
         scene: What the chain shares.
-        stage: Which stage.
-        upstream: The finished stages it starts from.
+        planned: Which stage, from what, and where.
     """
-    settings = scene.settings
-    key = stage_key(scene, stage, upstream)
-    directory = RunDirectory.locate(
-        Path(settings.runs), scene.manifest.name, scene.split.id, stage.name, key
-    )
+    name, directory = planned.stage.name, planned.directory
 
     def waiting() -> None:
-        log.info("%s: another process trains %s; waiting for it", stage.name, directory.path)
+        log.info("%s: another process trains %s; waiting for it", name, directory.path)
 
-    if is_helper_process():
-        _train_beside(scene, stage, upstream, key, directory)
-        return StageResult(stage.name, key, directory, False, None)
+    ready = None if directory.finished else _make_ready(scene, planned)
+    if is_helper(scene.settings.trainer):
+        if ready is not None:
+            _fit(scene, planned, ready, _begin(scene, planned))
+            wait_for_leader(directory)
+        return StageResult(name, planned.key, directory, ready is None, None)
     with locked(directory.path, waiting):
         reused = directory.finished
-        if not reused:
-            _train_or_fail(scene, stage, upstream, key, directory)
-        _predict_missing(scene, directory)
-        objective = _objective(directory)
         if reused:
-            log.info("%s: reused %s", stage.name, directory.path)
-        _tell_gap(directory)
-    return StageResult(stage.name, key, directory, reused, objective)
+            log.info("%s: reused %s", name, directory.path)
+        else:
+            _train(scene, planned, ready or _make_ready(scene, planned))
+        # A finished run is never resumed: what is left of it is the artifact.
+        shutil.rmtree(directory.checkpoints, ignore_errors=True)
+        _predict_missing(scene, directory)
+        meta = store.read_meta(directory.path)
+        _tell_gap(meta)
+    return StageResult(name, planned.key, directory, reused, meta["val_srcc"])
 
 
-def is_helper_process() -> bool:
-    """Whether Lightning started this process to train beside another one."""
-    return any(int(os.environ.get(name, "0")) > 0 for name in ("LOCAL_RANK", "NODE_RANK"))
-
-
-def _train_beside(
-    scene: Scene,
-    stage: Stage,
-    upstream: Mapping[str, UpstreamStage],
-    key: str,
-    directory: RunDirectory,
-) -> None:
-    """Join the training of the process that holds the lock, and wait for what it leaves."""
-    if directory.finished:
-        return
-    _train(scene, stage, upstream, key, directory)
-    while not directory.finished:
-        found = run_status.read(directory.status)
-        if found is not None and found.state == "failed":
-            raise HmtnetError(f"Stage '{stage.name}' failed in the leading process.")
-        time.sleep(0.2)
-
-
-def _train_or_fail(
-    scene: Scene,
-    stage: Stage,
-    upstream: Mapping[str, UpstreamStage],
-    key: str,
-    directory: RunDirectory,
-) -> None:
-    """Train; whatever goes wrong is written into the run's status before it is passed on."""
-    try:
-        _train(scene, stage, upstream, key, directory)
-    except Exception as error:
-        found = run_status.read(directory.status)
-        if found is not None:
-            message = f"{type(error).__name__}: {error}"
-            run_status.write(directory.status, found.then(state="failed", message=message))
-        raise
-
-
-def _train(
-    scene: Scene,
-    stage: Stage,
-    upstream: Mapping[str, UpstreamStage],
-    key: str,
-    directory: RunDirectory,
-) -> None:
-    settings = scene.settings
+def _make_ready(scene: Scene, planned: Planned) -> Ready:
+    """Decode the images, restore what is upstream, and make network and task."""
+    settings, stage = scene.settings, planned.stage
     fit_settings = settings.system.stages[stage.name]
-    caps = settings.trainer.debug
-    epochs = min(fit_settings.epochs, caps.epochs or fit_settings.epochs)
-    restored = {name: given.restore() for name, given in upstream.items()}
-    grades = _grades(scene, restored)
-    given = Ingredients(
-        grades, {name: found.network for name, found in restored.items()}, scene.method_keys
-    )
+    restored = {name: given.restore() for name, given in planned.upstream.items()}
+    grades = shared_grades(scene, {name: found.grades for name, found in restored.items()})
+    upstream = {name: found.network for name, found in restored.items()}
+    given = Ingredients(grades, upstream, scene.method_keys)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = stage.network(fit_settings, given)
     # Restored upstream networks come in evaluation mode, and Lightning leaves modes as they are.
     task = stage.task(network.train(), fit_settings, given)
-    data = scene.data(fit_settings, network)
+    return Ready(network, task, scene.data(fit_settings, network), grades)
 
-    status = Status.begin(stage.name, key, epochs)
-    directory.path.mkdir(parents=True, exist_ok=True)
-    resumes = directory.last_checkpoint.exists()
-    log.info("%s: %s %s", stage.name, "resuming" if resumes else "training", directory.path)
-    if not is_helper_process():
-        _write_settings(directory, settings)
-        run_status.write(directory.status, status)
-    started = time.perf_counter()
-    state = fit(task, data, directory, status, settings.trainer, settings.logger, epochs)
-    if is_helper_process():
-        return
-    network.load_state_dict(state)
-    seconds = time.perf_counter() - started
+
+def _train(scene: Scene, planned: Planned, ready: Ready) -> None:
+    """Train; whatever goes wrong is written into the run's status before it is passed on."""
+    directory = planned.directory
+    status = _begin(scene, planned)
+    write_text(directory.settings, yaml.safe_dump(composed(scene.settings), sort_keys=False))
+    run_status.write(directory.status, status)
+    verb = "resuming" if directory.last_checkpoint.exists() else "training"
+    log.info("%s: %s %s", planned.stage.name, verb, directory.path)
+    try:
+        started = time.perf_counter()
+        _fit(scene, planned, ready, status)
+        seconds = round(time.perf_counter() - started, 2)
+        # A resumed stage was timed from where it resumed.
+        cost = {"seconds": seconds, "epochs_timed": status.epochs - status.epoch}
+        ready.network.load_state_dict(best_state(directory))
+        objective = _leave_artifact(scene, planned, ready, cost)
+        done = status.then(state="finished", epoch=status.epochs, objective=objective)
+        run_status.write(directory.status, done)
+    except Exception as error:
+        reached = run_status.read(directory.status) or status
+        message = f"{type(error).__name__}: {error}"
+        run_status.write(directory.status, reached.then(state="failed", message=message))
+        raise
+
+
+def _begin(scene: Scene, planned: Planned) -> Status:
+    """Return the status of a stage that begins, or resumes after its last completed epoch."""
+    planned_epochs = scene.settings.system.stages[planned.stage.name].epochs
+    epochs = min(planned_epochs, scene.settings.trainer.debug.epochs or planned_epochs)
+    before = run_status.read(planned.directory.status)
+    resumes = before is not None and planned.directory.last_checkpoint.exists()
+    return Status.begin(
+        planned.stage.name, planned.key, epochs, before.epoch if before and resumes else 0
+    )
+
+
+def _fit(scene: Scene, planned: Planned, ready: Ready, status: Status) -> None:
+    settings = scene.settings
+    fit(
+        ready.task,
+        ready.data,
+        planned.directory,
+        status,
+        settings.trainer,
+        settings.logger,
+        status.epochs,
+    )
+
+
+def _leave_artifact(
+    scene: Scene, planned: Planned, ready: Ready, cost: Mapping[str, float]
+) -> float | None:
+    """Predict, write predictions and artifact, and return the validation SRCC."""
+    settings, directory, network = scene.settings, planned.directory, ready.network
     device = device_of(settings.trainer)
-    subsets: tuple[Subset, ...] = ("train", "val")
-    found = predict(network, data, scene.manifest, grades, subsets, device, caps.batches)
+    found = predict(
+        network,
+        ready.data,
+        scene.manifest,
+        ready.grades,
+        ("train", "val"),
+        device,
+        settings.trainer.debug.batches,
+    )
     prediction_files.write(directory.predictions, found)
     validation = found.select("val")
-    objective = _known(srcc(validation.score, validation.mos))
-    meta = describe(scene, stage, key, upstream, grades, directory)
-    meta["val_srcc"] = objective
+    meta = describe(scene, planned, ready.grades)
+    meta["val_srcc"] = _known(srcc(validation.score, validation.mos))
     meta["grade_accuracy"] = _grade_accuracy(found)
     meta["cost"] = {
         "parameters": sum(p.numel() for p in network.parameters()),
         "trained_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
-        "seconds": round(seconds, 2),
+        **cost,
         "device": str(device),
     }
     store.save(directory.path, network.own_state(), meta)
-    done = status.then(state="finished", epoch=epochs, objective=objective)
-    run_status.write(directory.status, done)
-    # A finished run is never resumed: what is left of it is the artifact.
-    shutil.rmtree(directory.checkpoints, ignore_errors=True)
+    objective: float | None = meta["val_srcc"]
+    return objective
 
 
 def _known(value: float) -> float | None:
@@ -231,45 +221,39 @@ def _grade_accuracy(found: Predictions) -> dict[str, float] | None:
     }
 
 
-def _grades(scene: Scene, upstream: Mapping[str, Restored]) -> Grades:
-    """Return the upstream grading's grades, since its prior speaks of those; else the split's."""
-    wanted = scene.settings.system.grades.count
-    for found in upstream.values():
-        if found.grades.count != wanted:
-            raise SettingsError(
-                f"Stage '{found.stage}' was trained with {found.grades.count} grades, and "
-                f"system.grades.count is {wanted}. Make them equal, or train that stage anew."
-            )
-        return found.grades
-    return scene.training_grades()
-
-
-def _write_settings(directory: RunDirectory, settings: TrainSettings) -> None:
-    write_text(directory.settings, yaml.safe_dump(plain(settings), sort_keys=False))
-
-
 def _predict_missing(scene: Scene, directory: RunDirectory) -> None:
-    """Predict the test images if they are asked for and have not been predicted."""
+    """Predict the subsets that are asked for and have no predictions.
+
+    That is the test subset, since training does not read it, and all of them if the file has been
+    removed.
+    """
     settings = scene.settings
-    have = prediction_files.read(directory.predictions)
-    if not settings.evaluate.test or "test" in have.subsets or not scene.split.test:
+    wanted: tuple[Subset, ...] = (
+        ("train", "val", "test") if settings.evaluate.test else ("train", "val")
+    )
+    parts = []
+    if directory.predictions.exists():
+        parts.append(prediction_files.read(directory.predictions))
+    missing = [name for name in wanted if not any(name in part.subsets for part in parts)]
+    if not missing:
         return
     found = restore(directory.path)
-    test = predict(
-        found.network,
-        scene.data(found.settings, found.network),
-        scene.manifest,
-        found.grades,
-        ("test",),
-        device_of(settings.trainer),
-        settings.trainer.debug.batches,
+    parts.append(
+        predict(
+            found.network,
+            scene.data(found.settings, found.network),
+            scene.manifest,
+            found.grades,
+            missing,
+            device_of(settings.trainer),
+            settings.trainer.debug.batches,
+        )
     )
-    prediction_files.write(directory.predictions, Predictions.concatenate([have, test]))
+    prediction_files.write(directory.predictions, Predictions.concatenate(parts))
 
 
-def _tell_gap(directory: RunDirectory) -> None:
+def _tell_gap(meta: Mapping[str, Any]) -> None:
     """Say how much better grades are known on training images than on others."""
-    meta = store.read_meta(directory.path)
     found = meta["grade_accuracy"]
     if found is not None:
         log.info(
@@ -278,8 +262,3 @@ def _tell_gap(directory: RunDirectory) -> None:
             100 * found["train"],
             100 * found["val"],
         )
-
-
-def _objective(directory: RunDirectory) -> float | None:
-    found = run_status.read(directory.status)
-    return None if found is None else found.objective

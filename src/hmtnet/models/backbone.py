@@ -1,5 +1,6 @@
 """One factory for all feature extractors: a small plain encoder, or any timm backbone."""
 
+import difflib
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from hmtnet.errors import SettingsError, nearest
 from hmtnet.models.weights import hub_state, load_backbone, read_weights, weights_file
+from hmtnet.perception import mscn
 
 NORMS = (nn.modules.batchnorm._BatchNorm,)
 
@@ -23,12 +25,16 @@ class BackboneSettings:
         norm: Batch norms: ``"train"`` learns statistics, ``"frozen"`` keeps the loaded ones also
             while fine-tuning, ``"auto"`` freezes exactly where weights are loaded. Folded weights
             (mean 0, variance 1) are destroyed by batch statistics, hence the default.
+        view: How RGB in [0, 1] enters: ``"pixels"`` normalises it by the statistics that weights
+            expect; ``"mscn"`` by local mean and contrast, from which an encoder without weights
+            learns in fewer steps; ``"auto"`` looks at pixels exactly where weights are loaded.
     """
 
     name: str = "plain"
     weights: str = "none"
     widths: tuple[int, ...] = (16, 16, 32, 64)
     norm: Literal["auto", "frozen", "train"] = "auto"
+    view: Literal["auto", "pixels", "mscn"] = "auto"
 
     def __post_init__(self) -> None:
         if self.name == "plain" and self.weights != "none":
@@ -41,10 +47,16 @@ class BackboneSettings:
         """Whether batch norms stay in evaluation mode."""
         return self.norm == "frozen" or (self.norm == "auto" and self.weights != "none")
 
+    @property
+    def sees_mscn(self) -> bool:
+        """Whether pixels enter by their local mean and contrast."""
+        return self.view == "mscn" or (self.view == "auto" and self.weights == "none")
+
     def unweighted(self) -> Self:
         """Return the same architecture, to be filled from an artifact instead of weights."""
         norm: Literal["frozen", "train"] = "frozen" if self.frozen_norms else "train"
-        return replace(self, weights="none", norm=norm)
+        view: Literal["pixels", "mscn"] = "mscn" if self.sees_mscn else "pixels"
+        return replace(self, weights="none", norm=norm, view=view)
 
 
 class Backbone(nn.Module):
@@ -71,12 +83,13 @@ class Backbone(nn.Module):
             mean: tuple[float, ...] = (0.5, 0.5, 0.5)
             std: tuple[float, ...] = (0.25, 0.25, 0.25)
         else:
-            self.body, self.channels, self.reductions = _timm_body(settings)
             config = timm_config(settings.name)
             mean, std = config.mean, config.std
+            self.body, self.channels, self.reductions = _timm_body(settings)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)
+        self.train()
 
     def forward(self, normalised: Tensor) -> list[Tensor]:
         """Return the levels (B, C_l, H/r_l, W/r_l) of a normalised input (B, 3, H, W)."""
@@ -85,6 +98,8 @@ class Backbone(nn.Module):
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Normalise RGB in [0, 1] as the weights expect."""
+        if self.settings.sees_mscn:
+            return mscn(pixels)
         return (pixels - self.mean) / self.std
 
     def train(self, mode: bool = True) -> Self:
@@ -139,16 +154,15 @@ def timm_config(name: str) -> Any:
     """
     import timm
 
+    architecture, _, tag = name.partition(".")
     if not timm.is_model(name):
-        known = [*timm.list_models(), "plain"]
-        raise SettingsError(
-            f"Unknown backbone '{name}': expected 'plain' or a timm name."
-            f"{nearest(name.split('.', maxsplit=1)[0], known) if len(name) > 3 else ''}"
-        )
+        # Not `nearest`: where nothing is near, it would list more than a thousand names.
+        near = difflib.get_close_matches(architecture, ["plain", *timm.list_models()], n=1)
+        hint = f"Did you mean '{near[0]}'?" if near else "timm.list_models() names them."
+        raise SettingsError(f"Unknown backbone '{name}': expected 'plain' or a timm name. {hint}")
     try:
         return timm.get_pretrained_cfg(name, allow_unregistered=False)
     except RuntimeError as error:
-        architecture, _, tag = name.partition(".")
         tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{architecture}.*")]
         raise SettingsError(
             f"Backbone '{architecture}' has no tag '{tag}'.{nearest(tag, tags)}"
@@ -164,11 +178,18 @@ def _timm_body(settings: BackboneSettings) -> tuple[nn.Module, list[int], list[i
     import timm
 
     name = settings.name
-    timm_config(name)
     try:
         body = timm.create_model(name, pretrained=False, features_only=True)
     except (RuntimeError, AttributeError, TypeError) as error:
         raise SettingsError(f"Backbone '{name}' gives no feature pyramid ({error}).") from error
+    info: Any = body.feature_info
+    channels, reductions = info.channels(), info.reduction()
+    layout = getattr(getattr(body, "output_fmt", None), "value", "NCHW")
+    if layout != "NCHW" or sorted(set(reductions)) != reductions:
+        raise SettingsError(
+            f"Backbone '{name}' gives no feature pyramid (B, C, H, W) from fine to coarse: its "
+            f"layout is {layout}, its reductions {reductions}. Choose a convolutional one."
+        )
     if settings.weights != "none":
         state = (
             hub_state(name)
@@ -176,5 +197,4 @@ def _timm_body(settings: BackboneSettings) -> tuple[nn.Module, list[int], list[i
             else read_weights(weights_file(settings.weights))
         )
         load_backbone(body, state, f"backbone '{name}'")
-    info: Any = body.feature_info
-    return body, info.channels(), info.reduction()
+    return body, channels, reductions

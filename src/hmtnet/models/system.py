@@ -112,7 +112,7 @@ def find_system(name: str) -> System:
     Raises:
         SettingsError: No system has that name.
     """
-    known = SYSTEMS | {point.name: point.value for point in entry_points(group="hmtnet.systems")}
+    known = {point.name: point.value for point in entry_points(group="hmtnet.systems")} | SYSTEMS
     if name not in known:
         raise SettingsError(f"Unknown system '{name}'.{nearest(name, known)}")
     module, _, attribute = known[name].partition(":")

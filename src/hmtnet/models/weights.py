@@ -64,22 +64,23 @@ def load_backbone(backbone: torch.nn.Module, state: dict[str, Tensor], what: str
     """Load the backbone's part of a full network's weights; every tensor of it must be there.
 
     Tensors that the backbone does not have (the classifier, stages behind the last tap) are left.
+    Names count as equal if they differ in dots and underscores alone: timm flattens the modules
+    of many backbones for feature taps (``stages.0`` becomes ``stages_0``).
 
     Raises:
         WeightsError: Tensors are missing or have another shape.
     """
     wanted = backbone.state_dict()
-    # timm wraps some backbones for feature taps; their tensors keep their names behind "model.".
-    prefix = "model." if all(key.startswith("model.") for key in wanted) else ""
-    found = {prefix + key: value for key, value in state.items()}
+    given = {key.replace(".", "_"): value for key, value in state.items()}
+    found = {k: given[k.replace(".", "_")] for k in wanted if k.replace(".", "_") in given}
     missing = [k for k in wanted if k not in found and not k.endswith("num_batches_tracked")]
-    other = [k for k in wanted if k in found and found[k].shape != wanted[k].shape]
+    other = [k for k in found if found[k].shape != wanted[k].shape]
     if missing or other:
         raise WeightsError(
             f"Weights do not fit {what}: missing {listed(missing) or 'none'}; "
             f"of another shape {listed(other) or 'none'}. Choose the weights of this very backbone."
         )
-    backbone.load_state_dict({k: v for k, v in found.items() if k in wanted}, strict=False)
+    backbone.load_state_dict(found, strict=False)
 
 
 def hub_state(name: str) -> dict[str, Tensor]:

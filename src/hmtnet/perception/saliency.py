@@ -10,12 +10,11 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from kornia.color import rgb_to_lab
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
 from hmtnet.perception.checks import check_rgb, full_precision
-from hmtnet.perception.colour import luminance
+from hmtnet.perception.colour import lab, luminance
 
 SaliencyOperator = Literal["spectral_residual", "sdsp"]
 
@@ -97,8 +96,8 @@ def sdsp(rgb: Tensor) -> Tensor:
     """
     check_rgb(rgb)
     with full_precision(rgb) as x:
-        lab: Tensor = rgb_to_lab(x)
-        priors = _frequency_prior(lab) * _warm_colour_prior(lab[:, 1:]) * _centre_prior(lab)
+        colours = lab(x)
+        priors = _frequency_prior(colours) * _warm_colour_prior(colours[:, 1:]) * _centre_prior(x)
         return priors.to(rgb.dtype)
 
 
@@ -172,15 +171,16 @@ def saliency_of_list(images: list[Tensor], operator: SaliencyOperator) -> list[T
     return [maps[place] for place in range(len(images))]
 
 
-def _frequency_prior(lab: Tensor) -> Tensor:
+def _frequency_prior(colours: Tensor) -> Tensor:
     """(B, 3, H, W) in L*a*b* → (B, 1, H, W)."""
-    height, width = lab.shape[-2:]
+    height, width = colours.shape[-2:]
     longest = max(height, width)
-    down = torch.fft.fftfreq(height, d=1 / longest, dtype=lab.dtype, device=lab.device)
-    across = torch.fft.rfftfreq(width, d=1 / longest, dtype=lab.dtype, device=lab.device)
+    like = {"dtype": colours.dtype, "device": colours.device}
+    down = torch.fft.fftfreq(height, d=1 / longest, **like)
+    across = torch.fft.rfftfreq(width, d=1 / longest, **like)
     frequency = torch.hypot(down[:, None], across)  # in cycles along the longest side
     log_gabor = (-((frequency / (0.002 * 256)).log().square()) / (2 * 6.2**2)).exp()  # DC: 0
-    spectrum = torch.fft.rfft2(lab - lab.mean(dim=(-2, -1), keepdim=True))
+    spectrum = torch.fft.rfft2(colours - colours.mean(dim=(-2, -1), keepdim=True))
     bands: Tensor = torch.fft.irfft2(spectrum * log_gabor, s=(height, width))
     strength: Tensor = torch.linalg.vector_norm(bands, dim=1, keepdim=True)
     # Rounding leaves some 1e-4 of a unit on a constant image; nobody sees a thousandth.
@@ -211,6 +211,11 @@ def _extremes(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    height, width = x.shape[-2:]
+    if height > 8 * size[0] or width > 8 * size[1]:
+        # On a GPU the antialiasing below runs out of shared memory at a 90-fold reduction. From
+        # 8-fold on, plain averages are as good: their uneven borders are few among many pixels.
+        return F.interpolate(x, size=size, mode="area")
     if size[0] > size[1] == 1:
         # torch 2.15 on a CPU repeats the first row down a result of width 1; height 1 is right.
         return _resized(x.mT, (1, size[0])).mT

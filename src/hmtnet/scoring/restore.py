@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hmtnet.artifact.store import load, load_strictly
+from hmtnet.artifact.store import META_FILE, Artifact, load, load_strictly
 from hmtnet.data.grades import Grades
-from hmtnet.errors import ArtifactError
+from hmtnet.errors import ArtifactError, SettingsError
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import Ingredients, find_system, unweighted
@@ -50,6 +50,24 @@ def restore(folder: Path) -> Restored:
         ArtifactError: The artifact, or one it needs, is missing, damaged or does not fit.
     """
     artifact = load(folder)
+    try:
+        restored = _rebuild(folder, artifact)
+    except (KeyError, SettingsError) as error:
+        raise ArtifactError(
+            f"{folder / META_FILE} does not describe a network that can be built here "
+            f"({type(error).__name__}: {error}). Train the stage again, or use the version of "
+            "hmtnet that made it."
+        ) from error
+    network = restored.network
+    own = network.own_state()
+    borrowed = {key: value for key, value in network.state_dict().items() if key not in own}
+    what = f"stage '{restored.stage}' in {folder}"
+    load_strictly(network, {**borrowed, **artifact.tensors}, what)
+    return restored
+
+
+def _rebuild(folder: Path, artifact: Artifact) -> Restored:
+    """Build the network that an artifact describes; only what is borrowed has its weights."""
     meta = artifact.meta
     stage = find_system(meta["system"]).stage(meta["stage"])
     what = f"stage '{stage.name}' in {folder}"
@@ -59,11 +77,8 @@ def restore(folder: Path) -> Restored:
     for name in stage.borrows:
         if name in meta["upstream"]:
             upstream[name] = _restore_upstream(folder, name, meta["upstream"][name], what)
-    network = stage.network(settings, Ingredients(grades, upstream))
-    own = network.own_state()
-    borrowed = {key: value for key, value in network.state_dict().items() if key not in own}
-    load_strictly(network, {**borrowed, **artifact.tensors}, what)
-    return Restored(network.eval(), settings, grades, meta)
+    network = stage.network(settings, Ingredients(grades, upstream)).eval()
+    return Restored(network, settings, grades, meta)
 
 
 def _restore_upstream(
@@ -79,6 +94,7 @@ def _restore_upstream(
     if upstream.key != reference["key"]:
         raise ArtifactError(
             f"{what} was trained on '{name}' with key {reference['key']}, "
-            f"but {path} holds key {upstream.key}."
+            f"but {path} holds key {upstream.key}. Move the right run directory there, or train "
+            "the chain again."
         )
     return upstream.network

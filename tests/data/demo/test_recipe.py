@@ -13,7 +13,8 @@ from scipy.stats import spearmanr
 from hmtnet.data.demo import Recipe, build, ensure, recipe
 from hmtnet.data.demo.methods import METHODS
 from hmtnet.data.demo.photographs import PHOTOGRAPHS
-from hmtnet.data.demo.pseudo_mos import score
+from hmtnet.data.demo.pixels import enlarge, reduce, to_bytes, to_unit
+from hmtnet.data.demo.pseudo_mos import Yardstick, measure, pseudo_mos
 from hmtnet.errors import DataError
 
 SMALL = Recipe(PHOTOGRAPHS[:2], (2, 4), (METHODS[0], METHODS[2], METHODS[7], METHODS[10]))
@@ -86,7 +87,11 @@ def test_scores_are_those_of_the_stored_pixels(small):
     for name, mos in labels(small).items():
         image = np.asarray(Image.open(small / "super-resolved_images" / name))
         original = np.asarray(Image.open(small / "source_images" / f"{name[:5]}.png"))
-        assert score(original, image).mos == mos
+        at_2, at_4 = (
+            measure(original, to_bytes(enlarge(to_unit(to_bytes(reduce(to_unit(original), s))), s)))
+            for s in (2, 4)
+        )
+        assert pseudo_mos(measure(original, image), Yardstick(at_2, at_4)) == mos
 
 
 def test_better_images_score_higher(small):
@@ -107,11 +112,11 @@ def test_an_interrupted_build_leaves_nothing(tmp_path, monkeypatch, interruption
 
     def failing(reference, image):
         calls.append(image)
-        if len(calls) == 3:
+        if len(calls) == 7:  # four make the yardsticks
             raise interruption
-        return score(reference, image)
+        return measure(reference, image)
 
-    monkeypatch.setattr(recipe, "score", failing)
+    monkeypatch.setattr(recipe, "measure", failing)
     with pytest.raises((KeyboardInterrupt, RuntimeError)):
         build(tmp_path / "demo", SMALL, workers=2)
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hmtnet.data.demo.methods import Method
 from hmtnet.data.demo.photographs import SIDE, TEXTURE, Photograph
-from hmtnet.data.demo.pseudo_mos import DEFINITION, Scored
+from hmtnet.data.demo.pseudo_mos import DEFINITION, Measures
 
 _README = """\
 The hmtnet demo set
@@ -29,9 +29,10 @@ Layout (that of QADS)
 How the images were made
   A photograph that scikit-image carries is reduced where it is not sharp at full size, and a square
   of {side} × {side} pixels is cut out: the reference. The low-resolution image is its anti-aliased
-  cubic reduction by S, rounded to 8 bits. A method enlarges that. No two references share a
-  photograph; the learned method was trained on the other references only. Where a method has a
-  strength (methods.csv gives its limits), it is drawn for each reference and scale by a hash of
+  cubic reduction by S, rounded to 8 bits, after a Gaussian blur of sigma 0 to 2.5 pixels of the
+  reference (a camera out of focus). A method enlarges that. No two references share a photograph; the
+  learned method was trained on the other references only. The blur, and the strength of a method
+  that has one (methods.csv gives its limits), are drawn for each reference and scale by a hash of
   their names: images of one method and scale differ in quality, and only their pixels tell.
 
 Definition of the score
@@ -49,12 +50,14 @@ class Made:
     Attributes:
         name: The file's name, ``imgRR_S_MM.png``.
         strength: How strongly the method acted; ``None`` for a method without a strength.
-        scored: Its measures and pseudo-MOS.
+        measures: How faithful it is to its reference.
+        mos: Its pseudo-MOS in [0, 1].
     """
 
     name: str
     strength: float | None
-    scored: Scored
+    measures: Measures
+    mos: float
 
 
 def write_listings(
@@ -64,7 +67,7 @@ def write_listings(
     made: Sequence[Made],
 ) -> None:
     """Write every text file of the set into its folder."""
-    scores = "".join(f"{each.scored.mos:.6f} {each.name}\n" for each in made)
+    scores = "".join(f"{each.mos:.6f} {each.name}\n" for each in made)
     _write(folder / "mos_with_names.txt", scores)
     _write_table(
         folder / "measures.csv",
@@ -73,7 +76,7 @@ def write_listings(
             (
                 each.name,
                 "" if each.strength is None else f"{each.strength:.6f}",
-                *(f"{value:.6f}" for value in _values(each.scored)),
+                *(f"{value:.6f}" for value in _values(each)),
             )
             for each in made
         ),
@@ -114,8 +117,8 @@ def write_listings(
     )
 
 
-def _values(scored: Scored) -> tuple[float, float, float, float]:
-    return scored.ms_ssim, scored.gmsd, scored.haarpsi, scored.mos
+def _values(made: Made) -> tuple[float, float, float, float]:
+    return made.measures.ms_ssim, made.measures.gmsd, made.measures.haarpsi, made.mos
 
 
 def _write_table(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -87,6 +87,12 @@ _ON_LUMA: dict[str, Callable[[Image, int, float], Image]] = {
 }
 
 
+def luck(*names: object) -> float:
+    """Return a number in [0, 1) that is a function of some names alone, on every machine."""
+    digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
 def strength(method: Method, reference: str, scale: int) -> float | None:
     """Draw a method's strength for one reference and scale.
 
@@ -97,10 +103,8 @@ def strength(method: Method, reference: str, scale: int) -> float | None:
     """
     if method.strengths is None:
         return None
-    digest = hashlib.sha256(f"{reference}/{scale}/{method.name}".encode()).digest()
-    fraction = int.from_bytes(digest[:6], "big") / 2**48
     low, high = method.strengths
-    return low + (high - low) * fraction
+    return low + (high - low) * luck(reference, scale, method.name)
 
 
 def super_resolve(

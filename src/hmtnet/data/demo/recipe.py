@@ -16,19 +16,23 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
 from hmtnet.data.demo.learned import Evidence, gather, learn
 from hmtnet.data.demo.listing import Made, write_listings
-from hmtnet.data.demo.methods import METHODS, Knowledge, Method, strength, super_resolve
+from hmtnet.data.demo.methods import METHODS, Knowledge, Method, luck, strength, super_resolve
 from hmtnet.data.demo.photographs import PHOTOGRAPHS, TEXTURE, Photograph, reference
-from hmtnet.data.demo.pixels import Image, reduce, split_luma, to_bytes, to_unit
-from hmtnet.data.demo.pseudo_mos import score
+from hmtnet.data.demo.pixels import Image, enlarge, reduce, split_luma, to_bytes, to_unit
+from hmtnet.data.demo.pseudo_mos import Yardstick, measure, pseudo_mos
 from hmtnet.errors import DataError
 from hmtnet.files import built_aside, digest_file, digest_text
 from hmtnet.metrics import fidelity
 
 _log = logging.getLogger(__name__)
+
+SOFTEST = 2.5
+"""Standard deviation of the strongest camera blur, pixels of the reference."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class _Source:
 
     photograph: Photograph
     pixels: NDArray[np.uint8]
+    yardstick: Yardstick
     low: dict[int, NDArray[np.uint8]]
     evidence: dict[int, Evidence]
 
@@ -155,11 +160,25 @@ def _progress(recipe: Recipe) -> tqdm:
 
 
 def _source(photograph: Photograph, scales: Iterable[int]) -> _Source:
-    """Cut a reference, and reduce it at every scale."""
+    """Cut a reference, and take a low-resolution picture of it at every scale."""
     pixels = reference(photograph)
-    low = {scale: to_bytes(reduce(to_unit(pixels), scale)) for scale in scales}
+    image = to_unit(pixels)
+    low = {
+        scale: to_bytes(reduce(_out_of_focus(image, photograph.name, scale), scale))
+        for scale in scales
+    }
     evidence = {scale: gather(_luma(pixels), _luma(low[scale]), scale) for scale in scales}
-    return _Source(photograph, pixels, low, evidence)
+    at_2, at_4 = (
+        measure(pixels, to_bytes(enlarge(to_unit(to_bytes(reduce(image, scale))), scale)))
+        for scale in (2, 4)
+    )
+    return _Source(photograph, pixels, Yardstick(at_2, at_4), low, evidence)
+
+
+def _out_of_focus(image: Image, name: str, scale: int) -> Image:
+    """Blur an image as a camera would that is a little out of focus, more or less by picture."""
+    sigma = SOFTEST * luck(name, scale, "focus")
+    return np.asarray(gaussian_filter(image, (sigma, sigma, 0.0)))
 
 
 def _super_resolved(
@@ -172,7 +191,8 @@ def _super_resolved(
         image = super_resolve(method, source.low[scale], scale, amount, knowledge)
         name = f"{source.photograph.name}_{scale}_{method.number:02d}.png"
         _save(image, folder / "super-resolved_images" / name)
-        made.append(Made(name, amount, score(source.pixels, image)))
+        measures = measure(source.pixels, image)
+        made.append(Made(name, amount, measures, pseudo_mos(measures, source.yardstick)))
     return made
 
 

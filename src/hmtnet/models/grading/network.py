@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
+from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings, double_convolution
 from hmtnet.models.quality import Opinion, QualityNetwork
 
@@ -78,7 +79,7 @@ class GradingNet(QualityNetwork):
         channels = self.encoder.channels
         widths = settings.decoder or tuple(max(8, c // 2) for c in reversed(channels[:-1]))
         if len(widths) != len(channels) - 1:
-            raise ValueError(
+            raise SettingsError(
                 f"decoder: expected {len(channels) - 1} widths for {len(channels)} encoder levels, "
                 f"found {len(widths)}"
             )
@@ -121,7 +122,8 @@ class GradingNet(QualityNetwork):
         prior = self.examine(crops.pixels)
         probabilities = crops.mean_by_image(prior.logits.softmax(1))
         return GradingOpinion(
-            score=probabilities @ self.midpoints,
+            # Not a matrix product, which autocast would round to half precision.
+            score=(probabilities * self.midpoints).sum(1),
             log_grades=probabilities.clamp_min(1e-8).log(),
             maps={"grade_evidence": prior.evidence, "grade_weight": prior.weight},
             prior=prior,

@@ -22,7 +22,7 @@ class GradingLossSettings:
         contrast_sigma: If set, a positive counts by exp(-|ΔMOS| / sigma), unit score.
     """
 
-    grade: GradeLoss = "ordinal"
+    grade: GradeLoss = "soft"
     sigma: float = 0.5
     contrast: float = 0.1
     contrast_key: Literal["grade", "method", "none"] = "grade"

@@ -41,17 +41,24 @@ class GradeTerms:
             keys = true if settings.contrast_key == "grade" else self._methods(batch.rows)
             weighted = settings.contrast_sigma is not None
             terms["contrast"] = settings.contrast * supervised_contrastive(
-                gather_across_processes(opinion.prior.embedding),
-                gather_across_processes(keys[crops.image]),
-                gather_across_processes(batch.rows[crops.image]),
+                _gathered(opinion.prior.embedding),
+                _gathered(keys[crops.image]),
+                _gathered(batch.rows[crops.image]),
                 temperature=settings.temperature,
-                scores=gather_across_processes(batch.mos[crops.image]) if weighted else None,
+                scores=_gathered(batch.mos[crops.image]) if weighted else None,
                 sigma=settings.contrast_sigma,
             )
         return terms
 
     def _methods(self, rows: Tensor) -> Tensor:
-        return self.method_keys.to(rows.device)[rows]
+        keys = self.method_keys.to(rows.device)[rows]
+        # Images of unknown method are not of one method: each gets a key of its own.
+        return torch.where(keys < 0, -1 - rows, keys)
+
+
+def _gathered(x: Tensor) -> Tensor:
+    """Gather over processes in training; in validation they may have unequally many batches."""
+    return gather_across_processes(x) if torch.is_grad_enabled() else x
 
 
 class GradingTask(QualityTask):

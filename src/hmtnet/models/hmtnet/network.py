@@ -39,7 +39,7 @@ class HMTNet(QualityNetwork):
         self.grading_frozen = grading_frozen
         self.saliency_operator = sfen.saliency_operator
         if grading_frozen:
-            grading.requires_grad_(False)
+            grading.requires_grad_(False).eval()
 
     def forward(self, crops: Crops, keep_prior: Tensor | None = None) -> HMTOpinion:
         """Grade, then score.

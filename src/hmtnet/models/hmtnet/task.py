@@ -8,7 +8,7 @@ from hmtnet.models.grading.task import GradeTerms
 from hmtnet.models.hmtnet.network import HMTNet, HMTOpinion
 from hmtnet.models.hmtnet.settings import JointStageSettings
 from hmtnet.models.quality import Opinion
-from hmtnet.models.sfen.task import score_terms
+from hmtnet.models.sfen.task import kept_priors, score_terms
 from hmtnet.models.task import QualityTask
 
 
@@ -24,8 +24,7 @@ class JointTask(QualityTask):
 
     def judge(self, crops: Crops, batch: Batch) -> Opinion:
         """Grade and score; hide the prior of some images in training, as in stage 2."""
-        dropout = self.fit_settings.network.sfen.prior_dropout
-        keep = batch.luck >= dropout if self.training and dropout > 0 else None
+        keep = kept_priors(batch, self.fit_settings.network.sfen, self.training)
         opinion: Opinion = self.network(crops, keep_prior=keep)
         return opinion
 

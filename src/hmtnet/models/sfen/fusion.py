@@ -31,12 +31,13 @@ class PerspectiveFusion(nn.Module):
 
         Args:
             maps: The level's maps.
-            saliency: (N, 1, P, P) in [0, 1]; used by the saliency pool only.
+            saliency: (N, 1, P, P) in [0, 1]; needed by the saliency pool only.
 
         Returns:
             The fused vector (N, C) and the attention (N, V), which sums to 1.
         """
-        if self.pool == "saliency" and saliency is not None:
+        if self.pool == "saliency":
+            assert saliency is not None
             height, width = maps.shape[-2:]
             weight = F.adaptive_avg_pool2d(saliency, (height, width)).float() + 1e-3
             weight = (weight / weight.sum((2, 3), keepdim=True)).unsqueeze(1)

@@ -46,6 +46,22 @@ class Mixture(nn.Module):
         return score
 
 
+class Regressor(nn.Linear):
+    """A last layer (N, F) → (N,) that starts at the middle of the scale.
+
+    In float32 also under autocast: bfloat16 has 128 values from 0.5 to 1, and would tie scores.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features, 1)
+        nn.init.constant_(self.bias, 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Regress."""
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float()).squeeze(1)
+
+
 class Film(nn.Module):
     """Features scaled and shifted by the prior (FiLM: Perez et al., AAAI 2018)."""
 
@@ -57,14 +73,14 @@ class Film(nn.Module):
         self.scale_shift = nn.Linear(features, 2 * features)
         nn.init.zeros_(self.scale_shift.weight)
         nn.init.zeros_(self.scale_shift.bias)
-        self.score = _regressor(features)
+        self.score = Regressor(features)
 
     def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
         """Modulate z, then regress."""
         condition = self.condition(torch.cat([log_grades.exp(), embedding], 1))
         scale, shift = self.scale_shift(condition).chunk(2, 1)
         score: Tensor = self.score(F.relu((1 + scale) * z + shift))
-        return score.squeeze(1).float()
+        return score
 
 
 class Concat(nn.Module):
@@ -75,13 +91,13 @@ class Concat(nn.Module):
         self.score = nn.Sequential(
             nn.Linear(features + count + embedding, features),
             nn.ReLU(inplace=True),
-            _regressor(features),
+            Regressor(features),
         )
 
     def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
         """Regress from (z, p, embedding)."""
         score: Tensor = self.score(torch.cat([z, log_grades.exp(), embedding], 1))
-        return score.squeeze(1).float()
+        return score
 
 
 class Unguided(nn.Module):
@@ -89,13 +105,13 @@ class Unguided(nn.Module):
 
     def __init__(self, features: int) -> None:
         super().__init__()
-        self.score = _regressor(features)
+        self.score = Regressor(features)
 
     def forward(self, z: Tensor, log_grades: Tensor, embedding: Tensor) -> Tensor:
         """Regress from z alone."""
         del log_grades, embedding
         score: Tensor = self.score(z)
-        return score.squeeze(1).float()
+        return score
 
 
 def guidance(
@@ -109,10 +125,3 @@ def guidance(
     if use == "concat":
         return Concat(features, grades.count, embedding)
     return Unguided(features)
-
-
-def _regressor(features: int) -> nn.Linear:
-    """Make a last layer that starts at the middle of the scale."""
-    layer = nn.Linear(features, 1)
-    nn.init.constant_(layer.bias, 0.5)
-    return layer

@@ -14,18 +14,19 @@ from torch import Tensor, nn
 
 from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
+from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.quality import Opinion, QualityNetwork
 from hmtnet.models.sfen.fusion import PerspectiveFusion, Pool
 from hmtnet.models.sfen.guidance import PriorUse, guidance
-from hmtnet.perception import SaliencyOperator, residual, sobel
+from hmtnet.perception import SaliencyOperator, mscn, residual, sobel
 
 Perspective = Literal["texture", "gradient", "saliency"]
 PERSPECTIVES: tuple[Perspective, ...] = ("texture", "gradient", "saliency")
 
 # Typical standard deviation of a residual and of a Sobel response of natural images in [0, 1].
 # Dividing by it brings all perspectives to the range that one shared extractor expects.
-TYPICAL = {"texture": 0.04, "gradient": 0.08}
+TYPICAL = {"texture": 0.04, "gradient": 0.04}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,9 @@ class SFENSettings:
         backbone: The shared extractor.
         perspectives: Which perspectives it sees.
         sharing: ``"shared"``: one extractor for all; ``"separate"``: one each (an ablation).
-        texture: ``"residual"``: x minus its Gaussian blur; ``"rgb"``: the pixels themselves.
-        sigma: Standard deviation of that blur, pixels.
+        texture: ``"residual"``: x minus its Gaussian blur; ``"mscn"``: that divided by the local
+            contrast; ``"rgb"``: the pixels themselves.
+        sigma: Standard deviation of the residual's blur, pixels.
         saliency: The saliency operator.
         levels: How many of the backbone's coarsest levels are used.
         pool: How a level's map becomes a vector.
@@ -51,7 +53,7 @@ class SFENSettings:
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
     perspectives: tuple[Perspective, ...] = PERSPECTIVES
     sharing: Literal["shared", "separate"] = "shared"
-    texture: Literal["residual", "rgb"] = "residual"
+    texture: Literal["residual", "mscn", "rgb"] = "residual"
     sigma: float = 1.5
     saliency: SaliencyOperator = "spectral_residual"
     levels: int = 3
@@ -103,6 +105,11 @@ class SFEN(QualityNetwork):
         extractors = 1 if settings.sharing == "shared" else views
         self.extractors = nn.ModuleList(Backbone(settings.backbone) for _ in range(extractors))
         self.adapters = nn.ModuleList(_identity_1x1() for _ in range(views))
+        available = len(self._backbone.channels)
+        if settings.levels > available:
+            raise SettingsError(
+                f"levels: expected at most the backbone's {available}, found {settings.levels}"
+            )
         channels = self._backbone.channels[-settings.levels :]
         self.fusions = nn.ModuleList(PerspectiveFusion(c, settings.pool) for c in channels)
         self.project = nn.Sequential(
@@ -128,13 +135,15 @@ class SFEN(QualityNetwork):
         for name in self.settings.perspectives:
             if name == "gradient":
                 views[name] = sobel(crops.pixels) / TYPICAL[name]
+            elif name == "texture" and self.settings.texture == "mscn":
+                views[name] = mscn(crops.pixels)
             elif name == "texture" and self.settings.texture == "residual":
                 views[name] = residual(crops.pixels, self.settings.sigma) / TYPICAL[name]
             elif name == "texture":
                 views[name] = self._backbone.normalise(crops.pixels)
             else:
                 assert crops.saliency is not None
-                views[name] = self._backbone.normalise(crops.pixels * crops.saliency)
+                views[name] = self._backbone.normalise(crops.pixels) * crops.saliency
         return views
 
     def forward(self, crops: Crops, prior: Prior | None = None) -> Opinion:
@@ -143,7 +152,15 @@ class SFEN(QualityNetwork):
         Args:
             crops: The crops; with saliency if ``saliency_operator`` is set.
             prior: The images' grade prior, or None for the uniform one.
+
+        Raises:
+            ValueError: The crops lack the saliency.
         """
+        if self.saliency_operator is not None and crops.saliency is None:
+            raise ValueError(
+                f"Expected crops with saliency ({self.saliency_operator} of the whole image), "
+                "found none. Cut them by hmtnet.models.quality.look."
+            )
         views = self.perspectives(crops)
         z, attention = self._fuse(list(views.values()), crops.saliency)
         if prior is None:
@@ -154,10 +171,15 @@ class SFEN(QualityNetwork):
         return Opinion(score=crops.mean_by_image(score), maps=maps)
 
     def uninformed(self, images: int, like: Tensor) -> Prior:
-        """Return the prior that says nothing: all grades equally likely, a zero embedding."""
+        """Return the prior that says nothing: all grades equally likely, a zero embedding.
+
+        Args:
+            images: I.
+            like: Any tensor on the device of the result.
+        """
         return Prior(
-            log_grades=like.new_full((images, self.grades), -math.log(self.grades)).float(),
-            embedding=like.new_zeros((images, self.embedding)).float(),
+            torch.full((images, self.grades), -math.log(self.grades), device=like.device),
+            torch.zeros((images, self.embedding), device=like.device),
         )
 
     def _fuse(self, views: list[Tensor], saliency: Tensor | None) -> tuple[Tensor, Tensor]:

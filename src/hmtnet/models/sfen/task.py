@@ -7,6 +7,7 @@ from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.losses import pairwise_ranking, plcc_loss
 from hmtnet.models.quality import Opinion
+from hmtnet.models.sfen.network import SFENSettings
 from hmtnet.models.sfen.settings import ScoreLossSettings, SFENStageSettings
 from hmtnet.models.task import QualityTask
 
@@ -26,6 +27,16 @@ def score_terms(score: Tensor, mos: Tensor, settings: ScoreLossSettings) -> dict
     return terms
 
 
+def kept_priors(batch: Batch, settings: SFENSettings, training: bool) -> Tensor | None:
+    """Draw the images whose prior guides the score, (I,) bool; None keeps all.
+
+    Only training hides priors. The draw is each image's ``luck``, so that resuming repeats it.
+    """
+    if not training or settings.prior == "none" or settings.prior_dropout == 0:
+        return None
+    return batch.luck >= settings.prior_dropout
+
+
 class SFENTask(QualityTask):
     """Train the score; the prior is hidden for some images (``prior_dropout``).
 
@@ -36,10 +47,10 @@ class SFENTask(QualityTask):
 
     def judge(self, crops: Crops, batch: Batch) -> Opinion:
         """Score the images; hide the prior of some in training."""
-        settings = self.fit_settings.network
-        if not self.training or settings.prior == "none" or settings.prior_dropout == 0:
+        keep = kept_priors(batch, self.fit_settings.network, self.training)
+        if keep is None:
             return super().judge(crops, batch)
-        opinion: Opinion = self.network(crops, keep_prior=batch.luck >= settings.prior_dropout)
+        opinion: Opinion = self.network(crops, keep_prior=keep)
         return opinion
 
     def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:

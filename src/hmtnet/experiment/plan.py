@@ -1,0 +1,134 @@
+"""Which stages will run, from what, under which key: known before the first one is trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from hmtnet.data.grades import Grades
+from hmtnet.errors import SettingsError
+from hmtnet.experiment.scene import Scene, UpstreamStage
+from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.system import Ingredients, Stage, identified, unweighted
+from hmtnet.runs.directory import RunDirectory
+from hmtnet.runs.key import digest_of, sources_digest
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A stage with all that decides what it will become.
+
+    Attributes:
+        stage: The stage.
+        upstream: The stages it starts from, finished by the time it runs.
+        key: The digest of everything that its result depends on.
+        directory: Where it is kept.
+    """
+
+    stage: Stage
+    upstream: Mapping[str, UpstreamStage]
+    key: str
+    directory: RunDirectory
+
+
+def plan_chain(scene: Scene, given: Mapping[str, UpstreamStage]) -> list[Planned]:
+    """Line up the stages that are asked for; all but the given ones if none are named.
+
+    Args:
+        scene: What the chain shares.
+        given: Finished stages from elsewhere.
+
+    Raises:
+        SettingsError: Nothing is left to train.
+        WeightsError: A file of weights that a stage starts from is not there.
+    """
+    settings = scene.settings
+    at_hand = dict(given)
+    planned = []
+    for stage in scene.system.stages:
+        if stage.name not in settings.stages and (settings.stages or stage.name in given):
+            continue
+        upstream = {name: at_hand[name] for name in stage.after if name in at_hand}
+        key = stage_key(scene, stage, upstream)
+        directory = RunDirectory.locate(
+            Path(settings.runs), scene.manifest.name, scene.split.id, stage.name, key
+        )
+        at_hand[stage.name] = UpstreamStage(key, directory.path)
+        planned.append(Planned(stage, upstream, key, directory))
+    if not planned:
+        raise SettingsError("Nothing to train: upstream gives every stage of the system.")
+    return planned
+
+
+def stage_key(scene: Scene, stage: Stage, upstream: Mapping[str, UpstreamStage]) -> str:
+    """Return the digest of everything that a stage's result depends on.
+
+    Not of paths, loader workers, logger or device: they change nothing, or nothing that matters.
+    """
+    settings = scene.settings
+    return digest_of(
+        {
+            "stage": stage.name,
+            "settings": identified(settings.system.stages[stage.name]),
+            "grades": settings.system.grades,
+            "dataset": scene.manifest.fingerprint,
+            "split": scene.split.id,
+            "seed": settings.seed,
+            "upstream": {name: given.key for name, given in upstream.items()},
+            "precision": settings.trainer.precision,
+            "processes": settings.trainer.devices,
+            "debug": settings.trainer.debug,
+            "sources": sources_digest(
+                [stage.network.__module__, stage.task.__module__, "hmtnet.data.datamodule"]
+            ),
+        }
+    )
+
+
+def rehearse(scene: Scene, plan: Sequence[Planned], given: Mapping[str, UpstreamStage]) -> None:
+    """Build every network once, untrained, and throw it away.
+
+    So a setting of the last stage that does not fit shows now, not after the first ones have
+    trained for hours. A plan that is finished already is not rehearsed.
+
+    Raises:
+        ArtifactError: A given stage cannot be restored.
+        SettingsError: Networks cannot be built, or not upon each other, as the settings say.
+    """
+    if all(planned.directory.finished for planned in plan):
+        return
+    restored = {name: stage.restore() for name, stage in given.items()}
+    grades = shared_grades(scene, {name: found.grades for name, found in restored.items()})
+    networks: dict[str, QualityNetwork] = {n: found.network for n, found in restored.items()}
+    with torch.random.fork_rng(devices=[]):
+        for planned in plan:
+            stage = planned.stage
+            settings = unweighted(scene.settings.system.stages[stage.name])
+            upstream = {name: networks[name] for name in planned.upstream}
+            try:
+                networks[stage.name] = stage.network(settings, Ingredients(grades, upstream))
+            except SettingsError as error:
+                raise SettingsError(f"system.{stage.name}: {error}") from error
+
+
+def shared_grades(scene: Scene, upstream: Mapping[str, Grades]) -> Grades:
+    """Return the upstream stages' grades, since a prior speaks of those; else the split's.
+
+    Raises:
+        SettingsError: Upstream stages have other grades than each other, or than are asked for.
+    """
+    wanted = scene.settings.system.grades.count
+    for name, grades in upstream.items():
+        if grades.count != wanted:
+            raise SettingsError(
+                f"Stage '{name}' was trained with {grades.count} grades, and system.grades.count "
+                f"is {wanted}. Make them equal, or train that stage anew."
+            )
+    different = set(upstream.values())
+    if len(different) > 1:
+        raise SettingsError(
+            f"The stages {', '.join(upstream)} were trained with grades of different edges, so one "
+            "cannot guide the other. Give artifacts of one chain, or train them anew."
+        )
+    return different.pop() if different else scene.training_grades()

@@ -1,0 +1,37 @@
+"""The processes that train one stage together: one leads, the others help.
+
+Lightning starts the helpers by the leader's own command line, so each of them runs the whole chain
+again. Only the leader takes locks, predicts and writes; a helper joins the training and is silent.
+"""
+
+import os
+import time
+
+from hmtnet.experiment.settings import TrainerSettings
+from hmtnet.runs import status as run_status
+from hmtnet.runs.directory import RunDirectory
+
+# Where a launcher leaves a process's rank: Lightning's own and torchrun, Slurm.
+RANKS = ("LOCAL_RANK", "SLURM_PROCID")
+
+_PARENT = os.getppid()
+
+
+def is_helper(settings: TrainerSettings) -> bool:
+    """Return whether this process only trains beside the one that writes the results."""
+    # A lone process may carry a rank too: a task of a Slurm job that trains something of its own.
+    return settings.devices > 1 and any(int(os.environ.get(name, "0")) > 0 for name in RANKS)
+
+
+def wait_for_leader(directory: RunDirectory) -> None:
+    """Wait until the leader has finished a stage that was trained together.
+
+    Raises:
+        SystemExit: The leader has failed, and said why, or is gone.
+    """
+    while not directory.finished:
+        found = run_status.read(directory.status)
+        failed = found is not None and found.state == "failed"
+        if failed or os.getppid() != _PARENT:
+            raise SystemExit(1)
+        time.sleep(0.2)

@@ -1,0 +1,164 @@
+"""From words to settings: what Hydra composes, and what is said where it cannot."""
+
+import pytest
+
+from hmtnet.cli.composing import run_composed
+from hmtnet.cli.main import BAD_INPUT
+from hmtnet.errors import HmtnetError, SettingsError
+
+
+@pytest.fixture
+def values(monkeypatch, tmp_path):
+    """Compose words and return what a job gets; nothing is run."""
+    monkeypatch.chdir(tmp_path)
+
+    def compose(*words):
+        jobs = []
+
+        def job(found):
+            jobs.append(found)
+            return 0.0
+
+        run_composed("train", words, job)
+        return jobs
+
+    return compose
+
+
+def test_values_are_plain_and_resolved(values):
+    (found,) = values("size=small", "seed=3", "data.columns={image: name}", "+upstream.grading=x")
+    assert found["split"]["seed"] == 3
+    assert found["system"]["sfen"]["network"]["backbone"]["name"] == "mobilenetv2_100.ra_in1k"
+    assert found["data"]["columns"] == {"image": "name"}
+    assert found["upstream"] == {"grading": "x"}
+    assert type(found["system"]["sfen"]["network"]["perspectives"]) is list
+
+
+def test_a_multirun_composes_once_a_job(values):
+    jobs = values("-m", "system.sfen.optimizer.lr=1e-4,3e-4", "seed=0,1")
+    found = {(job["system"]["sfen"]["optimizer"]["lr"], job["seed"]) for job in jobs}
+    assert found == {(1e-4, 0), (1e-4, 1), (3e-4, 0), (3e-4, 1)}
+
+
+def test_a_sweep_file_is_a_multirun(values):
+    jobs = values("-m", "sweep=grid", "stages=[grading,sfen]")
+    assert [j["system"]["sfen"]["optimizer"]["lr"] for j in jobs] == [1e-4, 3e-4, 1e-3]
+    assert all(job["stages"] == ["grading", "sfen"] for job in jobs)
+
+
+def test_what_a_job_raises_comes_out_as_it_is(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    error = HmtnetError("Something is wrong with the input.")
+
+    def job(_):
+        raise error
+
+    with pytest.raises(HmtnetError) as caught:
+        run_composed("train", [], job)
+    assert caught.value is error
+    assert capsys.readouterr().err == ""  # one message is enough; the caller prints it
+
+
+def test_a_sweep_runs_its_other_jobs_and_names_the_one_that_failed(monkeypatch, tmp_path, capfd):
+    monkeypatch.chdir(tmp_path)
+    seeds = []
+
+    def job(found):
+        seeds.append(found["seed"])
+        if found["seed"] == 1:
+            raise HmtnetError("Something is wrong.")
+        return 0.0
+
+    with pytest.raises(HmtnetError, match="Something is wrong"):
+        run_composed("train", ["-m", "seed=0,1,2"], job)
+    assert seeds == [0, 1, 2]
+    assert "seed=1" in capfd.readouterr().err
+
+
+BAD = [
+    ("size=smal", "Could not find 'size/smal'", "full\n\tsmall\n\ttiny"),
+    ("data=qad", "Could not find 'data/qad'", "demo\n\tqads\n\ttable"),
+    ("system=hmtne", "Could not find 'system/hmtne'", "hmtnet"),
+    ("trainer=gpus", "Could not find 'trainer/gpus'", "auto\n\tcpu\n\tddp\n\tdebug\n\tgpu"),
+    ("seed", "Error parsing override 'seed'", "missing EQUAL"),
+    ("trainr.devices=2", "Unknown setting 'trainr'. Did you mean 'trainer'?", ""),
+    ("stage=[grading]", "stage", ""),
+    ("trainer.device=2", "Unknown setting 'trainer.device'. Did you mean 'devices'?", ""),
+    ("trainer.debug.batch=2", "Unknown setting 'trainer.debug.batch'. Did you mean", "batches"),
+    ("system.sfn.epochs=2", "Unknown setting 'system.sfn'. Did you mean 'sfen'?", ""),
+    ("system.sfen.optimiser.lr=1", "'system.sfen.optimiser'. Did you mean 'optimizer'?", ""),
+    (
+        "system.joint.network.sfen.backbone.weight=hub",
+        "'system.joint.network.sfen.backbone.weight'. Did you mean 'weights'?",
+        "",
+    ),
+    ("size.crop.size=64", "Unknown setting 'size.crop'. Did you mean 'crops'?", ""),
+    ("+system.grading.los=x", "Unknown setting 'system.grading.los'. Did you mean 'loss'?", ""),
+    ("seed=one", "Setting 'seed': expected a whole number, found 'one'", ""),
+    ("seed=-1", "Settings 'split': seed: expected 0 or more, found -1", ""),
+    ("stages=grading", "Setting 'stages': expected a list, found 'grading'", ""),
+    ("stages=[sfe]", "Setting 'stages': unknown stage 'sfe'. Did you mean 'sfen'?", ""),
+    ("upstream.joined=x", "Setting 'upstream': unknown stage 'joined'. Did you mean 'joint'?", ""),
+    ("system.sfen.optimizer.lr=fast", "system.sfen.optimizer.lr': expected a number", "'fast'"),
+    ("size.crops.size=8", "size: expected at least 16 pixels, found 8", ""),
+    ("format=xml", "Setting 'format': 'xml' is not one of text, json", ""),
+    ("system.sfen.network.prior=mix", "'mix' is not one of", "mixture"),
+    ("split.fractions=[0.5,0.5]", "Setting 'split.fractions': expected a list of 3 values", ""),
+    ("trainer.devices=0", "devices: expected at least 1, found 0", ""),
+    ("trainer.workers=-1", "workers: expected at least 0, found -1", ""),
+    ("trainer.debug.epochs=0", "epochs: expected at least 1 or null, found 0", ""),
+    ("evaluate.test=perhaps", "Setting 'evaluate.test': expected true or false", ""),
+    ("runs=???", "Setting 'runs' is required: give runs=<value>.", ""),
+    ("seed=${sed}", "does not resolve: Interpolation key 'sed' not found", ""),
+    ("system.name=hmtnets", "Unknown system 'hmtnets'. Did you mean 'hmtnet'?", ""),
+    ("system=null", "'system=null' chooses nothing. Give system=<one of hmtnet>.", ""),
+    ("size=", "'size=' chooses nothing. Give size=<one of full, small, tiny>.", ""),
+]
+
+
+@pytest.mark.parametrize(("word", "message", "more"), BAD, ids=[word for word, *_ in BAD])
+def test_a_bad_word_is_one_clear_message(hmtnet, tmp_path, monkeypatch, word, message, more):
+    monkeypatch.chdir(tmp_path)
+    done = hmtnet("train", word)
+    assert (done.code, done.out) == (BAD_INPUT, ""), done.err
+    assert message in done.err and more in done.err
+    assert done.err.startswith("hmtnet: ") and done.err.count("hmtnet: ") == 1
+    assert "Traceback" not in done.err and "Error executing job" not in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_root_of_a_table_is_asked_for(hmtnet, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = hmtnet("train", "data=table")
+    assert done.code == BAD_INPUT
+    assert done.err == "hmtnet: Setting 'data.root' is required: give data.root=<value>.\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "group", "lost"),
+    [
+        ("system.grading.crops.size=64", "system.grading.crops", "count, grid"),
+        ("system.sfen.network.backbone.norm=train", "system.sfen.network.backbone", "name, "),
+        ("system.joint.network.grading.embedding=64", "system.joint.network.grading", "encoder"),
+        ("system.joint.loss.score.score=mse", "system.joint.loss.score", "relation"),
+    ],
+)
+def test_a_part_of_a_group_that_is_filled_from_elsewhere_is_refused(
+    hmtnet, tmp_path, monkeypatch, word, group, lost
+):
+    monkeypatch.chdir(tmp_path)
+    done = hmtnet("train", word)
+    assert done.code == BAD_INPUT
+    assert f"Only a part of '{group}' was given; {lost}" in done.err
+    assert "set it there" in done.err and f"{group}={{" in done.err
+
+
+def test_such_a_group_may_be_given_whole(values):
+    from hmtnet.experiment.settings import train_settings
+
+    (found,) = values("system.grading.crops={size: 64, count: 1, grid: cover}")
+    settings, _ = train_settings(found, complete=True)
+    assert settings.system.stages["grading"].crops.size == 64
+    assert settings.system.stages["sfen"].crops == settings.size.crops
+    with pytest.raises(SettingsError, match="Unknown setting"):
+        train_settings({**found, "nothing": 1})

@@ -1,0 +1,72 @@
+"""The roof itself: help, versions, unknown words, exit codes, and how quickly it answers."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hmtnet import __version__
+from hmtnet.cli import main as roof
+from hmtnet.cli.main import BAD_INPUT, INTERRUPTED
+
+HELPS = [["--help"], ["-h"], ["help"]]
+
+
+@pytest.mark.parametrize("words", HELPS)
+def test_help_names_every_command_with_an_example(hmtnet, words):
+    done = hmtnet(*words)
+    assert (done.code, done.err) == (0, "")
+    assert "hmtnet train " in done.out and "exit codes" in done.out
+
+
+def test_help_is_quick():
+    def seconds():
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "hmtnet", "--help"]
+        subprocess.run(command, check=True, capture_output=True)
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+def test_version(hmtnet):
+    assert hmtnet("--version").out == f"hmtnet {__version__}\n"
+
+
+def test_no_word_at_all_is_answered_by_the_help_and_is_bad_input(hmtnet):
+    done = hmtnet()
+    assert (done.code, done.out) == (BAD_INPUT, "") and "usage: hmtnet" in done.err
+
+
+def test_an_unknown_command_is_met_with_the_nearest(hmtnet):
+    done = hmtnet("trian", "data=qads")
+    assert (done.code, done.out) == (BAD_INPUT, "")
+    assert done.err == "hmtnet: Unknown command 'trian'. Did you mean 'train'?\n"
+
+
+def test_help_of_train_lists_settings_and_options_and_trains_nothing(hmtnet, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = hmtnet("train", "--help", "size=small")
+    assert (done.code, done.err) == (0, "")
+    assert "mobilenetv2_100" in done.out and "loaded_lr" in done.out  # the settings as composed
+    assert "size: full, small, tiny" in done.out  # and what else there is
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_is_told_from_a_failure(hmtnet, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(roof, "_run", interrupted)
+    done = hmtnet("train")
+    assert done.code == INTERRUPTED and "the same command resumes" in done.err
+
+
+def test_a_defect_keeps_its_traceback(hmtnet, monkeypatch):
+    def defective(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(roof, "_run", defective)
+    with pytest.raises(ZeroDivisionError):
+        hmtnet("train")

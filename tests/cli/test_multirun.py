@@ -1,0 +1,85 @@
+"""Sweeps: what is shared, what is never read, and what a sweeper is told."""
+
+import pytest
+
+from hmtnet.artifact import predictions as prediction_files
+from hmtnet.cli import train as command
+from hmtnet.cli.main import BAD_INPUT
+from hmtnet.runs import status as run_status
+
+SWEEP = ("-m", "system.sfen.optimizer.lr=1e-4,3e-4", "stages=[grading,sfen]")
+
+
+@pytest.fixture(scope="module")
+def swept(hmtnet, tiny, tmp_path_factory):
+    """A sweep over stage 2, its outcome and what its jobs returned."""
+    runs = tmp_path_factory.mktemp("swept") / "runs"
+    objectives = []
+    job = command._job
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "_job", lambda values: objectives.append(job(values)) or 0.0)
+        outcome = hmtnet(*tiny(runs, *SWEEP))
+    assert outcome.code == 0, outcome.err
+    return outcome, runs, objectives
+
+
+def directories(runs, stage):
+    return sorted(runs.glob(f"qads/*/{stage}-*"))
+
+
+def test_a_sweep_over_stage_2_trains_stage_1_once(swept):
+    outcome, runs, _ = swept
+    assert outcome.err.count("grading: training") == 1
+    assert outcome.err.count("grading: reused") == 1
+    assert outcome.err.count("sfen: training") == 2
+    assert len(directories(runs, "grading")) == 1 and len(directories(runs, "sfen")) == 2
+
+
+def test_a_sweep_does_not_read_the_test_images(swept):
+    outcome, runs, _ = swept
+    assert "val subset" in outcome.out and "test subset" not in outcome.out
+    for path in [*directories(runs, "grading"), *directories(runs, "sfen")]:
+        assert prediction_files.read(path / "predictions.csv").subsets == ("train", "val")
+
+
+def test_a_sweeper_is_told_the_last_stage_s_objective(swept):
+    _, runs, objectives = swept
+    found = {run_status.read(p / "status.json").objective for p in directories(runs, "sfen")}
+    assert len(objectives) == 2 and set(objectives) == found
+
+
+def test_test_images_are_predicted_afterwards_without_training(swept, hmtnet, tiny):
+    _, runs, _ = swept
+    paths = [*directories(runs, "grading"), *directories(runs, "sfen")]
+    written = [(path / "stage.safetensors").stat().st_mtime_ns for path in paths]
+    done = hmtnet(*tiny(runs, *SWEEP, "evaluate.test=true"))
+    assert done.code == 0 and ": training" not in done.err
+    assert done.out.count("test subset: 4 images") == 2
+    assert [*directories(runs, "grading"), *directories(runs, "sfen")] == paths
+    for path in paths:
+        assert prediction_files.read(path / "predictions.csv").subsets == ("train", "val", "test")
+    assert [(path / "stage.safetensors").stat().st_mtime_ns for path in paths] == written
+
+
+def test_several_devices_and_a_multirun_do_not_go_together(hmtnet, tiny, tmp_path):
+    done = hmtnet(*tiny(tmp_path / "runs", *SWEEP, "trainer.devices=2"))
+    assert done.code == BAD_INPUT
+    assert "trainer.devices=2 under multirun" in done.err and "trainer.devices=1" in done.err
+    assert not (tmp_path / "runs" / "qads").exists()
+
+
+def test_an_undefined_objective_is_the_worst_there_is(finished, hmtnet, tiny, runs, monkeypatch):
+    returned = []
+    job = command._job
+
+    def without_objective(settings, system):
+        result = command_chain(settings, system)
+        for stage in result.stages:
+            object.__setattr__(stage, "objective", None)
+        return result
+
+    command_chain = command.run_chain
+    monkeypatch.setattr(command, "run_chain", without_objective)
+    monkeypatch.setattr(command, "_job", lambda values: returned.append(job(values)) or 0.0)
+    assert hmtnet(*tiny(runs)).code == 0
+    assert returned == [command.WORST] and command.WORST == -1.0

@@ -1,0 +1,108 @@
+import dataclasses
+
+import pytest
+import torch
+
+from hmtnet.data.grades import Grades
+from hmtnet.losses import grade_loss, supervised_contrastive
+from hmtnet.models.grading import task as grading_task
+from hmtnet.models.grading.settings import GradingLossSettings, GradingStageSettings
+from hmtnet.models.grading.stage import GRADING
+from hmtnet.models.grading.task import GradeTerms
+from hmtnet.models.quality import look
+from hmtnet.models.system import Ingredients
+from hmtnet.models.task import true_grades
+
+METHODS = torch.tensor([0, 0, 1, 1, 2, 2, -1, -1])
+
+
+@pytest.fixture
+def scene(make_grading, make_batch):
+    """A batch, its crops and what a grading network says of them."""
+    batch = make_batch(8, crops=2)
+    crops = look(batch, 48, None)
+    return make_grading().eval()(crops), batch, crops
+
+
+@pytest.fixture
+def terms(grades):
+    def make(methods=METHODS, **changes):
+        return GradeTerms(GradingLossSettings(**changes), grades, methods)
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["ordinal", "cross_entropy", "soft"])
+def test_the_grade_term_judges_images(scene, terms, grades, kind):
+    opinion, batch, crops = scene
+    true = torch.from_numpy(grades.assign(batch.mos.numpy()))
+    found = terms(grade=kind, sigma=0.7)(opinion, batch, crops)
+    torch.testing.assert_close(
+        found["grade"], grade_loss(opinion.log_grades, true, kind, sigma=0.7)
+    )
+
+
+@pytest.mark.parametrize("contrast_sigma", [None, 0.2])
+def test_the_contrast_compares_crops_of_one_grade(scene, terms, grades, contrast_sigma):
+    opinion, batch, crops = scene
+    found = terms(contrast=0.3, contrast_sigma=contrast_sigma, temperature=0.2)(*scene)
+    true = torch.from_numpy(grades.assign(batch.mos.numpy()))
+    expected = supervised_contrastive(
+        opinion.prior.embedding,
+        true.repeat_interleave(2),
+        torch.arange(8).repeat_interleave(2),
+        temperature=0.2,
+        scores=None if contrast_sigma is None else batch.mos.repeat_interleave(2),
+        sigma=contrast_sigma,
+    )
+    torch.testing.assert_close(found["contrast"], 0.3 * expected)
+    assert crops.image.tolist() == torch.arange(8).repeat_interleave(2).tolist()
+
+
+def test_methods_are_the_key_where_asked_and_the_unknown_ones_are_no_method(scene, terms):
+    opinion, batch, _ = scene
+    found = terms(contrast=1.0, contrast_key="method")(*scene)
+    own = torch.tensor([0, 0, 1, 1, 2, 2, 10, 11]).repeat_interleave(2)
+    expected = supervised_contrastive(
+        opinion.prior.embedding, own, batch.rows.repeat_interleave(2), temperature=0.1
+    )
+    torch.testing.assert_close(found["contrast"], expected)
+
+
+@pytest.mark.parametrize("off", [{"contrast": 0.0}, {"contrast_key": "none"}])
+def test_the_contrast_can_be_left_out(scene, terms, off):
+    assert list(terms(**off)(*scene)) == ["grade"]
+
+
+def test_processes_are_asked_only_in_training(scene, terms, monkeypatch):
+    # In validation they may have unequally many batches, and would wait for each other forever.
+    gathered = []
+    monkeypatch.setattr(grading_task, "gather_across_processes", lambda x: gathered.append(x) or x)
+    with torch.inference_mode():
+        terms()(*scene)
+    assert not gathered
+    terms(contrast_sigma=0.2)(*scene)
+    assert len(gathered) == 4
+
+
+@pytest.mark.parametrize("edges", [(0.5,), (0.15, 0.4, 0.6, 0.85)])
+def test_true_grades_are_those_of_the_data_room(edges):
+    mos = torch.tensor([0.0, 0.1499, 0.15, 0.4, 0.5, 0.84, 0.85, 0.99, 1.0])
+    found = true_grades(mos, torch.tensor(edges))
+    single = Grades(tuple(float(torch.tensor(edge)) for edge in edges))
+    assert found.tolist() == single.assign(mos.numpy()).tolist()
+
+
+def test_the_stage_makes_network_and_task(grading_settings, grades):
+    settings = GradingStageSettings(network=grading_settings)
+    given = Ingredients(grades, {}, METHODS)
+    network = GRADING.network(settings, given)
+    task = GRADING.task(network, settings, given)
+    assert task.network is network and task.terms.grades is grades
+    assert torch.equal(task.terms.method_keys, METHODS)
+    assert task.terms.settings is settings.loss
+
+
+def test_a_temperature_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="temperature: expected above 0, found 0"):
+        dataclasses.replace(GradingLossSettings(), temperature=0.0)

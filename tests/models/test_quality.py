@@ -1,0 +1,161 @@
+import itertools
+
+import pytest
+import torch
+
+from hmtnet.data.crops import Crops, CropSettings, pad_to, tile_corners
+from hmtnet.models.quality import QualityNetwork, look
+from hmtnet.perception import saliency
+
+
+def image_of(height, width, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
+
+
+@pytest.mark.parametrize("operator", ["spectral_residual", "sdsp"])
+def test_saliency_is_that_of_the_whole_image_cut_with_the_pixels(make_batch, operator):
+    batch = make_batch(2)
+    batch.corners = [[(0, 0), (16, 16)], [(3, 5)]]
+    crops = look(batch, 32, operator)
+    assert crops.pixels.shape == (3, 3, 32, 32) and crops.saliency.shape == (3, 1, 32, 32)
+    assert torch.equal(crops.pixels[1], batch.images[0][:, 16:48, 16:48] / 255)
+    whole = saliency(batch.images[0][None] / 255, operator)[0]
+    torch.testing.assert_close(crops.saliency[1], whole[:, 16:48, 16:48])
+
+
+def test_without_an_operator_no_saliency_is_computed(make_batch):
+    crops = look(make_batch(2), 48, None)
+    assert crops.saliency is None and crops.images == 2
+
+
+def test_looking_passes_references_on(make_batch):
+    batch = make_batch(2)
+    batch.references = [255 - image for image in batch.images]
+    crops = look(batch, 48, None)
+    torch.testing.assert_close(crops.reference, 1 - crops.pixels)
+
+
+# (40, 100): smaller than the crop one way; (20, 9): much smaller both ways.
+@pytest.mark.parametrize("shape", [(48, 48), (70, 130), (40, 100), (20, 9)])
+@pytest.mark.parametrize("grid", ["cover", 1])
+def test_assessing_an_image_equals_the_forward_of_its_tiles(make_hmtnet, shape, grid):
+    network = make_hmtnet().eval()
+    image = image_of(*shape)
+    settings = CropSettings(size=48, grid=grid)
+    opinion = network.assess(image, settings)
+
+    padded = torch.from_numpy(pad_to(image.permute(1, 2, 0).numpy(), 48)).permute(2, 0, 1) / 255
+    corners = tile_corners(*padded.shape[1:], settings)
+    whole = saliency(padded[None], "spectral_residual")[0]
+
+    def tiles(source):
+        return torch.stack([source[:, t : t + 48, left : left + 48] for t, left in corners])
+
+    one_image = torch.zeros(len(corners), dtype=torch.long)
+    with torch.no_grad():
+        expected = network(Crops(tiles(padded), one_image, 1, tiles(whole)))
+    torch.testing.assert_close(opinion.score, expected.score)
+    torch.testing.assert_close(opinion.log_grades, expected.log_grades)
+    assert opinion.score.shape == (1,)
+    assert opinion.maps["grade_weight"].shape[0] == len(corners)
+
+
+def test_assessing_leaves_the_image_and_the_network_as_they_are(make_sfen):
+    network = make_sfen(prior="none").eval()
+    image = image_of(30, 50)
+    before = image.clone()
+    first = network.assess(image, CropSettings(size=48))
+    second = network.assess(image, CropSettings(size=48))
+    assert torch.equal(image, before) and torch.equal(first.score, second.score)
+    assert not first.score.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        (torch.zeros(3, 64, 64), r"torch\.float32 \(3, 64, 64\)"),
+        (torch.zeros(64, 64, 3, dtype=torch.uint8), r"torch\.uint8 \(64, 64, 3\)"),
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), r"torch\.uint8 \(1, 3, 64, 64\)"),
+        (torch.zeros(1, 64, 64, dtype=torch.uint8), r"torch\.uint8 \(1, 64, 64\)"),
+    ],
+)
+def test_what_is_no_rgb_image_is_refused(make_sfen, image, found):
+    with pytest.raises(ValueError, match=r"Expected a uint8 RGB image \(3, H, W\), found " + found):
+        make_sfen().assess(image, CropSettings(size=48))
+
+
+def test_a_network_is_no_opinion_by_itself():
+    with pytest.raises(NotImplementedError):
+        QualityNetwork()(None)
+
+
+def test_the_own_state_is_the_whole_state(make_grading):
+    network = make_grading()
+    own, whole = network.own_state(), network.state_dict()
+    assert own.keys() == whole.keys() and all(torch.equal(own[k], whole[k]) for k in own)
+
+
+BUILDERS = ["grading", "sfen", "hmtnet"]
+
+
+@pytest.fixture
+def make(make_grading, make_sfen, make_hmtnet):
+    return {"grading": make_grading, "sfen": make_sfen, "hmtnet": make_hmtnet}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_an_images_score_does_not_depend_on_the_batch(make, name, make_crops):
+    network = make[name]().eval()
+    together = make_crops((2, 1, 3))
+    with torch.no_grad():
+        scores = network(together).score
+        for i in range(3):
+            mine = together.image == i
+            alone = Crops(
+                together.pixels[mine],
+                torch.zeros(int(mine.sum())).long(),
+                1,
+                together.saliency[mine],
+            )
+            torch.testing.assert_close(network(alone).score[0], scores[i], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_no_gradient_leaks_from_one_image_to_another(make, name, make_crops):
+    crops = make_crops((2, 1, 3))
+    crops.pixels.requires_grad_()
+    make[name]().eval()(crops).score[1].backward()
+    touched = crops.pixels.grad.flatten(1).abs().sum(1) > 0
+    assert touched.tolist() == [False, False, True, False, False, False]
+
+
+PRIORS = ("mixture", "film", "concat", "none")
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("name", "prior"), [("grading", None), *itertools.product(("sfen", "hmtnet"), PRIORS)]
+)
+def test_under_bfloat16_scores_are_float32_and_gradients_finite(
+    make, name, prior, training, make_crops
+):
+    options = {} if prior is None else {"prior": prior, "pool": "saliency"}
+    network = make[name](**options).train(training)
+    crops = make_crops((1,) * 6)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        opinion = network(crops)
+    assert opinion.score.dtype == torch.float32
+    # Half precision would leave its zeros behind the eighth binary digit.
+    assert not torch.equal(opinion.score, opinion.score.bfloat16().float())
+    if opinion.log_grades is not None:
+        assert opinion.log_grades.dtype == torch.float32
+        torch.testing.assert_close(opinion.log_grades.exp().sum(1), torch.ones(6))
+    opinion.score.square().sum().backward()
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    assert gradients and all(g.isfinite().all() for g in gradients)
+    with torch.no_grad():
+        exact = network.eval()(crops).score
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        near = network(crops).score
+    assert (near - exact).abs().max() < 0.02

@@ -1,0 +1,168 @@
+import dataclasses
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from hmtnet.errors import SettingsError, WeightsError
+from hmtnet.models import system as systems
+from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.grading import GradingSettings
+from hmtnet.models.grading.settings import GradingStageSettings
+from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
+from hmtnet.models.sfen import SFENSettings
+from hmtnet.models.system import System, build_settings, find_system, identified, unweighted
+from hmtnet.runs.key import digest_of
+
+
+@pytest.fixture
+def system():
+    return find_system("hmtnet")
+
+
+def test_hmtnet_is_three_stages_in_order(system):
+    assert [stage.name for stage in system.stages] == ["grading", "sfen", "joint"]
+    assert [stage.after for stage in system.stages] == [(), ("grading",), ("grading", "sfen")]
+    assert [stage.borrows for stage in system.stages] == [(), ("grading",), ()]
+
+
+def test_every_stage_starts_only_from_earlier_ones(system):
+    earlier = set()
+    for stage in system.stages:
+        assert {*stage.after, *stage.borrows} <= earlier and set(stage.borrows) <= {*stage.after}
+        earlier.add(stage.name)
+
+
+def test_an_unknown_system_names_the_nearest():
+    with pytest.raises(SettingsError, match=r"Unknown system 'hmtnt'. Did you mean 'hmtnet'\?"):
+        find_system("hmtnt")
+
+
+def test_an_unknown_stage_names_the_nearest(system):
+    assert system.stage("sfen").name == "sfen"
+    with pytest.raises(SettingsError, match="'hmtnet' has no stage 'grade'.*'grading'"):
+        system.stage("grade")
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """Register systems of another package; returns a function that does."""
+
+    def register(name, value):
+        module = ModuleType("their_package")
+        module.SYSTEM = value
+        monkeypatch.setitem(sys.modules, "their_package", module)
+        point = EntryPoint(name, "their_package:SYSTEM", "hmtnet.systems")
+        monkeypatch.setattr(
+            systems, "entry_points", lambda group: [point] * (group == "hmtnet.systems")
+        )
+
+    return register
+
+
+def test_another_package_adds_a_system_by_an_entry_point(plugin):
+    theirs = System("theirs", ())
+    plugin("theirs", theirs)
+    assert find_system("theirs") is theirs
+    with pytest.raises(SettingsError, match="Did you mean 'theirs'"):
+        find_system("their")
+
+
+def test_another_package_cannot_replace_a_system_of_ours(plugin, system):
+    plugin("hmtnet", System("false", ()))
+    assert find_system("hmtnet") is system
+
+
+def test_an_entry_point_that_is_no_system_is_refused(plugin):
+    plugin("theirs", "a text")
+    with pytest.raises(SettingsError, match="'their_package:SYSTEM' is not a System"):
+        find_system("theirs")
+
+
+def test_settings_are_built_for_every_stage(system):
+    values = {
+        "name": "hmtnet",
+        "grades": {"count": 3},
+        "sfen": {"network": {"perspectives": ["gradient"]}, "epochs": 4},
+    }
+    settings = build_settings(system, values)
+    assert settings.name == "hmtnet" and settings.grades.count == 3
+    assert list(settings.stages) == ["grading", "sfen", "joint"]
+    assert settings.stages["sfen"].network.perspectives == ("gradient",)
+    assert settings.stages["sfen"].epochs == 4
+    assert isinstance(settings.stages["joint"], JointStageSettings)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"gradnig": {}}, r"Unknown setting 'system\.gradnig'. Did you mean 'grading'\?"),
+        ({"sfen": {"netwrk": {}}}, r"'system\.sfen\.netwrk'. Did you mean 'network'\?"),
+        (
+            {"grading": {"network": {"encoder": {"wieghts": "hub"}}}},
+            r"'system\.grading\.network\.encoder\.wieghts'. Did you mean 'weights'\?",
+        ),
+        ({"grades": {"rule": "kmean"}}, r"'system\.grades\.rule': 'kmean' is not one of"),
+        ({"sfen": {"network": {"perspectives": []}}}, "expected distinct ones, found"),
+        ({"sfen": {"network": {"prior_dropout": 1.5}}}, "prior_dropout: expected 0 to 1"),
+        ({"sfen": {"network": {"levels": 0}}}, "levels: expected at least 1, found 0"),
+        ({"grading": {"loss": {"temperature": 0}}}, "temperature: expected above 0, found 0"),
+    ],
+)
+def test_settings_that_do_not_exist_or_make_no_sense_are_refused(system, values, message):
+    with pytest.raises(SettingsError, match=message):
+        build_settings(system, values)
+
+
+LOADED = BackboneSettings(name="resnet50", weights="hub")
+
+
+def joint_of(backbone):
+    return JointStageSettings(
+        network=HMTNetSettings(
+            grading=GradingSettings(encoder=backbone), sfen=SFENSettings(backbone=backbone)
+        )
+    )
+
+
+def test_unweighted_reaches_every_backbone_and_nothing_else():
+    settings = joint_of(LOADED)
+    bare = unweighted(settings)
+    assert bare.network.grading.encoder == LOADED.unweighted() == bare.network.sfen.backbone
+    assert settings.network.grading.encoder.weights == "hub"
+    assert unweighted(bare) == bare
+    for name in ("optimizer", "schedule", "loss", "crops", "augment"):
+        assert getattr(bare, name) == getattr(settings, name)
+
+
+def test_settings_without_weights_only_spell_out_what_auto_means():
+    settings = GradingStageSettings()
+    bare = unweighted(settings)
+    encoder = dataclasses.replace(settings.network.encoder, norm="train", view="mscn")
+    assert bare.network.encoder == encoder
+
+
+def test_identity_follows_content_not_path(tmp_path):
+    def written(name, value):
+        save_file({"a": torch.full((2,), value)}, tmp_path / name)
+        return joint_of(BackboneSettings(name="resnet50", weights=str(tmp_path / name)))
+
+    first, copy, other = written("1.pth", 1.0), written("2.pth", 1.0), written("3.pth", 2.0)
+    assert first != copy and identified(first) == identified(copy) != identified(other)
+    assert str(tmp_path) not in repr(identified(first))
+    keys = {digest_of(identified(settings)) for settings in (first, copy, other)}
+    assert len(keys) == 2
+
+
+def test_identity_of_hub_weights_is_their_name_and_of_none_nothing():
+    assert identified(joint_of(LOADED)).network.sfen.backbone.weights == "hub:resnet50"
+    bare = joint_of(BackboneSettings())
+    assert identified(bare) == bare
+
+
+def test_identity_of_weights_that_are_not_there_is_an_error():
+    with pytest.raises(WeightsError, match="no file 'nowhere'"):
+        identified(joint_of(BackboneSettings(name="resnet50", weights="nowhere")))

@@ -1,0 +1,258 @@
+import dataclasses
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+from hmtnet.data.crops import CropSettings
+from hmtnet.metrics import rmse, srcc
+from hmtnet.metrics.checks import MetricError
+from hmtnet.models.grading.settings import GradingLossSettings, GradingStageSettings
+from hmtnet.models.hmtnet.settings import (
+    HMTNetSettings,
+    JointLossSettings,
+    JointStageSettings,
+)
+from hmtnet.models.optimisation import OptimizerSettings, ScheduleSettings
+from hmtnet.models.quality import Opinion, look
+from hmtnet.models.sfen.settings import SFENStageSettings
+from hmtnet.models.system import Ingredients, find_system
+
+STAGES = ["grading", "sfen", "joint"]
+FIT = {
+    "crops": CropSettings(size=48, count=1),
+    "optimizer": OptimizerSettings(lr=1e-2, loaded_lr=1e-2),
+    "schedule": ScheduleSettings(warmup=0.1),
+    "augment": (),
+}
+# A loss that can fall to nothing: soft targets leave their entropy.
+GRADING_LOSS = GradingLossSettings(grade="ordinal", contrast=0.02)
+
+
+@pytest.fixture
+def make_task(grading_settings, sfen_settings, make_grading, grades):
+    """Make the task of a stage as the chain does."""
+
+    def make(name, seed=0, **changes):
+        both = HMTNetSettings(grading=grading_settings, sfen=sfen_settings)
+        settings = {
+            "grading": GradingStageSettings(network=grading_settings, loss=GRADING_LOSS, **FIT),
+            "sfen": SFENStageSettings(network=sfen_settings, **FIT),
+            "joint": JointStageSettings(
+                network=both, loss=JointLossSettings(grading=GRADING_LOSS), **FIT
+            ),
+        }[name]
+        settings = dataclasses.replace(settings, **changes)
+        torch.manual_seed(seed)
+        upstream = {"grading": make_grading().eval()} if name == "sfen" else {}
+        given = Ingredients(grades, upstream, torch.arange(40) % 3)
+        stage = find_system("hmtnet").stage(name)
+        network = stage.network(settings, given)
+        return stage.task(network.train(), settings, given)
+
+    return make
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_task_overfits_one_batch(make_task, make_data, train, name):
+    curve = train(make_task(name), make_data(), 40, gradient_clip_val=1.0)
+    first, last = curve[0], curve[-1]
+    assert last["train/loss"] < 0.3 * first["train/loss"]
+    assert last["val/srcc"] > 0.95
+    # What is reported, beside the terms of the loss, whose sum is the loss.
+    grades = {"accuracy", "adjacent_accuracy", "kappa", "ece"}
+    terms = {"grading": {"grade", "contrast"}, "sfen": {"score", "relation"}}
+    terms["joint"] = terms["grading"] | terms["sfen"]
+    names = {"srcc", "plcc", "krcc", "rmse", "loss"} | grades | terms[name]
+    assert {key.removeprefix("val/") for key in last if key.startswith("val/")} == names
+    assert {key.removeprefix("train/") for key in last if key.startswith("train/")} == {
+        "loss",
+        *terms[name],
+    }
+    for subset in ("train", "val"):
+        total = sum(last[f"{subset}/{term}"] for term in terms[name])
+        assert last[f"{subset}/loss"] == pytest.approx(total, rel=1e-4)
+    if name != "sfen":
+        assert last["val/accuracy"] > first["val/accuracy"]
+        print(
+            "ACC",
+            name,
+            first["val/accuracy"],
+            last["val/accuracy"],
+            first["train/loss"],
+            last["train/loss"],
+            last["val/srcc"],
+        )
+    print("LOSS", name, first["train/loss"], last["train/loss"], last["val/srcc"])
+
+
+def test_a_network_without_grades_reports_none(make_task, make_data, train, sfen_settings):
+    settings = dataclasses.replace(sfen_settings, prior="none")
+    curve = train(make_task("sfen", network=settings), make_data(), 2)
+    assert "val/srcc" in curve[-1] and "val/accuracy" not in curve[-1]
+
+
+class Contrasts(torch.nn.Module):
+    """Score an image by how strongly its pixels vary; what it says of grades follows from that."""
+
+    saliency_operator = None
+
+    def forward(self, crops):
+        score = crops.mean_by_image(crops.pixels.flatten(1).std(1))
+        distance = (score[:, None] - torch.linspace(0, 0.2, 5)).abs()
+        return Opinion(score, (-30 * distance).log_softmax(1))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_validation_judges_images_however_batched(make_task, make_data, grades, batch_size):
+    data = make_data(batch_size=batch_size)
+    task = make_task("grading").eval()
+    task.network = Contrasts()
+    task.losses = lambda opinion, batch, crops: {}
+    logged = {}
+    task.log_dict = lambda found, **_: logged.update(found)
+    for batch in data.val_dataloader():
+        task.validation_step(batch, 0)
+    task.on_validation_epoch_end()
+
+    batch = next(iter(make_data().val_dataloader()))
+    opinion = task.network(look(batch, 48, None))
+    mos = batch.mos.double().numpy()
+    score = opinion.score.double().numpy()
+    assert logged["val/srcc"] == pytest.approx(srcc(score, mos), abs=1e-6)
+    assert logged["val/rmse"] == pytest.approx(rmse(score, mos), abs=1e-6)
+    right = opinion.log_grades.argmax(1).numpy() == grades.assign(mos)
+    assert logged["val/accuracy"] == pytest.approx(right.mean())
+    assert 0 < right.mean() < 1
+
+
+def test_each_validation_starts_anew(make_task, make_data):
+    task = make_task("grading").eval()
+    task.log_dict = lambda *args, **kwargs: None
+    for _ in range(2):
+        for batch in make_data().val_dataloader():
+            task.validation_step(batch, 0)
+        # Values of an earlier epoch would be another score of the same image: an error.
+        with torch.no_grad():
+            task.network.evidence.bias.normal_()
+        task.on_validation_epoch_end()
+
+
+class Broken(torch.nn.Module):
+    saliency_operator = None
+
+    def forward(self, crops):
+        return Opinion(crops.pixels.new_full((crops.images,), float("nan")))
+
+
+def test_a_score_that_is_no_number_ends_training(make_task, make_data):
+    task = make_task("grading")
+    task.network = Broken()
+    task.losses = lambda opinion, batch, crops: {}
+    task.log_dict = lambda *args, **kwargs: None
+    task.validation_step(next(iter(make_data().val_dataloader())), 0)
+    with pytest.raises(MetricError, match="score"):
+        task.on_validation_epoch_end()
+
+
+class Rates(Callback):
+    """The rates of every step, by group."""
+
+    def __init__(self):
+        self.steps = []
+
+    def on_train_batch_start(self, trainer, *args):
+        self.steps.append([group["lr"] for group in trainer.optimizers[0].param_groups])
+
+
+def test_the_schedule_spans_all_steps_of_the_stage(make_task, make_data, train):
+    rates = Rates()
+    optimizer = OptimizerSettings(lr=1e-2, loaded_lr=1e-3)
+    schedule = ScheduleSettings(warmup=0.25, final=0.1)
+    task = make_task("grading", optimizer=optimizer, schedule=schedule)
+    task.network.encoder.loaded = True
+    train(task, make_data(batch_size=2), 3, callbacks=[rates])
+    assert len(rates.steps) == 12  # four batches an epoch
+    new = [max(step) for step in rates.steps]
+    assert new[:4] == pytest.approx([0.0025, 0.005, 0.0075, 0.01])
+    assert new[3:] == sorted(new[3:], reverse=True) and 0.001 < new[-1] < 0.0015
+    assert all(min(step) == pytest.approx(max(step) / 10) for step in rates.steps)
+
+
+def test_one_batch_of_bfloat16_trains_to_finite_numbers(make_task, make_data, train):
+    for name in STAGES:
+        curve = train(make_task(name), make_data(), 1, precision="bf16-mixed")
+        assert all(abs(value) < 10 for value in curve[-1].values())
+
+
+def test_a_frozen_grading_network_is_untouched_by_training(make_task, make_data, train):
+    task = make_task("sfen")
+    before = {k: v.clone() for k, v in task.network.grading.state_dict().items()}
+    train(task, make_data(), 3)
+    assert task.network.training and not task.network.grading.encoder.training
+    after = task.network.grading.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+
+
+class Killed(Exception):
+    pass
+
+
+class KillBefore(Callback):
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == self.epoch:
+            raise Killed
+
+
+class Seen(Callback):
+    """Which images came, in which crop and with which luck."""
+
+    def __init__(self):
+        self.batches = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_index):
+        self.batches.append((batch.rows.tolist(), batch.corners, batch.luck.tolist()))
+
+
+@pytest.mark.parametrize(("name", "workers"), [("sfen", 0), ("joint", 2), ("grading", 2)])
+def test_resumed_equals_uninterrupted_to_the_last_bit(
+    make_task, make_data, train, tmp_path, name, workers
+):
+    crops = CropSettings(size=32, count=2)
+
+    def data():
+        return make_data(
+            10,
+            batch_size=4,
+            crops=crops,
+            workers=workers,
+            augment=("horizontal_flip", "quarter_turn"),
+        )
+
+    def checkpoints():
+        return ModelCheckpoint(tmp_path / "kept", filename="last", enable_version_counter=False)
+
+    whole, seen = make_task(name, crops=crops), Seen()
+    curve = train(whole, data(), 4, callbacks=[seen])
+
+    first, early = make_task(name, crops=crops), Seen()
+    with pytest.raises(Killed):
+        train(first, data(), 4, callbacks=[early, checkpoints(), KillBefore(2)])
+    # Other weights and another state of chance: all must come from the checkpoint.
+    second, late = make_task(name, seed=1, crops=crops), Seen()
+    if name == "sfen":
+        second.network.grading.load_state_dict(first.network.grading.state_dict())
+    torch.manual_seed(99)
+    rest = train(
+        second, data(), 4, resume=tmp_path / "kept" / "last.ckpt", callbacks=[late, checkpoints()]
+    )
+
+    assert len(seen.batches) == 8 and early.batches + late.batches == seen.batches
+    assert rest == curve[2:]
+    expected = whole.network.state_dict()
+    found = second.network.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], value) for key, value in expected.items())

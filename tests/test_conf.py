@@ -1,0 +1,168 @@
+"""conf/: every file composes to settings that every dataclass accepts, and nothing is hidden."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from hmtnet.cli.composing import conf_folder
+from hmtnet.data.grades import GradesSettings
+from hmtnet.data.settings import DataSettings
+from hmtnet.data.split import SplitSettings
+from hmtnet.errors import SettingsError
+from hmtnet.experiment.settings import (
+    EvaluateSettings,
+    LoggerSettings,
+    TrainerSettings,
+    composed,
+    train_settings,
+)
+from hmtnet.models.system import SYSTEMS, find_system
+from hmtnet.settings import plain
+
+CONF = conf_folder()
+TABLE = ["data.root=anywhere", "data.label_kind=human", "data.range=[0,1]", "data.direction=higher"]
+
+# What a size decides, and so no dataclass.
+BY_SIZE = {"epochs", "batch_size", "crops", "backbone", "encoder"}
+
+
+def options(group):
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@functools.cache
+def tree_of(*overrides):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", [*overrides])
+    return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+
+
+def words_for(data):
+    return [f"data={data}", *(TABLE if data == "table" else [])]
+
+
+def cases():
+    """Every system in every size on every dataset, and every other option at least once."""
+    for system in options("system"):
+        for size in options("size"):
+            for data in options("data"):
+                yield [f"system={system}", f"size={size}", *words_for(data)]
+    for group in ("trainer", "logger", "split"):
+        for option in options(group):
+            yield [f"{group}={option}"]
+    for split in options("split"):
+        for trainer in options("trainer"):
+            yield [f"split={split}", f"trainer={trainer}", "logger=wandb", "size=full"]
+    for sweep in options("sweep"):
+        yield [f"sweep={sweep}"]
+
+
+def test_the_checkout_is_what_is_tested_and_every_group_is_known():
+    assert Path(__file__).parents[1] == CONF.parent
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    # "stage" holds parts of systems; a new group needs its line in cases().
+    assert groups == {"data", "logger", "size", "split", "stage", "sweep", "system", "trainer"}
+    assert set(options("system")) == set(SYSTEMS)
+    for system in options("system"):
+        assert options(f"size/{system}") == options("size")
+
+
+@pytest.mark.parametrize("words", list(cases()), ids=" ".join)
+def test_every_file_composes_to_complete_settings(words):
+    tree = tree_of(*words)
+    # complete=True: a setting that some dataclass has, and conf/ does not list, is an error.
+    settings, system = train_settings(tree, complete=True)
+    assert composed(settings) == plain(tree)
+    assert set(settings.system.stages) == {stage.name for stage in system.stages}
+
+
+def paths_of(tree, where=()):
+    for key, value in tree.items():
+        yield (*where, key)
+        if isinstance(value, dict):
+            yield from paths_of(value, (*where, key))
+
+
+def without(tree, path):
+    if len(path) == 1:
+        return {key: value for key, value in tree.items() if key != path[0]}
+    return {**tree, path[0]: without(tree[path[0]], path[1:])}
+
+
+def test_no_setting_may_be_left_out_of_conf():
+    tree = tree_of()
+    paths = list(paths_of(tree))
+    assert len(paths) > 150
+    for path in paths:
+        with pytest.raises(SettingsError, match=path[-1]):
+            train_settings(without(tree, path), complete=True)
+
+
+def default_of(cls, by_size=BY_SIZE):
+    """Return a dataclass's defaults as a tree, without what a size decides."""
+    return stripped(plain(cls()), by_size)
+
+
+def stripped(tree, names=BY_SIZE):
+    if not isinstance(tree, dict):
+        return tree
+    return {key: stripped(value, names) for key, value in tree.items() if key not in names}
+
+
+def test_defaults_of_conf_are_the_defaults_of_the_dataclasses():
+    # Of the sizes, full changes nothing but what a size is for.
+    settings, system = train_settings(tree_of("size=full"))
+    assert settings.trainer == TrainerSettings()
+    assert settings.logger == LoggerSettings()
+    assert settings.evaluate == EvaluateSettings()
+    assert settings.split == SplitSettings()
+    assert settings.system.grades == GradesSettings()
+    for stage in system.stages:
+        found = stripped(plain(settings.system.stages[stage.name]))
+        assert found == default_of(stage.settings), stage.name
+    for field in dataclasses.fields(settings):
+        if field.default is not dataclasses.MISSING and field.name != "size":
+            assert getattr(settings, field.name) == field.default, field.name
+    for data in options("data"):
+        found = train_settings(tree_of(*words_for(data)))[0].data
+        kept = {"reader", "name", "root"} | ({"label_kind", "range", "direction"} & _declared(data))
+        assert stripped(plain(found), kept) == stripped(
+            plain(DataSettings(reader=found.reader)), kept
+        )
+
+
+def _declared(data):
+    return {word.split("=")[0].removeprefix("data.") for word in words_for(data)}
+
+
+@pytest.mark.parametrize("size", options("size"))
+def test_a_size_fills_every_stage(size):
+    settings, _ = train_settings(tree_of(f"size={size}", "size.crops.size=128"))
+    grading, sfen, joint = (settings.system.stages[n] for n in ("grading", "sfen", "joint"))
+    for stage in (grading, sfen, joint):
+        assert (stage.crops, stage.batch_size) == (settings.size.crops, settings.size.batch_size)
+    assert grading.crops.size == 128
+    assert grading.network.encoder == sfen.network.backbone == settings.size.backbone
+    # Stage 3 takes up both networks and both losses; another architecture could not be loaded.
+    assert (joint.network.grading, joint.network.sfen) == (grading.network, sfen.network)
+    assert (joint.loss.grading, joint.loss.score) == (grading.loss, sfen.loss)
+    by_hand = tree_of(f"size={size}", "system.sfen.loss.score=mse", "system.sfen.epochs=3")
+    settings, system = train_settings(by_hand)
+    assert settings.system.stages["joint"].loss.score.score == "mse"
+    assert settings.system.stages["sfen"].epochs == 3
+    assert system is find_system("hmtnet")
+
+
+def test_a_seed_is_the_split_s_seed_unless_that_is_set():
+    assert train_settings(tree_of("seed=7"))[0].split.seed == 7
+    assert train_settings(tree_of("seed=7", "split.seed=1"))[0].split.seed == 1
+
+
+def test_debug_only_caps():
+    settings, _ = train_settings(tree_of("trainer=debug"))
+    assert settings.trainer == dataclasses.replace(TrainerSettings(), debug=settings.trainer.debug)
+    assert settings.trainer.debug.active and not TrainerSettings().debug.active
