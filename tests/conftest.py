@@ -82,15 +82,17 @@ def hmtnet_process():
 def make_tiny(root):
     """Write a dataset in the layout of QADS: 6 references × 2 scales × 2 methods, 64 × 64 pixels.
 
-    What is scored is the strength of a blur, which a network sees.
+    What is scored, not quite exactly, is the strength of a blur: a network sees it, but contents of
+    different detail and contrast make it work for that.
     """
     rng = np.random.default_rng(0)
     for folder in ("super-resolved_images", "source_images"):
         (root / folder).mkdir(parents=True)
     lines = []
     for reference in range(1, 7):
-        pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-        sharp = Image.fromarray(pixels).resize((64, 64), Image.Resampling.NEAREST)
+        cells = (8, 16, 32)[reference % 3]
+        pixels = 128 + rng.uniform(0.3, 1) * rng.uniform(-127, 127, (cells, cells, 3))
+        sharp = Image.fromarray(pixels.astype(np.uint8)).resize((64, 64), Image.Resampling.NEAREST)
         sharp.save(root / "source_images" / f"img{reference:02d}.png")
         for scale in (2, 4):
             for method in (1, 2):
@@ -98,7 +100,8 @@ def make_tiny(root):
                 name = f"img{reference:02d}_{scale}_{method:02d}.png"
                 image = sharp.filter(ImageFilter.GaussianBlur(blur))
                 image.save(root / "super-resolved_images" / name)
-                lines.append(f"{1 / (1 + blur):.4f} {name}\n")
+                mos = 1 / (1 + blur) + rng.uniform(-0.03, 0.03)
+                lines.append(f"{mos:.4f} {name}\n")
     (root / "mos_with_names.txt").write_text("".join(lines))
     return root
 

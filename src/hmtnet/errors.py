@@ -1,8 +1,8 @@
 """Errors that a person can act on.
 
-Every error of this package says what was expected, what was found, and what to do next. The command
-line prints such an error as one message without a traceback; anything else is a defect and keeps its
-traceback.
+Every error of this package says what was expected, what was found, and what to do next. The
+command line prints such an error as one message without a traceback; anything else is a defect and
+keeps its traceback.
 """
 
 import difflib

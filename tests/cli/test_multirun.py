@@ -66,20 +66,3 @@ def test_several_devices_and_a_multirun_do_not_go_together(hmtnet, tiny, tmp_pat
     assert done.code == BAD_INPUT
     assert "trainer.devices=2 under multirun" in done.err and "trainer.devices=1" in done.err
     assert not (tmp_path / "runs" / "qads").exists()
-
-
-def test_an_undefined_objective_is_the_worst_there_is(finished, hmtnet, tiny, runs, monkeypatch):
-    returned = []
-    job = command._job
-
-    def without_objective(settings, system):
-        result = command_chain(settings, system)
-        for stage in result.stages:
-            object.__setattr__(stage, "objective", None)
-        return result
-
-    command_chain = command.run_chain
-    monkeypatch.setattr(command, "run_chain", without_objective)
-    monkeypatch.setattr(command, "_job", lambda values: returned.append(job(values)) or 0.0)
-    assert hmtnet(*tiny(runs)).code == 0
-    assert returned == [command.WORST] and command.WORST == -1.0

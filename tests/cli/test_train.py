@@ -12,6 +12,7 @@ import yaml
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
+from hmtnet.cli import train as command
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.experiment.settings import train_settings
 from hmtnet.report import Row, as_records, closing_table, summarise
@@ -216,7 +217,12 @@ def test_a_capped_run_says_that_its_numbers_mean_nothing(hmtnet, tiny, tmp_path)
         assert store.read_meta(path)["debug"] == {"epochs": 1, "batches": 2}
 
 
-def test_an_undefined_objective_is_told_and_is_the_worst(hmtnet, tiny, tiny_root, tmp_path):
+def test_an_undefined_objective_is_told_and_is_the_worst(
+    hmtnet, tiny, tiny_root, tmp_path, monkeypatch
+):
+    returned = []
+    job = command._job
+    monkeypatch.setattr(command, "_job", lambda values: returned.append(job(values)) or 0.0)
     # All labels of the validation reference are equal, so nothing can be ranked.
     root = shutil.copytree(tiny_root, tmp_path / "qads")
     first = hmtnet(*tiny(tmp_path / "a", "stages=[grading]", "format=json", root=root))
@@ -230,6 +236,8 @@ def test_an_undefined_objective_is_told_and_is_the_worst(hmtnet, tiny, tiny_root
     (root / "mos_with_names.txt").write_text("\n".join(flat) + "\n")
     done = hmtnet(*tiny(tmp_path / "b", "stages=[grading]", "format=json", root=root))
     assert done.code == 0 and "The validation SRCC is undefined" in done.err
+    # What a sweeper gets: a NaN would end its search.
+    assert returned[1] == command.WORST == -1.0 < returned[0]
     (path,) = run_directories(tmp_path / "b")
     assert run_status.read(path / "status.json").objective is None
     assert store.read_meta(path)["val_srcc"] is None

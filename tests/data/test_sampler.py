@@ -1,3 +1,5 @@
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,14 +59,14 @@ def test_every_row_comes_once(rows, epoch, shuffle):
 @given(rows=rows, world=worlds)
 def test_in_evaluation_ranks_share_the_rows_without_duplicates(rows, world):
     parts = all_ranks(rows, world, seed=0, shuffle=False)
-    assert sorted(sum(parts, [])) == sorted(rows)
+    assert sorted(chain(*parts)) == sorted(rows)
 
 
 @given(rows=rows, world=worlds)
 def test_in_training_ranks_get_equally_many_and_no_row_is_left_out(rows, world):
     parts = all_ranks(rows, world, seed=0, shuffle=True)
     assert {len(part) for part in parts} == {-(-len(rows) // world)}
-    drawn = sum(parts, [])
+    drawn = list(chain(*parts))
     assert set(drawn) == set(rows)
     assert max(drawn.count(row) for row in rows) <= -(-world // len(rows)) + 1
 

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -75,7 +77,7 @@ def test_cosine_rises_evenly_falls_smoothly_and_ends_at_its_last_rate():
     found = rates(ScheduleSettings(warmup=0.1, final=0.05), 100)
     assert found[:10] == pytest.approx([(step + 1) / 11 for step in range(10)])
     assert found[10] == max(found) == 1
-    assert all(a > b for a, b in zip(found[10:], found[11:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(found[10:]))
     assert found[55] == pytest.approx((1 + 0.05) / 2)
     assert found[100] == pytest.approx(0.05)
 

@@ -43,7 +43,7 @@ def test_an_unknown_system_names_the_nearest():
 
 def test_an_unknown_stage_names_the_nearest(system):
     assert system.stage("sfen").name == "sfen"
-    with pytest.raises(SettingsError, match="'hmtnet' has no stage 'grade'.*'grading'"):
+    with pytest.raises(SettingsError, match=r"'hmtnet' has no stage 'grade'.*'grading'"):
         system.stage("grade")
 
 

@@ -17,6 +17,7 @@ from hmtnet.models.optimisation import OptimizerSettings, ScheduleSettings
 from hmtnet.models.quality import Opinion, look
 from hmtnet.models.sfen.settings import SFENStageSettings
 from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.task import QualityTask
 
 STAGES = ["grading", "sfen", "joint"]
 FIT = {
@@ -155,6 +156,12 @@ def test_a_score_that_is_no_number_ends_training(make_task, make_data):
         task.on_validation_epoch_end()
 
 
+def test_a_task_without_losses_is_none(grading_settings, make_grading, grades, make_batch):
+    task = QualityTask(make_grading(), GradingStageSettings(network=grading_settings), grades)
+    with pytest.raises(NotImplementedError):
+        task.losses(None, make_batch(), None)
+
+
 class Rates(Callback):
     """The rates of every step, by group."""
 
@@ -194,7 +201,7 @@ def test_a_frozen_grading_network_is_untouched_by_training(make_task, make_data,
     assert all(torch.equal(after[key], value) for key, value in before.items())
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -204,7 +211,7 @@ class KillBefore(Callback):
 
     def on_train_epoch_start(self, trainer, pl_module):
         if trainer.current_epoch == self.epoch:
-            raise Killed
+            raise KilledError
 
 
 class Seen(Callback):
@@ -239,7 +246,7 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(
     curve = train(whole, data(), 4, callbacks=[seen])
 
     first, early = make_task(name, crops=crops), Seen()
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(first, data(), 4, callbacks=[early, checkpoints(), KillBefore(2)])
     # Other weights and another state of chance: all must come from the checkpoint.
     second, late = make_task(name, seed=1, crops=crops), Seen()

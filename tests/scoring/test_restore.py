@@ -65,7 +65,9 @@ def chain(tmp_path):
     upstream = {"grading": {"key": "a1", "path": "../grading-a1"}}
     sfen = leave(tmp_path / "sfen-b2", "sfen", "b2", SFEN, upstream, 1, grading=grading)
     # Its grading network must be the one of stage 1 as that artifact has it.
-    store.save(tmp_path / "grading-a1", grading.own_state(), store.read_meta(tmp_path / "grading-a1"))
+    store.save(
+        tmp_path / "grading-a1", grading.own_state(), store.read_meta(tmp_path / "grading-a1")
+    )
     joint = leave(tmp_path / "joint-c3", "joint", "c3", JOINT, upstream, 2)
     return {"grading-a1": grading, "sfen-b2": sfen, "joint-c3": joint}
 
@@ -182,7 +184,7 @@ def unknown_key(document):
 )
 def test_a_description_that_cannot_be_built_is_an_artifacts_fault(chain, tmp_path, change, message):
     rewrite(tmp_path / "grading-a1", change)
-    with pytest.raises(ArtifactError, match="cannot be built here|can be built here") as error:
+    with pytest.raises(ArtifactError, match="can be built here") as error:
         restore(tmp_path / "grading-a1")
     assert message in str(error.value) and "grading-a1/stage.json" in str(error.value)
 

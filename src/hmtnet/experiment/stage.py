@@ -128,6 +128,8 @@ def _make_ready(scene: Scene, planned: Planned) -> Ready:
 def _train(scene: Scene, planned: Planned, ready: Ready) -> None:
     """Train; whatever goes wrong is written into the run's status before it is passed on."""
     directory = planned.directory
+    for leftover in directory.path.glob(".*-*"):
+        leftover.unlink()  # of a process that was killed while it wrote a file
     status = _begin(scene, planned)
     write_text(directory.settings, yaml.safe_dump(composed(scene.settings), sort_keys=False))
     run_status.write(directory.status, status)

@@ -99,7 +99,7 @@ def read(path: Path) -> Status | None:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         known = {field.name for field in dataclasses.fields(Status)}
         return build(Status, {name: document[name] for name in known & document.keys()})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, AttributeError, SettingsError):  # no JSON, no object, wrong fields
         return None

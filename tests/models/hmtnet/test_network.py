@@ -66,7 +66,8 @@ def test_a_frozen_grading_network_never_learns(make_hmtnet, make_crops):
 def test_freezing_keeps_gradients_switched_off_where_they_were(make_hmtnet, make_crops):
     network = make_hmtnet()
     with torch.no_grad():
-        assert not network(make_crops((2, 1))).score.requires_grad
+        opinion = network(make_crops((2, 1)))
+    assert not opinion.score.requires_grad and not opinion.log_grades.requires_grad
 
 
 def test_the_own_state_leaves_a_frozen_grading_network_out(make_hmtnet):

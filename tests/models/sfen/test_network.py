@@ -58,9 +58,7 @@ def test_perspectives_are_what_they_are_called(make_sfen, make_crops):
     pixels = BackboneSettings(widths=(8, 8, 16), view="pixels")
     views = make_sfen(backbone=pixels).perspectives(crops)
     assert list(views) == list(ALL)
-    torch.testing.assert_close(
-        views["texture"], residual(crops.pixels, 1.5) / TYPICAL["texture"]
-    )
+    torch.testing.assert_close(views["texture"], residual(crops.pixels, 1.5) / TYPICAL["texture"])
     torch.testing.assert_close(views["gradient"], sobel(crops.pixels) / TYPICAL["gradient"])
     # The plain encoder's normalisation: mean 0.5, deviation 0.25.
     normal = (crops.pixels - 0.5) / 0.25

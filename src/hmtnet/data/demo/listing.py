@@ -29,8 +29,8 @@ Layout (that of QADS)
 How the images were made
   A photograph that scikit-image carries is reduced where it is not sharp at full size, and a square
   of {side} × {side} pixels is cut out: the reference. The low-resolution image is its anti-aliased
-  cubic reduction by S, rounded to 8 bits, after a Gaussian blur of sigma 0 to 2.5 pixels of the
-  reference (a camera out of focus). A method enlarges that. No two references share a photograph; the
+  cubic reduction by S, rounded to 8 bits, after a Gaussian blur of up to 2.5 reference pixels
+  (a camera out of focus). A method enlarges that. No two references share a photograph; the
   learned method was trained on the other references only. The blur, and the strength of a method
   that has one (methods.csv gives its limits), are drawn for each reference and scale by a hash of
   their names: images of one method and scale differ in quality, and only their pixels tell.

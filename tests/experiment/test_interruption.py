@@ -1,0 +1,243 @@
+"""Killed, failed, or started twice: what is left, and that the next run makes it whole."""
+
+import csv
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from hmtnet.artifact import store
+from hmtnet.cli.main import BAD_INPUT, INTERRUPTED
+from hmtnet.experiment import callbacks, stage
+from hmtnet.runs import status as run_status
+from hmtnet.runs.directory import RunDirectory
+
+# Five epochs on a third of the references, whose best is neither the first nor always the last.
+WORDS = ("stages=[grading,sfen]", "system.sfen.epochs=5", "split.fractions=[0.34,0.33,0.33]")
+EPOCHS = 5
+
+
+def directory_of(runs, name):
+    (path,) = runs.glob(f"*/*/{name}-*")
+    return RunDirectory(path)
+
+
+def until(condition, seconds=60):
+    ending = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ending, "nothing happened"
+        time.sleep(0.01)
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def assert_equal_results(one, other):
+    """Weights and predictions agree to the last bit, and the curves by what was computed."""
+    ours, theirs = store.load(one.path).tensors, store.load(other.path).tensors
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert one.predictions.read_bytes() == other.predictions.read_bytes()
+    assert one.metrics.read_bytes() == other.metrics.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(hmtnet, tiny, tmp_path_factory):
+    """The first two stages in one go."""
+    runs = tmp_path_factory.mktemp("uninterrupted") / "runs"
+    done = hmtnet(*tiny(runs, *WORDS))
+    assert done.code == 0, done.err
+    rows = rows_of(directory_of(runs, "sfen").metrics)
+    chosen = [float(row["val/srcc"]) for row in rows]
+    assert max(chosen) > chosen[0], "choose another seed: the first epoch must not be the best"
+    return runs
+
+
+@pytest.fixture
+def words(tiny, tmp_path, uninterrupted):
+    """The same command in a folder of its own, where stage 1 is finished."""
+    runs = shutil.copytree(uninterrupted, tmp_path / "runs")
+    shutil.rmtree(directory_of(runs, "sfen").path)
+    return tiny(runs, *WORDS)
+
+
+def test_killed_in_the_middle_of_stage_2_it_resumes_to_the_same_bits(
+    hmtnet, hmtnet_process, words, tmp_path, uninterrupted
+):
+    runs = tmp_path / "runs"
+    process = hmtnet_process(*words)
+    until(lambda: list(runs.glob("*/*/sfen-*/metrics.csv")) or process.poll() is not None)
+    process.kill()
+    process.communicate()
+    killed = directory_of(runs, "sfen")
+    assert 1 <= len(rows_of(killed.metrics)) < EPOCHS, (
+        "killed too early or too late to prove anything"
+    )
+    assert run_status.read(killed.status).state == "running" and not killed.finished
+    assert not killed.meta.exists() and not killed.predictions.exists()
+    # What a kill in the midst of writing leaves.
+    for half in (killed.path / ".stage-x1.safetensors", killed.checkpoints / ".last-x2.ckpt"):
+        half.parent.mkdir(exist_ok=True)
+        half.write_bytes(b"half")
+
+    done = hmtnet(*words)
+    assert done.code == 0, done.err
+    assert "grading: reused" in done.err
+    # Killed before the first checkpoint was written, it starts over; else it goes on from there.
+    resumed = "sfen: resuming" in done.err
+    assert resumed or "sfen: training" in done.err
+    assert [int(row["epoch"]) for row in rows_of(killed.metrics)] == [1, 2, 3, 4, 5]
+    timed = store.read_meta(killed.path)["cost"]["epochs_timed"]
+    assert timed < EPOCHS if resumed else timed == EPOCHS
+    assert_equal_results(killed, directory_of(uninterrupted, "sfen"))
+    assert not killed.checkpoints.exists() and not list(killed.path.glob(".stage-*"))
+
+
+class Killed(BaseException):
+    """Stands for a kill at an exact place: nothing in between may catch it."""
+
+
+def kill_at(monkeypatch, where, name, call, after, counts=lambda *_: True):
+    """Stop all work at the given call, of those that count, of a function: before it or after."""
+    function = getattr(where, name)
+    calls = []
+
+    def dying(*arguments, **options):
+        calls.extend([1] if counts(*arguments) else [])
+        at_last = len(calls) == call and counts(*arguments)
+        if at_last and not after:
+            raise Killed
+        result = function(*arguments, **options)
+        if at_last:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(where, name, dying)
+
+
+def writes(file):
+    """Count the checkpoints of one name."""
+    return lambda _, checkpoint, path, *__: Path(path).name == file
+
+
+CHECKPOINTS = (callbacks.WholeCheckpoints, "save_checkpoint")
+PLACES = {
+    "before anything is trained": (stage, "fit", 1, False),
+    "after an epoch's curve": (callbacks, "write_curve", 3, True),
+    "before a better epoch is kept": (*CHECKPOINTS, 2, False, writes("best.ckpt")),
+    "after a better epoch is kept": (*CHECKPOINTS, 2, True, writes("best.ckpt")),
+    "after a checkpoint to resume from": (*CHECKPOINTS, 3, True, writes("last.ckpt")),
+    "after the last epoch": (stage, "best_state", 1, False),
+    "before predictions are written": (stage.prediction_files, "write", 1, False),
+    "between predictions and artifact": (stage.store, "save", 1, False),
+    "between artifact and status": (stage.store, "save", 1, True),
+    "before test images are predicted": (stage.prediction_files, "write", 2, False),
+}
+
+
+# One of each kind; the others take as long.
+QUICK = ("after an epoch's curve", "before a better epoch is kept", "between artifact and status")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param(p, marks=[] if p in QUICK else pytest.mark.full, id=p) for p in PLACES],
+)
+def test_killed_anywhere_it_ends_the_same(hmtnet, words, tmp_path, uninterrupted, place):
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, *PLACES[place])
+        with pytest.raises(Killed):
+            hmtnet(*words)
+    killed = directory_of(tmp_path / "runs", "sfen")
+    assert killed.finished == (place == "before test images are predicted")
+    leftovers = [p for p in killed.path.rglob(".*") if p.name != ".lock"]
+    done = hmtnet(*words)
+    assert done.code == 0, done.err
+    assert killed.finished and not leftovers
+    assert_equal_results(killed, directory_of(uninterrupted, "sfen"))
+    assert not killed.checkpoints.exists()
+
+
+def test_interrupted_from_the_keyboard_it_says_so_and_resumes(
+    hmtnet, words, tmp_path, uninterrupted
+):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callbacks, "write_curve", interrupted)
+        done = hmtnet(*words)
+    assert done.code == INTERRUPTED and "the same command resumes" in done.err
+    stopped = directory_of(tmp_path / "runs", "sfen")
+    assert run_status.read(stopped.status).state == "running" and not stopped.finished
+    assert hmtnet(*words).code == 0
+    assert_equal_results(stopped, directory_of(uninterrupted, "sfen"))
+
+
+def test_a_failure_is_written_down_and_the_next_run_recovers(
+    hmtnet, tiny, tiny_root, tmp_path, uninterrupted
+):
+    # Images that are decoded at each use can go missing while a chain runs.
+    root = shutil.copytree(tiny_root, tmp_path / "qads")
+    runs = tmp_path / "runs"
+    words = tiny(runs, "data.cache=none", *WORDS, root=root)
+    hidden = tmp_path / "hidden.png"
+    image = root / "super-resolved_images" / "img01_2_01.png"
+    run_stage = stage.Status.begin
+
+    def losing(name, *arguments):
+        if name == "sfen":
+            image.rename(hidden)
+        return run_stage(name, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage.Status, "begin", losing)
+        done = hmtnet(*words)
+    assert done.code == BAD_INPUT
+    assert "img01_2_01.png' does not exist" in done.err
+    failed = directory_of(runs, "sfen")
+    status = run_status.read(failed.status)
+    assert status.state == "failed" and status.message.startswith("DataError: Image ")
+    assert not failed.finished and not failed.meta.exists() and not failed.predictions.exists()
+
+    hidden.rename(image)
+    done = hmtnet(*words)
+    assert done.code == 0, done.err
+    assert "grading: reused" in done.err
+    assert run_status.read(failed.status).message is None
+    assert_equal_results(failed, directory_of(uninterrupted, "sfen"))
+
+
+def test_predictions_that_were_removed_are_made_again(hmtnet, tiny, finished, runs):
+    path = runs / finished.stages["sfen"].relative_to(finished.runs) / "predictions.csv"
+    before = path.read_bytes()
+    path.unlink()
+    done = hmtnet(*tiny(runs))
+    assert done.code == 0 and done.err.count(": reused ") == 3
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_artifact_is_named_and_not_trained_over(hmtnet, tiny, finished, runs):
+    weights = runs / finished.stages["grading"].relative_to(finished.runs) / "stage.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    done = hmtnet(*tiny(runs, "system.sfen.epochs=1", "stages=[grading,sfen]"))
+    assert done.code == BAD_INPUT and "stage.safetensors is damaged" in done.err
+
+
+def test_of_two_processes_one_trains_and_the_other_waits_and_reuses(
+    hmtnet, hmtnet_process, tiny, tmp_path
+):
+    words = tiny(tmp_path, "stages=[grading]", "system.grading.epochs=20")
+    first = hmtnet_process(*words)
+    until(lambda: list(tmp_path.glob("*/*/grading-*/status.json")) or first.poll() is not None)
+    second = hmtnet(*words)
+    out, err = first.communicate(timeout=60)
+    assert (first.returncode, second.code) == (0, 0), err
+    assert "grading: training" in err and "waiting" not in err
+    assert "another process trains" in second.err and "grading: reused" in second.err
+    assert "grading: training" not in second.err
+    assert out == second.out
