@@ -78,7 +78,7 @@ def test_one_grade_with_no_sample(refused):
 
 
 def test_too_many_grades(refused):
-    assert "system.grades.count to 14 or less" in refused("system.grades.count=20")
+    assert "system.grades.count to 16 or less" in refused("system.grades.count=20")
 
 
 def test_an_unknown_backbone(refused):

@@ -170,6 +170,15 @@ def test_stages_are_added_to_the_ones_there_are(finished, hmtnet, tiny, runs):
         assert torch.equal(tensor, again.tensors[key])
 
 
+def test_workers_and_a_cache_change_nothing(finished, hmtnet, tiny, tmp_path):
+    words = ["stages=[grading,sfen]", "trainer.workers=1", "data.cache=none", "evaluate.test=false"]
+    assert hmtnet(*tiny(tmp_path, *words)).code == 0
+    for path in run_directories(tmp_path):
+        here = store.load(path).tensors
+        there = store.load(finished.runs / path.relative_to(tmp_path)).tensors
+        assert all(torch.equal(here[key], tensor) for key, tensor in there.items())
+
+
 def test_the_joint_stage_runs_from_scratch(hmtnet, tiny, tmp_path):
     done = hmtnet(*tiny(tmp_path, "stages=[joint]", "format=json"))
     assert done.code == 0 and list(records_of(done)["runs"]) == ["joint"]

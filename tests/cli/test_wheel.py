@@ -1,6 +1,7 @@
 """The built wheel alone: no checkout, no conf/ beside it."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -56,3 +57,4 @@ def test_it_trains_from_an_empty_folder(wheel, tmp_path):
     assert len(list(empty.glob("runs/demo/*/*/stage.json"))) == 3
     installed = run(python, "-c", "import hmtnet; print(hmtnet.__file__)", cwd=empty).stdout
     assert str(venv) in installed
+    shutil.rmtree(venv)  # pytest would keep it for three more sessions

@@ -21,7 +21,7 @@ GRADES = Grades((0.4, 0.5))
 
 def test_they_predict_validation_and_test_from_training_labels(manifest, tmp_path):
     split = make(manifest, SplitSettings())
-    written = dict((b.name, path) for b, path in write_baselines(tmp_path, manifest, split, GRADES))
+    written = {b.name: path for b, path in write_baselines(tmp_path, manifest, split, GRADES)}
     assert set(written) == {"label-only", "scale-only"}
     found = prediction_files.read(written["label-only"])
     assert [len(found.select(name)) for name in ("train", "val", "test")] == [0, 4, 4]

@@ -64,10 +64,9 @@ def chain(tmp_path):
     grading = leave(tmp_path / "grading-a1", "grading", "a1", GRADING)
     upstream = {"grading": {"key": "a1", "path": "../grading-a1"}}
     sfen = leave(tmp_path / "sfen-b2", "sfen", "b2", SFEN, upstream, 1, grading=grading)
-    # Its grading network must be the one of stage 1 as that artifact has it.
-    store.save(
-        tmp_path / "grading-a1", grading.own_state(), store.read_meta(tmp_path / "grading-a1")
-    )
+    # That has changed the grading network, which is part of it: stage 1 leaves what it is now.
+    first = tmp_path / "grading-a1"
+    store.save(first, grading.own_state(), store.read_meta(first))
     joint = leave(tmp_path / "joint-c3", "joint", "c3", JOINT, upstream, 2)
     return {"grading-a1": grading, "sfen-b2": sfen, "joint-c3": joint}
 

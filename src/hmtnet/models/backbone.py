@@ -98,8 +98,10 @@ class Backbone(nn.Module):
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Normalise RGB in [0, 1] as the weights expect."""
-        if self.settings.sees_mscn:
-            return mscn(pixels)
+        return mscn(pixels) if self.settings.sees_mscn else self.standardise(pixels)
+
+    def standardise(self, pixels: Tensor) -> Tensor:
+        """Bring RGB in [0, 1] to the mean and deviation that the weights expect."""
         return (pixels - self.mean) / self.std
 
     def train(self, mode: bool = True) -> Self:

@@ -33,11 +33,13 @@ class QualityNetwork(nn.Module):
     Attributes:
         saliency_operator: Which saliency of the whole image the crops must carry, or None.
         needs_reference: Whether the crops must carry the reference image's.
+        graded: Whether its opinions carry grade probabilities.
         loaded: Whether this module starts from trained weights, and so learns at the lower rate.
     """
 
     saliency_operator: SaliencyOperator | None = None
     needs_reference: bool = False
+    graded: bool = False
     loaded: bool = False
 
     def forward(self, crops: Crops) -> Opinion:

@@ -81,7 +81,7 @@ class QualityTask(L.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log what only the whole validation set can say, with scores in [0, 1]."""
         values = self.quality.compute()
-        if self.grading.update_called:
+        if self.network.graded:
             values |= self.grading.compute()
         self.quality.reset()
         self.grading.reset()

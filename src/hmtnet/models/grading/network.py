@@ -70,6 +70,7 @@ class GradingNet(QualityNetwork):
         grades: The grades; their midpoints turn probabilities into a score.
     """
 
+    graded = True
     midpoints: Tensor
 
     def __init__(self, settings: GradingSettings, grades: Grades) -> None:

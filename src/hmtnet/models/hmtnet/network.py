@@ -32,6 +32,8 @@ class HMTNet(QualityNetwork):
             it and it stays in evaluation mode.
     """
 
+    graded = True
+
     def __init__(self, grading: GradingNet, sfen: SFEN, grading_frozen: bool = False) -> None:
         super().__init__()
         self.grading = grading

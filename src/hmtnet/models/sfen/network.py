@@ -140,7 +140,7 @@ class SFEN(QualityNetwork):
             elif name == "texture" and self.settings.texture == "residual":
                 views[name] = residual(crops.pixels, self.settings.sigma) / TYPICAL[name]
             elif name == "texture":
-                views[name] = self._backbone.normalise(crops.pixels)
+                views[name] = self._backbone.standardise(crops.pixels)
             else:
                 assert crops.saliency is not None
                 views[name] = self._backbone.normalise(crops.pixels) * crops.saliency
