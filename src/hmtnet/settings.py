@@ -47,9 +47,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     for name, field in fields.items():
         if name in values:
             given[name] = _convert(hints[name], values[name], _join(where, name))
-        elif (
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        ):
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise SettingsError(f"Setting '{_join(where, name)}' is required and was not given.")
     try:
         return cls(**given)

@@ -35,7 +35,7 @@ def test_a_prior_without_grading_says_what_to_do(stage_settings, grades, prior):
     for part in (
         f"'sfen' with prior={prior} needs a grading network",
         "stages=[grading,sfen]",
-        "+upstream.grading=<run directory>",
+        "upstream.grading=<run directory>",
         "system.sfen.network.prior=none",
     ):
         assert part in text

@@ -26,7 +26,7 @@ def make_network(settings: SFENStageSettings, given: Ingredients) -> QualityNetw
     if not isinstance(grading, GradingNet):
         raise SettingsError(
             f"Stage 'sfen' with prior={settings.network.prior} needs a grading network. Add the "
-            "stage (stages=[grading,sfen]), give an artifact (+upstream.grading=<run directory>), "
+            "stage (stages=[grading,sfen]), give an artifact (upstream.grading=<run directory>), "
             "or go without (system.sfen.network.prior=none)."
         )
     sfen = SFEN(settings.network, given.grades, grading.settings.embedding)
