@@ -14,7 +14,7 @@ from hmtnet.models.hmtnet.settings import (
     JointStageSettings,
 )
 from hmtnet.models.optimisation import OptimizerSettings, ScheduleSettings
-from hmtnet.models.quality import Opinion, look
+from hmtnet.models.quality import Opinion, QualityNetwork, look
 from hmtnet.models.sfen.settings import SFENStageSettings
 from hmtnet.models.system import Ingredients, find_system
 from hmtnet.models.task import QualityTask
@@ -93,10 +93,10 @@ def test_a_network_without_grades_reports_none(make_task, make_data, train, sfen
     assert "val/srcc" in curve[-1] and "val/accuracy" not in curve[-1]
 
 
-class Contrasts(torch.nn.Module):
+class Contrasts(QualityNetwork):
     """Score an image by how strongly its pixels vary; what it says of grades follows from that."""
 
-    saliency_operator = None
+    graded = True
 
     def forward(self, crops):
         score = crops.mean_by_image(crops.pixels.flatten(1).std(1))

@@ -74,7 +74,8 @@ class QualityTask(L.LightningModule):
         del batch_index
         opinion, _ = self._step(batch, "val")
         self.quality.update(opinion.score, batch.mos, batch.rows)
-        if opinion.log_grades is not None:
+        if self.network.graded:
+            assert opinion.log_grades is not None
             true = true_grades(batch.mos, self.edges)
             self.grading.update(opinion.log_grades.exp(), true, batch.rows)
 
