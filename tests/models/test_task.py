@@ -139,7 +139,7 @@ def test_each_validation_starts_anew(make_task, make_data):
         task.on_validation_epoch_end()
 
 
-class Broken(torch.nn.Module):
+class Broken(QualityNetwork):
     saliency_operator = None
 
     def forward(self, crops):
