@@ -126,6 +126,15 @@ def test_keys_are_told_apart_by_what_is_upstream(scene, tmp_path):
     assert alone["sfen"] not in {found[0]["sfen"], keys(scene())["sfen"]}
 
 
+def test_an_sfen_without_prior_does_not_depend_on_grading(scene):
+    none = ("system.sfen.network.prior", "none")
+    after, alone = (
+        plan_chain(scene(none), {})[1],
+        plan_chain(scene(none, ("stages", ["sfen"])), {})[0],
+    )
+    assert after.upstream == {} and after.key == alone.key
+
+
 def test_weights_count_by_what_they_are_not_by_where_they_lie(scene, tmp_path):
     backbone = {"name": "mobilenetv2_100.ra_in1k", "weights": "", "widths": []}
     files = [tmp_path / name for name in ("a.pth", "b.pth", "c.pth")]

@@ -49,7 +49,8 @@ def plan_chain(scene: Scene, given: Mapping[str, UpstreamStage]) -> list[Planned
     for stage in scene.system.stages:
         if stage.name not in settings.stages and (settings.stages or stage.name in given):
             continue
-        upstream = {name: at_hand[name] for name in stage.after if name in at_hand}
+        alone = settings.system.stages[stage.name].stands_alone
+        upstream = {n: at_hand[n] for n in stage.after if n in at_hand and not alone}
         key = stage_key(scene, stage, upstream)
         directory = RunDirectory.locate(
             Path(settings.runs), scene.manifest.name, scene.split.id, stage.name, key

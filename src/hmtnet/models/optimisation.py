@@ -82,6 +82,11 @@ class FitSettings:
         if self.batch_size < 2:
             raise ValueError(f"batch_size: expected at least 2 images, found {self.batch_size}")
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether a stage with these settings has no use for upstream stages."""
+        return False
+
 
 def optimizer_for(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
     """Group a network's trainable parameters and make the optimiser.

@@ -28,3 +28,8 @@ class SFENStageSettings(FitSettings):
 
     network: SFENSettings = field(default_factory=SFENSettings)
     loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Without a prior, no grading network is needed."""
+        return self.network.prior == "none"
