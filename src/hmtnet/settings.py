@@ -36,6 +36,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
         raise SettingsError(
             f"Setting '{where or cls.__name__}': expected a group of settings, found {values!r}."
         )
+    # That T is a dataclass cannot be said of a type variable.
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
     for key in values:

@@ -1,17 +1,13 @@
 """Digests of a dataset's files: present, inside the root, and hashed by several threads."""
 
-import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tqdm import tqdm
-
+from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
 from hmtnet.files import digest_file
 
 DIGEST_LENGTH = 16
-_SHOW_PROGRESS_ABOVE = 200  # fewer files take less time than reading a progress bar
 
 
 def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
@@ -39,19 +35,12 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
         except OSError as error:
             return error
 
-    with ThreadPoolExecutor(thread_count()) as pool:
-        results = list(
-            tqdm(
-                pool.map(digest, wanted),
-                desc=f"digesting {root.name}",
-                total=len(wanted),
-                unit="image",
-                disable=len(wanted) <= _SHOW_PROGRESS_ABOVE,
-            )
-        )
+    results = map_images(digest, wanted, f"digesting {root.name}", show_above=200)
     digests = {n: d for n, d in zip(wanted, results, strict=True) if isinstance(d, str)}
     failed = [
-        f"{n} ({d.strerror})" for n, d in zip(wanted, results, strict=True) if n not in digests
+        f"{n} ({error.strerror})"
+        for n, error in zip(wanted, results, strict=True)
+        if isinstance(error, OSError)
     ]
     if failed:
         raise DataError(
@@ -59,11 +48,6 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
             f"{listed(failed)}. Complete the folder or remove their labels."
         )
     return digests
-
-
-def thread_count() -> int:
-    """Return how many threads read or decode: hashing and decoding release Python's lock."""
-    return min(8, os.cpu_count() or 1)
 
 
 def _check_inside(root: Path, names: list[str]) -> None:

@@ -2,17 +2,15 @@
 
 import struct
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from tqdm import tqdm
 
-from hmtnet.data.digests import thread_count
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
 
 Pixels = npt.NDArray[np.uint8]
@@ -130,15 +128,7 @@ def _decode_all(root: Path, names: Iterable[str]) -> dict[str, Pixels]:
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor(thread_count()) as pool:
-        results = list(
-            tqdm(
-                pool.map(attempt, wanted),
-                desc=f"decoding {root.name}",
-                total=len(wanted),
-                unit="image",
-            )
-        )
+    results = map_images(attempt, wanted, f"decoding {root.name}")
     failures = [result for result in results if isinstance(result, DataError)]
     if len(failures) == 1:
         raise failures[0]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from hmtnet.data.datamodule import LoaderSettings, QualityData
@@ -52,8 +51,8 @@ class Scene:
 
     def training_grades(self) -> Grades:
         """Cut the training MOS, and only them, into grades."""
-        mos = np.array([self.manifest.records[row].mos for row in self.split.train])
-        return Grades.fit(self.manifest.to_unit(mos), self.settings.system.grades)
+        training = self.manifest.unit_scores[list(self.split.train)]
+        return Grades.fit(training, self.settings.system.grades)
 
     def data(self, fit_settings: FitSettings, network: QualityNetwork) -> QualityData:
         """Make a stage's loaders."""

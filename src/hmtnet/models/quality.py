@@ -44,7 +44,7 @@ class QualityNetwork(nn.Module):
 
     def forward(self, crops: Crops) -> Opinion:
         """Judge the images that ``crops`` come from."""
-        raise NotImplementedError
+        raise NotImplementedError("A network says here how it judges.")
 
     def own_state(self) -> dict[str, Tensor]:
         """Return the tensors that this network's artifact holds: all but upstream networks'."""

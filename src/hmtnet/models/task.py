@@ -47,7 +47,7 @@ class QualityTask(L.LightningModule):
 
     def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Return the weighted terms of the loss by name; their sum is minimised."""
-        raise NotImplementedError
+        raise NotImplementedError("A task says here what it minimises.")
 
     def _step(self, batch: Batch, subset: str) -> tuple[Opinion, Tensor]:
         crops = look(batch, self.fit_settings.crops.size, self.network.saliency_operator)

@@ -34,6 +34,7 @@ def over_smoothed(low: Image, scale: int, weight: float) -> Image:
         weight: How much variation is removed.
     """
     high = enlarge(low, scale)
+    # A decorator of scikit-image's hides the types.
     smooth = denoise_tv_chambolle(high, weight=weight, max_num_iter=40)  # type: ignore[no-untyped-call]
     return np.asarray(smooth, dtype=np.float64)
 

@@ -1,0 +1,29 @@
+"""One function over many files: several threads, one progress bar."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def map_images(
+    function: Callable[[str], T], names: Sequence[str], what: str, show_above: int = 0
+) -> list[T]:
+    """Apply a function to image names, in order.
+
+    Hashing and decoding release Python's lock, so threads use every core.
+
+    Args:
+        function: Called from several threads.
+        names: The images.
+        what: Said beside the progress bar.
+        show_above: No bar for so many images or fewer: they take less time than reading it.
+    """
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        results = pool.map(function, names)
+        hidden = len(names) <= show_above
+        return list(tqdm(results, desc=what, total=len(names), unit="image", disable=hidden))
