@@ -8,7 +8,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from hmtnet.cli.baseline import BaselineSettings
 from hmtnet.cli.composing import conf_folder
+from hmtnet.cli.dataset import DatasetSettings
 from hmtnet.data.grades import GradesSettings
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
@@ -21,7 +23,7 @@ from hmtnet.experiment.settings import (
     train_settings,
 )
 from hmtnet.models.system import SYSTEMS, find_system
-from hmtnet.settings import plain
+from hmtnet.settings import build, plain
 
 CONF = conf_folder()
 TABLE = ["data.root=anywhere", "data.label_kind=human", "data.range=[0,1]", "data.direction=higher"]
@@ -35,14 +37,20 @@ def options(group):
 
 
 @functools.cache
-def tree_of(*overrides):
+def tree_of(*overrides, root="train"):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", [*overrides])
+        config = compose(root, [*overrides])
     return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
 
 def words_for(data):
-    return [f"data={data}", *(TABLE if data == "table" else [])]
+    needed = {"table": TABLE, "custom": ["data.reader=satellites"]}
+    return [f"data={data}", *needed.get(data, [])]
+
+
+def words_for_split(split):
+    needed = {"cross": ["data@other=qads"], "file": ["split.file=split.json"]}
+    return [f"split={split}", *needed.get(split, [])]
 
 
 def cases():
@@ -51,12 +59,12 @@ def cases():
         for size in options("size"):
             for data in options("data"):
                 yield [f"system={system}", f"size={size}", *words_for(data)]
-    for group in ("trainer", "logger", "split"):
+    for group in ("trainer", "logger"):
         for option in options(group):
             yield [f"{group}={option}"]
     for split in options("split"):
         for trainer in options("trainer"):
-            yield [f"split={split}", f"trainer={trainer}", "logger=wandb", "size=full"]
+            yield [*words_for_split(split), f"trainer={trainer}", "logger=wandb", "size=full"]
     for sweep in options("sweep"):
         yield [f"sweep={sweep}"]
 
@@ -78,6 +86,28 @@ def test_every_file_composes_to_complete_settings(words):
     settings, system = train_settings(tree, complete=True)
     assert composed(settings) == plain(tree)
     assert set(settings.system.stages) == {stage.name for stage in system.stages}
+
+
+ROOTS = {"dataset": DatasetSettings, "baseline": BaselineSettings}
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_the_other_roots_list_every_setting_with_its_default(root):
+    settings = build(ROOTS[root], tree_of(root=root))
+    tree = plain(settings)
+    assert {*tree} == {*tree_of(root=root)}
+    for field in dataclasses.fields(settings):
+        if field.default is not dataclasses.MISSING:
+            assert getattr(settings, field.name) == field.default, field.name
+    assert build(ROOTS[root], tree_of("split=method", "seed=3", root=root)).split.seed == 3
+
+
+def test_another_dataset_is_composed_like_the_first():
+    settings, _ = train_settings(tree_of("data@other=qads", "split=cross"), complete=True)
+    assert (settings.data.reader, settings.other.reader) == ("demo", "qads")
+    for words in (["data@other=qads"], ["split=cross"]):
+        with pytest.raises(SettingsError, match=r"data@other and split=cross go together"):
+            train_settings(tree_of(*words))
 
 
 def paths_of(tree, where=()):
@@ -129,7 +159,9 @@ def test_defaults_of_conf_are_the_defaults_of_the_dataclasses():
             assert getattr(settings, field.name) == field.default, field.name
     for data in options("data"):
         found = train_settings(tree_of(*words_for(data)))[0].data
-        kept = {"reader", "name", "root"} | ({"label_kind", "range", "direction"} & _declared(data))
+        kept = {"reader", "name", "root", "licence", "citation"} | (
+            {"label_kind", "range", "direction"} & _declared(data)
+        )
         assert stripped(plain(found), kept) == stripped(
             plain(DataSettings(reader=found.reader)), kept
         )

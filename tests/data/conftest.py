@@ -1,11 +1,14 @@
 """Tiny datasets in official layouts, made on the spot."""
 
+import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hmtnet.data.labels import Published
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.files import digest_text
@@ -104,3 +107,50 @@ def records():
         for k, ref in enumerate(["sea", "sky", "tree", "wall"])
         for i in range(2)
     ]
+
+
+@pytest.fixture(scope="session")
+def manifest_from():
+    """Make a manifest without files of rows (reference, method, scale, which of its images, subset).
+
+    Equal images of one reference are copies; references with one reference image are one content.
+    """
+
+    def make(rows, pristine=(None,) * 8, suffix=".png"):
+        records = tuple(
+            Record(
+                image=f"{i:02d}{suffix}",
+                mos=0.5,
+                reference=f"r{reference}",
+                method=f"m{method}",
+                scale=scale,
+                official=official,
+            )
+            for i, (reference, method, scale, _, official) in enumerate(rows)
+        )
+        return Manifest(
+            name="fake",
+            root=Path("nowhere"),
+            records=records,
+            label_kind="human",
+            mos_range=(0.0, 1.0),
+            higher_is_better=True,
+            digests=tuple(f"{reference}-{copy}" for reference, _, _, copy, _ in rows),
+            reference_digests=tuple(pristine[reference] for reference, *_ in rows),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fixed_manifest(manifest_from):
+    """A small dataset, its grid incomplete, that has what every protocol but ``cross`` needs."""
+    subsets = ("train", "train", "train", "val", "test", "test")
+    rows = [
+        (r, m, s, 10 * m + s, subsets[r])
+        for r, m, s in itertools.product(range(6), range(4), (2, 4))
+        if (r + m + s) % 5
+    ]
+    numbers = np.array([reference + 1 for reference, *_ in rows])
+    orders = np.array([[3, 1, 2, 6, 5, 4], [6, 5, 4, 3, 2, 1]])
+    return dataclasses.replace(manifest_from(rows), published=Published(numbers, orders))

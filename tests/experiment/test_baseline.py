@@ -7,7 +7,8 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.data.grades import Grades
 from hmtnet.data.readers import read
 from hmtnet.data.settings import DataSettings
-from hmtnet.data.split import SplitSettings, make
+from hmtnet.data.protocols import make
+from hmtnet.data.split import SplitSettings
 from hmtnet.experiment.baseline import write_baselines
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
-from hmtnet.data.split import Split, SplitSettings, make
+from hmtnet.data.protocols import make
+from hmtnet.data.split import Split, SplitSettings
 from hmtnet.errors import ArtifactError, LeakError
 from hmtnet.experiment.leaks import Seen, check_split, check_upstream, seen
 

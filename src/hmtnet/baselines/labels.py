@@ -12,10 +12,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from hmtnet.data.manifest import FloatArray, Manifest
+from hmtnet.data.labels import FloatArray, IntArray, Labels
 from hmtnet.data.split import Split
 
-IntArray = npt.NDArray[np.int64]
 Source = Literal["method and scale", "scale", "all"]
 SOURCES: tuple[Source, ...] = ("method and scale", "scale", "all")
 
@@ -45,47 +44,47 @@ class Baseline:
         return dict(zip(SOURCES, counts.tolist(), strict=True))
 
 
-def label_only(manifest: Manifest, split: Split) -> Baseline:
+def label_only(labels: Labels, split: Split) -> Baseline:
     """Predict each image's MOS by the training mean of its (method, scale) pair.
 
     A pair without a training image falls back to its scale's mean, a scale without one, or an
     image without method and scale, to the mean of all training images.
     """
-    if all(record.method is None for record in manifest.records):
-        return _inapplicable("label-only", manifest, "SR methods")
-    pairs = [None if r.method is None else (r.method, r.scale) for r in manifest.records]
-    scales = [record.scale for record in manifest.records]
-    return _predict("label-only", manifest, split, _codes(pairs), _codes(scales))
+    if all(record.method is None for record in labels.records):
+        return _inapplicable("label-only", labels, "SR methods")
+    pairs = [None if r.method is None else (r.method, r.scale) for r in labels.records]
+    scales = [record.scale for record in labels.records]
+    return _predict("label-only", labels, split, _codes(pairs), _codes(scales))
 
 
-def scale_only(manifest: Manifest, split: Split) -> Baseline:
+def scale_only(labels: Labels, split: Split) -> Baseline:
     """Predict each image's MOS by the training mean of its scale, else of all training images."""
-    if all(record.scale is None for record in manifest.records):
-        return _inapplicable("scale-only", manifest, "scales")
-    unknown = np.full(len(manifest), -1)
-    scales = _codes([record.scale for record in manifest.records])
-    return _predict("scale-only", manifest, split, unknown, scales)
+    if all(record.scale is None for record in labels.records):
+        return _inapplicable("scale-only", labels, "scales")
+    unknown = np.full(len(labels), -1)
+    scales = _codes([record.scale for record in labels.records])
+    return _predict("scale-only", labels, split, unknown, scales)
 
 
-def _inapplicable(name: str, manifest: Manifest, lacking: str) -> Baseline:
+def _inapplicable(name: str, labels: Labels, lacking: str) -> Baseline:
     return Baseline(
         name=name,
         scores=None,
-        source=np.full(len(manifest), SOURCES.index("all")),
-        reason=f"dataset '{manifest.name}' names no {lacking}",
+        source=np.full(len(labels), SOURCES.index("all")),
+        reason=f"dataset '{labels.name}' names no {lacking}",
     )
 
 
 def _predict(
     name: str,
-    manifest: Manifest,
+    labels: Labels,
     split: Split,
     pairs: IntArray,
     scales: IntArray,
 ) -> Baseline:
-    mos, train = manifest.mos, np.asarray(split.train, dtype=np.int64)
-    scores = np.full(len(manifest), mos[train].mean())
-    source = np.full(len(manifest), SOURCES.index("all"))
+    mos, train = labels.mos, np.asarray(split.train, dtype=np.int64)
+    scores = np.full(len(labels), mos[train].mean())
+    source = np.full(len(labels), SOURCES.index("all"))
     # From the coarsest to the finest mean: each replaces the last where it exists.
     levels: tuple[tuple[Source, IntArray], ...] = (
         ("scale", scales),
@@ -110,9 +109,9 @@ def _training_means(codes: IntArray, mos: FloatArray, train: IntArray) -> FloatA
     return means[codes]
 
 
-def _codes(labels: Sequence[object]) -> IntArray:
-    """Number labels by first appearance; -1 where there is none."""
+def _codes(values: Sequence[object]) -> IntArray:
+    """Number values by first appearance; -1 where there is none."""
     number: dict[object, int] = {}
     return np.array(
-        [-1 if x is None else number.setdefault(x, len(number)) for x in labels], dtype=np.int64
+        [-1 if x is None else number.setdefault(x, len(number)) for x in values], dtype=np.int64
     )

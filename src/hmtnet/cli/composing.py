@@ -47,7 +47,7 @@ def run_composed(root: str, arguments: Sequence[str], job: Job) -> None:
     Raises:
         SettingsError: Hydra cannot compose what is asked for.
     """
-    _log_to_stderr()
+    log_to_stderr()
     folder = conf_folder()
     # Hydra's parser takes overrides in one piece only, so a flag amidst them goes to the front.
     ordered = sorted(arguments, key=lambda word: word not in MULTIRUN)
@@ -136,7 +136,8 @@ def _first_lines(error: Exception) -> str:
     return str(error).split("\nConfig search path", maxsplit=1)[0].strip()
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
+    """Show what the package logs, as plain lines on standard error."""
     logger = logging.getLogger("hmtnet")
     if not logger.handlers:
         handler = logging.StreamHandler()

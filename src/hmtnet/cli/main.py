@@ -16,8 +16,15 @@ commands
              hmtnet train                                     the demo, in minutes
              hmtnet train data=qads split=content size=full   a dataset of yours
              hmtnet train -m system.sfen.optimizer.lr=1e-4,3e-4    a sweep
+  baseline predict by SR method and scale alone, never by a pixel, over many splits
+             hmtnet baseline data=qads split=method
+  data     look after datasets
+             hmtnet data list                          the datasets that can be read
+             hmtnet data verify data=qads              whether a folder is whole and sound
+             hmtnet data split data=qads split=method  write a split, and show what overlaps
+             hmtnet data export data=qads              write the labels as a CSV
 
-  hmtnet train --help lists every setting and its value.
+  hmtnet train --help lists every setting and its value; so do the others'.
   hmtnet --version
 
 exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message), 130 interrupted.
@@ -51,4 +58,13 @@ def _run(command: str, rest: list[str]) -> int:
         from hmtnet.cli.train import train
 
         return train(rest)
-    raise HmtnetError(f"Unknown command '{command}'.{nearest(command, ['train'])}")
+    if command == "baseline":
+        from hmtnet.cli.baseline import baseline
+
+        return baseline(rest)
+    if command == "data":
+        from hmtnet.cli.data import data
+
+        return data(rest)
+    known = ("train", "baseline", "data")
+    raise HmtnetError(f"Unknown command '{command}'.{nearest(command, known)}")

@@ -67,7 +67,9 @@ def _for_sweep(settings: TrainSettings) -> TrainSettings:
 def _show(settings: TrainSettings, result: ChainResult) -> None:
     """Print the closing table and draw the last stage's result."""
     manifest, split, last = result.manifest, result.split, result.stages[-1]
-    subset: Literal["val", "test"] = "test" if settings.evaluate.test else "val"
+    # A final fit has no test images.
+    tested = settings.evaluate.test and bool(split.test)
+    subset: Literal["val", "test"] = "test" if tested else "val"
     grades = Grades(tuple(store.read_meta(last.directory.path)["grades"]["edges_unit"]))
     capped = settings.trainer.debug.active
     rows = []

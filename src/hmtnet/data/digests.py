@@ -1,13 +1,30 @@
-"""Digests of a dataset's files: present, inside the root, and hashed by several threads."""
+"""Digests of a dataset's files: present, inside the root, and hashed by several threads, once."""
 
+import os
+import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from hmtnet.data.home import recall, remember
 from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
-from hmtnet.files import digest_file
+from hmtnet.files import digest_file, digest_text
 
 DIGEST_LENGTH = 16
+
+# A file that changes twice within one tick of its file system's clock looks as if it had changed
+# once. FAT has the coarsest: two seconds.
+COARSEST_TICK = 2_000_000_000  # ns
+
+_KIND = "digests"
+_DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
+
+# What changes with a file's bytes: size, time of the last change to bytes (ns), time of the last
+# change to anything (ns), inode. Programs set the second one back, when they unpack, copy or touch;
+# none can set the third, and the fourth tells files apart that were swapped. On Windows the third
+# is the time of creation: there a change of equal size that was hidden on purpose goes unseen.
+_Status = tuple[int, int, int, int]
 
 
 def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
@@ -15,6 +32,7 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
 
     Every image of every dataset passes here before it is used, so this is also the door at which
     paths that leave the root (by ``..``, by an absolute path or by a symbolic link) are stopped.
+    A file that was digested before, on this machine, and has not changed since is not read again.
 
     Args:
         root: The dataset's folder.
@@ -28,33 +46,85 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
     """
     wanted = sorted(set(names))
     _check_inside(root, wanted)
+    cache = digest_text(str(root.resolve()), DIGEST_LENGTH)
+    kept = _recall(cache)
+    digests, settled, failed = {}, {}, []
+    changed = [name for name in wanted if name not in kept or kept[name][0] != _status(root, name)]
 
-    def digest(name: str) -> str | OSError:
+    def digest(name: str) -> tuple[str, _Status | None] | OSError:
+        begin = time.time_ns()
+        before = _status(root, name)
         try:
-            return digest_file(root / name)[:DIGEST_LENGTH]
+            found = digest_file(root / name)[:DIGEST_LENGTH]
         except OSError as error:
             return error
+        same = before is not None and before == _status(root, name)
+        old = before is not None and max(before[1:3]) < begin - COARSEST_TICK
+        return found, before if same and old else None
 
-    results = map_images(digest, wanted, f"digesting {root.name}", show_above=200)
-    digests = {n: d for n, d in zip(wanted, results, strict=True) if isinstance(d, str)}
-    failed = [
-        f"{n} ({error.strerror})"
-        for n, error in zip(wanted, results, strict=True)
-        if isinstance(error, OSError)
-    ]
+    results = map_images(digest, changed, f"digesting {root.name}", show_above=200)
+    for name, result in zip(changed, results, strict=True):
+        if isinstance(result, OSError):
+            failed.append(f"{name} ({result.strerror})")
+            continue
+        found, status = result
+        digests[name] = found
+        if status is not None:
+            settled[name] = (status, found)
+    if settled:
+        remember(_KIND, cache, {**kept, **settled})
     if failed:
         raise DataError(
             f"{len(failed)} of {len(wanted)} images below '{root}' cannot be read: "
             f"{listed(failed)}. Complete the folder or remove their labels."
         )
-    return digests
+    return {name: digests[name] if name in digests else kept[name][1] for name in wanted}
+
+
+def _recall(cache: str) -> dict[str, tuple[_Status, str]]:
+    """Return status and digest by name, as far as the cache is of a form that we know."""
+    value = recall(_KIND, cache)
+    if not isinstance(value, dict):
+        return {}
+    kept = {}
+    for name, entry in value.items():
+        match entry:
+            case [[int(a), int(b), int(c), int(d)], str(digest)] if _DIGEST.fullmatch(digest):
+                kept[name] = ((a, b, c, d), digest)
+    return kept
+
+
+def _status(root: Path, name: str) -> _Status | None:
+    """Return what changes with a file's bytes, or None if there is no such file."""
+    try:
+        found = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _check_inside(root: Path, names: list[str]) -> None:
+    """Refuse names that leave the root; each folder is resolved once, a file only if it is a link.
+
+    Strings, not paths: of ten thousand names, pathlib alone takes longer than may pass here.
+    """
     inside = root.resolve()
-    outside = [name for name in names if not (root / name).resolve().is_relative_to(inside)]
-    if outside:
+    leaves: dict[str, bool] = {}
+
+    def outside(path: str) -> bool:
+        return not Path(os.path.realpath(path)).is_relative_to(inside)
+
+    def outside_by_folder(path: str) -> bool:
+        folder, last = os.path.split(path)
+        if last in ("", os.curdir, os.pardir) or os.path.islink(path):  # noqa: PTH114
+            return outside(path)
+        if folder not in leaves:
+            leaves[folder] = outside(folder)
+        return leaves[folder]
+
+    found = [name for name in names if outside_by_folder(os.path.join(root, name))]  # noqa: PTH118
+    if found:
         raise DataError(
-            f"{len(outside)} image paths leave the dataset's folder '{root}': {listed(outside)}. "
+            f"{len(found)} image paths leave the dataset's folder '{root}': {listed(found)}. "
             "Copy the images into the folder and name them relative to it."
         )

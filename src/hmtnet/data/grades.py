@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from hmtnet.data.manifest import FloatArray, Manifest
+from hmtnet.data.labels import FloatArray, Labels
 from hmtnet.errors import DataError, SettingsError
 
 IntArray = npt.NDArray[np.int64]
@@ -80,12 +80,12 @@ class Grades:
         """Return the grade of each unit score; a score on an edge belongs to the better grade."""
         return np.searchsorted(self.edges, np.asarray(unit), side="right").astype(np.int64)
 
-    def in_unit_of(self, manifest: Manifest) -> tuple[float, ...]:
+    def in_unit_of(self, labels: Labels) -> tuple[float, ...]:
         """Return the edges in the dataset's own unit, from worst to best.
 
         They ascend where a higher MOS is better and descend where a lower one is.
         """
-        return tuple(manifest.from_unit(self.edges).tolist())
+        return tuple(labels.from_unit(self.edges).tolist())
 
 
 def edges(unit_scores: npt.ArrayLike, count: int, rule: GradeRule) -> tuple[float, ...]:

@@ -90,7 +90,7 @@ class ImageStore:
             names = [record.image for record in chosen]
             if references:
                 names += [r.reference_image for r in chosen if r.reference_image is not None]
-            self._kept = _decode_all(manifest.root, names)
+            self._kept = _decode_all(manifest, names)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -116,19 +116,19 @@ class ImageStore:
 
     def _get(self, name: str) -> Pixels:
         kept = self._kept.get(name)
-        return decode(self.manifest.root / name) if kept is None else kept
+        return decode(self.manifest.path(name)) if kept is None else kept
 
 
-def _decode_all(root: Path, names: Iterable[str]) -> dict[str, Pixels]:
+def _decode_all(manifest: Manifest, names: Iterable[str]) -> dict[str, Pixels]:
     wanted = sorted(set(names))
 
     def attempt(name: str) -> Pixels | DataError:
         try:
-            return decode(root / name)
+            return decode(manifest.path(name))
         except DataError as error:
             return error
 
-    results = map_images(attempt, wanted, f"decoding {root.name}")
+    results = map_images(attempt, wanted, f"decoding {manifest.name}")
     failures = [result for result in results if isinstance(result, DataError)]
     if len(failures) == 1:
         raise failures[0]

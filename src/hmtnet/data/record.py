@@ -1,6 +1,9 @@
 """One scored image."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Official = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,10 +14,11 @@ class Record:
         image: Path of the image relative to the dataset's root, with forward slashes; unique.
         mos: Mean opinion score in the dataset's own unit.
         reference: Name of the content the image shows, shared by all versions of one scene.
-        method: Name of the super-resolution method.
+        method: Name of the super-resolution method (or of the distortion type).
         scale: Scale factor.
         reference_image: Path of the pristine image relative to the dataset's root.
         mos_std: Standard deviation of the opinions, in the dataset's own unit.
+        official: The subset that the dataset's official split puts the image in.
 
     Whatever the dataset does not have is None.
     """
@@ -26,3 +30,4 @@ class Record:
     scale: int | None = None
     reference_image: str | None = None
     mos_std: float | None = None
+    official: Official | None = None

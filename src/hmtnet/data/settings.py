@@ -20,9 +20,11 @@ class DataSettings:
         label_kind: Whether people gave the scores, or a formula did.
         range: Lowest and highest possible score, in the dataset's own unit.
         direction: Whether a higher or a lower score means better quality.
-        table: Name of the label table inside the root (reader ``table``).
+        table: The label table: a CSV inside the root (reader ``table``), or a published ``.mat``
+            table of the dataset, whose labels then replace the folder's own label file.
         images: Sub-folder of the root that holds the images (reader ``table``).
         columns: Our column name to the table's own, such as ``{image: name}`` (reader ``table``).
+        labels_only: Read no more than the labels: the images need not be there.
         cache: Whether decoded images stay in memory or are decoded at each use.
         licence: Licence of the dataset, where the reader does not know it.
         citation: Publication to cite, where the reader does not know it.
@@ -37,6 +39,7 @@ class DataSettings:
     table: str | None = None
     images: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
+    labels_only: bool = False
     cache: Literal["memory", "none"] = "memory"
     licence: str | None = None
     citation: str | None = None

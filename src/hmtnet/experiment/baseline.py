@@ -45,6 +45,8 @@ def write_baselines(
             parts = []
             for subset in SUBSETS:
                 rows = split.subsets[subset]
+                if not rows:  # a final fit has no test images
+                    continue
                 score = baseline.scores[np.array(rows, dtype=np.int64)]
                 grade = grades.assign(manifest.to_unit(score))
                 none = np.zeros((len(rows), 0))

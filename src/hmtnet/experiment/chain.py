@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmtnet.artifact import store
+from hmtnet.data.join import join
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.readers import read
-from hmtnet.data.split import Split, make
+from hmtnet.data.protocols import make
+from hmtnet.data.split import Split
 from hmtnet.errors import ArtifactError, listed
 from hmtnet.experiment import leaks
 from hmtnet.experiment.fitting import check_hardware
@@ -46,6 +48,8 @@ def run_chain(settings: TrainSettings, system: System) -> ChainResult:
     """
     check_hardware(settings.trainer)
     manifest = read(settings.data)
+    if settings.other is not None:
+        manifest = join(manifest, read(settings.other))
     split = make(manifest, settings.split)
     leaks.check_split(manifest, split)
     scene = Scene(settings, system, manifest, split)

@@ -119,6 +119,7 @@ class TrainSettings:
     Attributes:
         seed: Of initial weights, order, augmentation and crops.
         data: The dataset.
+        other: Another dataset to test on (``split=cross``).
         split: What its test images differ in from its training images.
         system: The system and its stages' settings.
         trainer: The hardware.
@@ -143,11 +144,17 @@ class TrainSettings:
     upstream: dict[str, str] = field(default_factory=dict)
     runs: str = "runs"
     format: Literal["text", "json"] = "text"
+    other: DataSettings | None = None
     size: SizeSettings | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"seed: expected at least 0, found {self.seed}")
+        if (self.other is not None) != (self.split.protocol == "cross"):
+            raise ValueError(
+                "data@other and split=cross go together: give both, as in "
+                "'data@other=ma split=cross', or neither"
+            )
 
 
 def train_settings(

@@ -236,7 +236,12 @@ def _predict_missing(scene: Scene, directory: RunDirectory) -> None:
     parts = []
     if directory.predictions.exists():
         parts.append(prediction_files.read(directory.predictions))
-    missing = [name for name in wanted if not any(name in part.subsets for part in parts)]
+    missing = [
+        name
+        for name in wanted
+        # A final fit has no test images.
+        if scene.split.subsets[name] and not any(name in part.subsets for part in parts)
+    ]
     if not missing:
         return
     found = restore(directory.path)

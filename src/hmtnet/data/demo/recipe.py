@@ -25,6 +25,7 @@ from hmtnet.data.demo.methods import METHODS, Knowledge, Method, luck, strength,
 from hmtnet.data.demo.photographs import PHOTOGRAPHS, TEXTURE, Photograph, reference
 from hmtnet.data.demo.pixels import Image, enlarge, reduce, split_luma, to_bytes, to_unit
 from hmtnet.data.demo.pseudo_mos import Yardstick, measure, pseudo_mos
+from hmtnet.data.home import home as default_home
 from hmtnet.errors import DataError
 from hmtnet.files import built_aside, digest_file, digest_text
 from hmtnet.metrics import fidelity
@@ -80,7 +81,7 @@ def ensure(home: Path | None = None) -> Path:
         DataError: If the folder cannot be written, or scikit-image lacks a photograph.
     """
     if home is None:
-        home = Path(os.environ.get("HMTNET_HOME") or Path("~/.cache/hmtnet")).expanduser()
+        home = default_home()
     folder = Path(home) / f"demo-{recipe_digest()}"
     if folder.is_dir():
         return folder

@@ -1,45 +1,91 @@
 """Readers: one file a dataset layout, looked up by name.
 
-A reader is a function from ``DataSettings`` to a ``Manifest``. It follows the official layout and
-either returns every image of the folder or raises one ``DataError``. Other packages add theirs by
-an entry point in the group ``hmtnet.datasets``: ``name = "package.module:function"``.
+A reader follows the official layout of a dataset and either returns the labels of every image of
+the folder or raises one ``DataError``. Other packages add theirs by an entry point in the group
+``hmtnet.datasets``: ``name = "package.module:READER"``, where ``READER`` is a ``Reader``.
 """
 
-from collections.abc import Callable
+import logging
 from importlib.metadata import EntryPoint, entry_points
 
+from hmtnet.data.labels import Labels
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.readers.reader import Reader
 from hmtnet.data.settings import DataSettings
-from hmtnet.errors import SettingsError, nearest
+from hmtnet.errors import SettingsError, listed, nearest
 
 GROUP = "hmtnet.datasets"
 
-Reader = Callable[[DataSettings], Manifest]
-
-_OWN = {
-    "demo": "hmtnet.data.readers.demo:read",
-    "qads": "hmtnet.data.readers.qads:read",
-    "table": "hmtnet.data.readers.table:read",
-}
+_OWN = (
+    *("bid", "biq2021", "csiq", "demo", "isrgen_qa", "kadid10k", "koniq10k", "live", "livec"),
+    *("ma", "pipal", "qads", "realsrq", "sisar", "spaq", "sriqa_bench", "table", "tid2013"),
+    "waterloo",
+)
 
 
 def readers() -> dict[str, EntryPoint]:
     """Return all readers by name, not yet imported; a package cannot replace one of ours."""
     added = {point.name: point for point in entry_points(group=GROUP)}
-    return added | {name: EntryPoint(name, value, GROUP) for name, value in _OWN.items()}
+    own = {name: EntryPoint(name, f"{__name__}.{name}:READER", GROUP) for name in _OWN}
+    return added | own
 
 
-def read(settings: DataSettings) -> Manifest:
-    """Read a dataset with the reader that ``settings.reader`` names.
+def find(name: str) -> Reader:
+    """Return a reader by name.
+
+    Raises:
+        SettingsError: There is none, or what another package names so is none.
+    """
+    known = readers()
+    if name not in known:
+        raise SettingsError(f"Unknown reader 'data.reader={name}'.{nearest(name, known)}")
+    try:
+        reader = known[name].load()
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"The entry point '{name}' ({known[name].value}) in the group {GROUP} cannot be "
+            f"loaded: {error}. Repair or uninstall the package that adds it."
+        ) from error
+    if not isinstance(reader, Reader):
+        raise SettingsError(
+            f"The entry point '{name}' ({known[name].value}) in the group {GROUP} is a "
+            f"{type(reader).__name__}; expected a hmtnet.data.readers.reader.Reader."
+        )
+    return reader
+
+
+def read_labels(settings: DataSettings) -> Labels:
+    """Read a dataset's labels with the reader that ``settings.reader`` names.
 
     Raises:
         SettingsError: No such reader, or a setting contradicts what the reader fixes.
         DataError: The folder, an image or a label is missing or wrong.
     """
-    known = readers()
-    if settings.reader not in known:
-        raise SettingsError(
-            f"Unknown reader 'data.reader={settings.reader}'.{nearest(settings.reader, known)}"
+    labels = find(settings.reader).read(settings)
+    log = logging.getLogger(__name__)
+    if labels.left_out:
+        log.warning(
+            "Dataset '%s': left out for want of a usable label: %s.",
+            *(labels.name, listed(labels.left_out)),
         )
-    reader: Reader = known[settings.reader].load()
-    return reader(settings)
+    facts = labels.facts
+    if facts is not None and len(labels) + len(labels.left_out) != facts.images:
+        log.warning(
+            "The official %s has %d scored images; this folder has %d.",
+            *(facts.title, facts.images, len(labels)),
+        )
+    return labels
+
+
+def read(settings: DataSettings) -> Manifest:
+    """Read a dataset's labels and digest its images.
+
+    Raises:
+        SettingsError: As ``read_labels``, or only labels were asked for.
+        DataError: As ``read_labels``, or an image cannot be read.
+    """
+    if settings.labels_only:
+        raise SettingsError(
+            "data.labels_only=true reads no images, which this command needs. Leave it out."
+        )
+    return Manifest.of(read_labels(settings))

@@ -3,28 +3,45 @@
 from dataclasses import replace
 
 from hmtnet.data import demo
-from hmtnet.data.manifest import Manifest
+from hmtnet.data.facts import Facts
+from hmtnet.data.labels import Labels
 from hmtnet.data.readers import qads
+from hmtnet.data.readers.assemble import fixed
+from hmtnet.data.readers.reader import Reader
 from hmtnet.data.settings import DataSettings
 
+FACTS = Facts(
+    title="demo",
+    images=432,
+    references=12,
+    methods=12,
+    scales={2: 144, 3: 144, 4: 144},
+    range=qads.FACTS.range,
+    higher_is_better=True,
+    label_kind="pseudo",
+    licence="each photograph's own; see README.txt in the set's folder",
+    citation="van der Walt et al., scikit-image, PeerJ 2:e453, 2014",
+    obtained="It is built on first use.",
+)
 
-def read(settings: DataSettings) -> Manifest:
+
+def read(settings: DataSettings) -> Labels:
     """Build the demo set if need be, and read it; its scores are pseudo-MOS, never human.
 
     Raises:
         SettingsError: A setting contradicts the demo set's fixed folder, range or label kind.
     """
-    settings.refuse_other_than(
-        {"name": "demo", "root": None, "label_kind": "pseudo", "range": qads.RANGE}
-        | {"direction": "higher", "table": None, "images": None, "columns": None}
+    settings.refuse_other_than(fixed(FACTS, name="demo", root=None, table=None))
+    made = demo.ensure().absolute()
+    labels = qads.read(
+        replace(settings, reader="qads", name="demo", root=str(made), label_kind="pseudo")
     )
-    return qads.read(
-        replace(
-            settings,
-            name="demo",
-            root=str(demo.ensure().absolute()),
-            label_kind="pseudo",
-            licence=settings.licence or "each photograph's own; see README.txt in the set's folder",
-            citation=settings.citation or "van der Walt et al., scikit-image, PeerJ 2:e453, 2014",
-        )
+    return replace(
+        labels,
+        licence=settings.licence or FACTS.licence,
+        citation=settings.citation or FACTS.citation,
+        facts=FACTS,
     )
+
+
+READER = Reader(read, FACTS)

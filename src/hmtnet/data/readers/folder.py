@@ -46,6 +46,13 @@ def find_root(settings: DataSettings, obtained: str = "") -> Path:
     )
 
 
+def whereabouts(name: str) -> Path | None:
+    """Return the folder of this name below ``$HMTNET_DATA``, None where there is none."""
+    home = os.environ.get(DATA_VARIABLE)
+    path = Path(home).expanduser() / name if home else None
+    return path if path is not None and path.is_dir() else None
+
+
 def child(folder: Path, names: Iterable[str]) -> Path | None:
     """Return the first entry of ``folder`` with one of these names, in any letter case."""
     entries = {entry.name.lower(): entry for entry in sorted(folder.iterdir(), reverse=True)}

@@ -1,9 +1,10 @@
 """Anyone's folder of images with a CSV of scores.
 
 The table has a row an image and a header with ``image`` and ``mos`` and, optionally, ``reference``,
-``method``, ``scale``, ``reference_image`` and ``mos_std``; other names are mapped by
-``data.columns``, further columns are ignored. It may be separated by commas, semicolons or tabs.
-Nothing in a table tells what its scores mean: range, direction and label kind are declared.
+``method``, ``scale``, ``reference_image``, ``mos_std`` and ``split`` (the official subset: train,
+val or test); other names are mapped by ``data.columns``, further columns are ignored. It may be
+separated by commas, semicolons or tabs. Nothing in a table tells what its scores mean: range,
+direction and label kind are declared.
 """
 
 import csv
@@ -13,25 +14,32 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from hmtnet.data.manifest import Manifest
+from hmtnet.data.labels import Labels
+from hmtnet.data.readers.assemble import LOSSY
 from hmtnet.data.readers.folder import LOSSLESS, contents, decode_text, find_root
-from hmtnet.data.record import Record
+from hmtnet.data.readers.reader import Reader
+from hmtnet.data.record import Official, Record
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError, SettingsError, listed, nearest
 
-_COLUMNS = ("image", "mos", "reference", "method", "scale", "reference_image", "mos_std")
-_REQUIRED = _COLUMNS[:2]
-_IMAGES = (
-    *LOSSLESS,
-    ".jpg",
-    ".jpeg",
-    ".gif",
-)  # what counts as an image when looking for left-overs
+_REQUIRED = ("image", "mos")
+_COLUMNS = (*_REQUIRED, "reference", "method", "scale", "reference_image", "mos_std", "split")
+# What counts as an image when looking for left-overs.
+_IMAGES = (*LOSSLESS, *LOSSY, ".gif")
+_OFFICIAL: dict[str, Official] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 
 Rows = list[tuple[int, dict[str, str]]]  # line number, our column name to text
 
 
-def read(settings: DataSettings) -> Manifest:
+def read(settings: DataSettings) -> Labels:
     """Read a folder that a CSV describes.
 
     A label without an image is an error. An image without a label is counted in a logged warning
@@ -55,17 +63,20 @@ def read(settings: DataSettings) -> Manifest:
             "Write data.columns={our name: name in the table}."
         )
     root = find_root(settings)
-    folder = _inside(root, settings.images or ".", "data.images")
-    if not folder.is_dir():
-        raise DataError(f"data.images='{settings.images}' is no folder; {contents(root)}.")
     table = _find_table(root, settings.table)
     rows = _read_rows(table, settings.columns)
-    records = _to_records(table, rows, root, folder)
-    _warn_of_unlabelled(root, folder, records)
-    return Manifest.create(
-        settings.dataset,
-        root,
-        records,
+    if settings.labels_only:
+        records = _to_records(table, rows, root, None)
+    else:
+        folder = _inside(root, settings.images or ".", "data.images")
+        if not folder.is_dir():
+            raise DataError(f"data.images='{settings.images}' is no folder; {contents(root)}.")
+        records = _to_records(table, rows, root, folder)
+        _warn_of_unlabelled(root, folder, records)
+    return Labels(
+        name=settings.dataset,
+        root=root,
+        records=tuple(records),
         label_kind=settings.label_kind,
         mos_range=settings.range,
         higher_is_better=settings.direction == "higher",
@@ -144,7 +155,10 @@ def _read_rows(table: Path, columns: dict[str, str]) -> Rows:
     return rows
 
 
-def _to_records(table: Path, rows: Rows, root: Path, folder: Path) -> list[Record]:
+READER = Reader(read)
+
+
+def _to_records(table: Path, rows: Rows, root: Path, folder: Path | None) -> list[Record]:
     faults: dict[str, list[str]] = defaultdict(list)
     records = []
     for line, row in rows:
@@ -154,7 +168,8 @@ def _to_records(table: Path, rows: Rows, root: Path, folder: Path) -> list[Recor
             faults[error.what].append(f"line {line}: {error.cell!r}")
     if faults:
         found = [f"{len(items)} {what} ({listed(items)})" for what, items in faults.items()]
-        raise DataError(f"The table '{table}' (images in '{folder}') has {'; '.join(found)}.")
+        place = f" (images in '{folder}')" if folder else ""
+        raise DataError(f"The table '{table}'{place} has {'; '.join(found)}.")
     return records
 
 
@@ -167,16 +182,22 @@ class _CellError(Exception):
         self.cell = cell
 
 
-def _to_record(row: dict[str, str], root: Path, folder: Path) -> Record:
+def _to_record(row: dict[str, str], root: Path, folder: Path | None) -> Record:
     pristine = row.get("reference_image")
+    official = row.get("split", "").lower()
+    if official and official not in _OFFICIAL:
+        raise _CellError("cells where split should be train, val or test", official)
     return Record(
-        image=_locate(row["image"], root, [folder]),
+        image=_locate(row["image"], root, [folder] if folder else []),
         mos=_number(row["mos"], "MOS"),
         reference=row.get("reference") or None,
         method=row.get("method") or None,
         scale=_scale(row["scale"]) if row.get("scale") else None,
-        reference_image=_locate(pristine, root, [folder, root]) if pristine else None,
+        reference_image=_locate(pristine, root, [folder, root] if folder else [])
+        if pristine
+        else None,
         mos_std=_number(row["mos_std"], "mos_std") if row.get("mos_std") else None,
+        official=_OFFICIAL.get(official),
     )
 
 
@@ -197,12 +218,17 @@ def _scale(cell: str) -> int:
 
 
 def _locate(cell: str, root: Path, folders: Sequence[Path]) -> str:
-    """Return a named image's path relative to the root; the image must exist below it."""
+    """Return a named image's path relative to the root; it must exist in one of the folders.
+
+    Without folders only labels are read, and the name is taken as it is.
+    """
     path = PurePosixPath(cell.replace("\\", "/"))
     if not path.name:
         raise _CellError("rows without an image name", cell)
     if path.is_absolute() or ".." in path.parts:
         raise _CellError("names that leave the dataset's folder", cell)
+    if not folders:
+        return path.as_posix()
     for folder in folders:
         if (folder / path).is_file():
             return (folder / path).relative_to(root).as_posix()

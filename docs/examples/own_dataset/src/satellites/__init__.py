@@ -1,0 +1,1 @@
+"""A dataset of super-resolved satellite images, for hmtnet."""

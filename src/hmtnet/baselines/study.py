@@ -1,0 +1,104 @@
+"""How well predictors that never look at a pixel do, over all splits of a protocol."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from hmtnet import metrics
+from hmtnet.baselines.labels import Source, label_only, scale_only
+from hmtnet.data.labels import Labels
+from hmtnet.data.protocols import make
+from hmtnet.data.split import SplitSettings
+from hmtnet.errors import DataError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One baseline on the test images of one split.
+
+    Attributes:
+        baseline: ``label-only`` or ``scale-only``.
+        split: The split's id.
+        seed: The split's seed.
+        index: The split's index, for protocols that count by it.
+        n: Number of test images.
+        srcc: Spearman's rank correlation; NaN where it is undefined.
+        plcc: Pearson's linear correlation, without a fitted mapping.
+        krcc: Kendall's τ-b.
+        rmse: Root mean squared error in the dataset's unit, without a fitted mapping.
+        used: How many test images were predicted by which training mean.
+    """
+
+    baseline: str
+    split: str
+    seed: int
+    index: int
+    n: int
+    srcc: float
+    plcc: float
+    krcc: float
+    rmse: float
+    used: dict[Source, int]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Outcomes of all baselines over all splits.
+
+    Attributes:
+        outcomes: One a baseline and split.
+        reasons: Why a baseline does not apply to the dataset, by its name.
+        leaky: Whether a split tests content that it trains on.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    reasons: dict[str, str]
+    leaky: bool
+
+
+def study(labels: Labels, splits: Iterable[SplitSettings]) -> Study:
+    """Predict the test images of every split by training labels alone.
+
+    Args:
+        labels: The dataset; its images need not be there.
+        splits: As ``data.series.series`` yields them.
+
+    Raises:
+        DataError: The dataset cannot be split so, or a split tests nothing.
+    """
+    outcomes: list[Outcome] = []
+    reasons: dict[str, str] = {}
+    leaky = False
+    chosen = list(splits)
+    for settings in tqdm(chosen, desc="splits", unit="split", disable=len(chosen) <= 200):
+        split = make(labels, settings)
+        if not split.test:
+            raise DataError(
+                f"split={settings.protocol} tests nothing, so there is nothing to compare. Use "
+                "another protocol."
+            )
+        leaky |= split.leaky
+        rows = np.array(split.test, dtype=np.int64)
+        truth = labels.mos[rows]
+        for baseline in (scale_only(labels, split), label_only(labels, split)):
+            if baseline.scores is None:
+                reasons[baseline.name] = baseline.reason
+                continue
+            scores = baseline.scores[rows]
+            outcomes.append(
+                Outcome(
+                    baseline.name,
+                    split.id,
+                    settings.seed,
+                    settings.index,
+                    len(rows),
+                    metrics.srcc(scores, truth),
+                    metrics.plcc(scores, truth),
+                    metrics.krcc(scores, truth),
+                    metrics.rmse(scores, truth),
+                    baseline.used(rows),
+                )
+            )
+    return Study(tuple(outcomes), reasons, leaky)

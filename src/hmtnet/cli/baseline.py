@@ -1,0 +1,161 @@
+"""``hmtnet baseline``: what a predictor that never looks at a pixel reaches."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from hmtnet.baselines.labels import SOURCES
+from hmtnet.baselines.study import Outcome, Study, study
+from hmtnet.cli.composing import run_composed
+from hmtnet.cli.tables import text_table
+from hmtnet.data.labels import Labels
+from hmtnet.data.readers import read_labels
+from hmtnet.data.series import series
+from hmtnet.data.settings import DataSettings
+from hmtnet.data.split import SplitSettings
+from hmtnet.errors import SettingsError
+from hmtnet.files import write_text
+from hmtnet.settings import build
+
+NUMBERS = ("srcc", "plcc", "krcc", "rmse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineSettings:
+    """Everything that ``hmtnet baseline`` is told.
+
+    Attributes:
+        data: The dataset; only its labels are read.
+        split: The protocol, and its first seed or index.
+        seed: Of the first split; ``conf/split`` takes it over.
+        splits: How many splits; see ``data.series.series``.
+        output: A CSV file for the numbers of every split.
+        format: What is printed.
+    """
+
+    data: DataSettings
+    split: SplitSettings
+    seed: int = 0
+    splits: int | None = None
+    output: str | None = None
+    format: Literal["text", "json"] = "text"
+
+
+def baseline(arguments: Sequence[str]) -> int:
+    """Run ``hmtnet baseline`` with Hydra's overrides and return the exit code."""
+    run_composed("baseline", arguments, _job)
+    return 0
+
+
+def _job(values: dict[str, Any]) -> float:
+    settings = build(BaselineSettings, values)
+    if settings.split.protocol == "cross":
+        raise SettingsError("hmtnet baseline reads one dataset; split=cross needs two.")
+    labels = read_labels(replace(settings.data, labels_only=True))
+    found = study(labels, series(labels, settings.split, settings.splits))
+    if settings.output is not None:
+        write_text(Path(settings.output).expanduser(), _csv(found.outcomes))
+    if settings.format == "json":
+        print(json.dumps(_document(labels, settings, found), indent=2))
+    else:
+        print(_text(labels, settings, found))
+    return 0.0
+
+
+def summary(outcomes: Sequence[Outcome], number: str) -> dict[str, float | None]:
+    """Summarise one number over splits; None where it is undefined on every split."""
+    values = np.array([getattr(outcome, number) for outcome in outcomes])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return dict.fromkeys(("median", "mean", "sd", "lowest", "highest"))
+    return {
+        "median": float(np.median(values)),
+        "mean": float(values.mean()),
+        "sd": float(values.std(ddof=1)) if values.size > 1 else None,
+        "lowest": float(values.min()),
+        "highest": float(values.max()),
+    }
+
+
+def _by_baseline(found: Study) -> dict[str, list[Outcome]]:
+    names = dict.fromkeys(outcome.baseline for outcome in found.outcomes)
+    return {name: [o for o in found.outcomes if o.baseline == name] for name in names}
+
+
+def _shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Return the share of test images that each training mean has predicted."""
+    total = sum(outcome.n for outcome in outcomes)
+    return {source: sum(o.used[source] for o in outcomes) / total for source in SOURCES}
+
+
+def _document(labels: Labels, settings: BaselineSettings, found: Study) -> dict[str, Any]:
+    return {
+        "dataset": labels.name,
+        "label_kind": labels.label_kind,
+        "protocol": settings.split.protocol,
+        "leaky": found.leaky,
+        "results": [
+            {
+                "name": name,
+                "splits": len(outcomes),
+                "test_images": sum(outcome.n for outcome in outcomes) / len(outcomes),
+                **{number: summary(outcomes, number) for number in NUMBERS},
+                "predicted_by": _shares(outcomes),
+            }
+            for name, outcomes in _by_baseline(found).items()
+        ],
+        "not_applicable": found.reasons,
+    }
+
+
+def _text(labels: Labels, settings: BaselineSettings, found: Study) -> str:
+    groups = _by_baseline(found)
+    kind = "pseudo-MOS, not human" if labels.label_kind == "pseudo" else "human scores"
+    leaky = " (leaky)" if found.leaky else ""
+    count = max((len(outcomes) for outcomes in groups.values()), default=0)
+    lines = [
+        f"{labels.name}, {count} split{'s' * (count != 1)} by protocol "
+        f"'{settings.split.protocol}'{leaky}; labels: {kind}",
+        "",
+    ]
+    rows = []
+    for name, outcomes in groups.items():
+        cells = [summary(outcomes, number) for number in NUMBERS]
+        spread = cells[0]
+        rows.append(
+            [
+                name,
+                *(_decimals(cell["median"]) for cell in cells),
+                f"{_decimals(spread['mean'])} ± {_decimals(spread['sd'])}",
+                f"{_decimals(spread['lowest'])} to {_decimals(spread['highest'])}",
+            ]
+        )
+    header = ["median of splits", "SRCC", "PLCC", "KRCC", "RMSE", "SRCC mean ± sd", "SRCC range"]
+    lines.append(text_table(header, rows))
+    lines += [f"{name}: not applicable, {reason}" for name, reason in found.reasons.items()]
+    for name, outcomes in groups.items():
+        fallen = {source: share for source, share in _shares(outcomes).items() if share}
+        told = ", ".join(f"{100 * share:.1f} % by {source}" for source, share in fallen.items())
+        lines.append(f"{name} predicts by training means: {told}")
+    return "\n".join(lines)
+
+
+def _decimals(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _csv(outcomes: Sequence[Outcome]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    fields = [name for name in asdict(outcomes[0]) if name != "used"] if outcomes else []
+    writer.writerow([*fields, *(f"by {source}" for source in SOURCES)])
+    for outcome in outcomes:
+        numbers = [getattr(outcome, name) for name in fields]
+        writer.writerow([*numbers, *(outcome.used[source] for source in SOURCES)])
+    return stream.getvalue()

@@ -1,0 +1,116 @@
+"""Labels in spreadsheets: ``.xlsx`` (openpyxl) and ``.xls`` (xlrd)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+from hmtnet.errors import DataError, listed
+
+Row = dict[str, Any]
+# How far down a sheet its header may stand.
+_TOP = 20
+
+
+def read_sheet(
+    path: Path, columns: Sequence[str], sheet: str | None = None
+) -> list[tuple[str, Row]]:
+    """Read the rows below the header that has the wanted columns.
+
+    The first sheet with such a header counts; further sheets, columns and empty rows do not. Column
+    names are compared without letter case and surrounding blanks; of a name that stands twice the
+    first column counts.
+
+    Args:
+        path: The spreadsheet.
+        columns: Names of the wanted columns.
+        sheet: Title of the only sheet that counts, where several have such a header.
+
+    Returns:
+        For every row that has something in a wanted column: where it stands, for messages, and its
+        cells by wanted column (text stripped, numbers as they are, None for an empty cell).
+
+    Raises:
+        DataError: The file cannot be read, or no sheet has such a header.
+    """
+    wanted = [name.strip().lower() for name in columns]
+    seen = []
+    for title, rows in _sheets(path):
+        if sheet is not None and title.strip().lower() != sheet.lower():
+            seen.append(f"'{title}'")
+            continue
+        for number, cells in enumerate(rows[:_TOP]):
+            header = [str(cell).strip().lower() for cell in cells]
+            if all(name in header for name in wanted):
+                places = {
+                    name: header.index(key) for name, key in zip(columns, wanted, strict=True)
+                }
+                return list(_below(title, rows, number + 1, places))
+        first = [str(cell) for cell in rows[0] if cell is not None] if rows else []
+        seen.append(f"'{title}' ({listed(first, 8) or 'empty'})")
+    which = "No sheet" if sheet is None else f"No sheet '{sheet}'"
+    raise DataError(
+        f"{which} of '{path}' has the columns {listed(repr(name) for name in columns)} in its "
+        f"header; found {listed(seen, 4) or 'no sheet'}. Copy it anew from the dataset."
+    )
+
+
+def _below(
+    title: str, rows: list[list[Any]], start: int, places: dict[str, int]
+) -> Iterator[tuple[str, Row]]:
+    for number, cells in enumerate(rows[start:], start + 1):
+        row = {
+            name: _clean(cells[place]) if place < len(cells) else None
+            for name, place in places.items()
+        }
+        if any(cell is not None for cell in row.values()):
+            yield f"sheet '{title}' row {number}", row
+
+
+def _clean(cell: Any) -> Any:
+    if isinstance(cell, str):
+        return cell.strip() or None
+    return cell
+
+
+def _sheets(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:
+    """Yield every sheet's title and its rows.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    try:
+        if path.suffix.lower() == ".xls":
+            yield from _old_sheets(path)
+            return
+        import openpyxl
+
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        try:
+            for sheet in book.worksheets:
+                # Sizes noted by other programs may be wrong; the rows themselves are not.
+                sheet.reset_dimensions()
+                yield sheet.title, [list(row) for row in sheet.iter_rows(values_only=True)]
+        finally:
+            book.close()
+    except (OSError, BadZipFile, KeyError, ValueError, EOFError) as error:
+        raise DataError(
+            f"The spreadsheet '{path}' cannot be read ({error}). Copy it anew from the dataset."
+        ) from error
+
+
+def _old_sheets(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:
+    import xlrd
+
+    try:
+        book = xlrd.open_workbook(path)
+    except xlrd.XLRDError as error:
+        raise ValueError(error) from error
+    for sheet in book.sheets():
+        yield (
+            sheet.name,
+            [
+                [None if cell == "" else cell for cell in sheet.row_values(row)]
+                for row in range(sheet.nrows)
+            ],
+        )

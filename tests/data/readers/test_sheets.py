@@ -1,0 +1,92 @@
+import openpyxl
+import pytest
+import xlwt
+
+from hmtnet.data.readers.sheets import read_sheet
+from hmtnet.errors import DataError
+
+
+def write(path, sheets):
+    """Save sheets, each a title and its rows; None is an empty cell."""
+    if path.suffix == ".xls":
+        book = xlwt.Workbook()
+        for title, rows in sheets.items():
+            sheet = book.add_sheet(title)
+            for number, row in enumerate(rows):
+                for place, cell in enumerate(row):
+                    if cell is not None:
+                        sheet.write(number, place, cell)
+        book.save(str(path))
+        return path
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "A.XLSX"])
+def test_the_header_is_found_below_and_beside_other_cells(tmp_path, name):
+    rows = [
+        ["Scores of the study"],
+        [None],
+        [None, " MOS", "Name ", "note", "mos"],
+        [None, 0.5, " a.png ", "x", 9],
+        [None, None, None, "no label"],
+        [None, 3, 1600, None, 9],
+        [None, None, "b.png"],
+    ]
+    path = write(tmp_path / name, {"notes": [["name"]], "scores": rows, "more": [["mos", "name"]]})
+    assert read_sheet(path, ("name", "mos")) == [
+        ("sheet 'scores' row 4", {"name": "a.png", "mos": 0.5}),
+        ("sheet 'scores' row 6", {"name": 1600, "mos": 3}),
+        ("sheet 'scores' row 7", {"name": "b.png", "mos": None}),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.xls"])
+def test_a_sheet_can_be_asked_for(tmp_path, name):
+    sheets = {"one": [["mos"], [1]], "Two": [["mos"], [2]]}
+    path = write(tmp_path / name, sheets)
+    assert read_sheet(path, ["mos"]) == [("sheet 'one' row 2", {"mos": 1})]
+    assert read_sheet(path, ["mos"], "two") == [("sheet 'Two' row 2", {"mos": 2})]
+    with pytest.raises(DataError, match=r"No sheet 'three' of .* found 'one', 'Two'"):
+        read_sheet(path, ["mos"], "three")
+
+
+def test_a_missing_column_is_told_with_what_is_there(tmp_path):
+    path = write(tmp_path / "a.xlsx", {"scores": [["image", "score"], ["a.png", 1]], "free": []})
+    with pytest.raises(DataError) as error:
+        read_sheet(path, ("image", "mos"))
+    assert "No sheet of" in str(error.value) and "the columns 'image', 'mos'" in str(error.value)
+    assert "found 'scores' (image, score), 'free' (empty)" in str(error.value)
+
+
+def test_a_header_far_down_is_none(tmp_path):
+    path = write(tmp_path / "a.xlsx", {"scores": [*[["x"]] * 20, ["mos"], [1]]})
+    with pytest.raises(DataError, match="No sheet"):
+        read_sheet(path, ["mos"])
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.xls"])
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 cut off"])
+def test_a_damaged_file(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read .* Copy it anew"):
+        read_sheet(tmp_path / name, ["mos"])
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.xls"])
+def test_a_truncated_file(tmp_path, name):
+    path = write(tmp_path / name, {"scores": [["mos"], *[[k] for k in range(500)]]})
+    path.write_bytes(path.read_bytes()[:-700])
+    with pytest.raises(DataError, match="cannot be read"):
+        read_sheet(path, ["mos"])
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        read_sheet(tmp_path / "a.xlsx", ["mos"])

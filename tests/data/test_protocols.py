@@ -1,0 +1,349 @@
+"""Every protocol, on datasets of any form: what its subsets may share, and what they may not."""
+
+import dataclasses
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hmtnet.data.join import join
+from hmtnet.data.labels import Published
+from hmtnet.data.protocols import make
+from hmtnet.data.split import SplitSettings
+from hmtnet.errors import DataError
+from hmtnet.files import digest_file
+
+RANDOM = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80
+)
+FRACTIONS = ((0.6, 0.2, 0.2), (0.64, 0.16, 0.2), (0.8, 0.1, 0.1), (0.2, 0.5, 0.3))
+OFFICIAL = ("train", "train", "val", "test")
+seeds = st.integers(0, 30)
+fractions = st.sampled_from(FRACTIONS)
+# A row: reference, method, scale, which of the reference's images (equal: a copy), its subset.
+row = st.tuples(
+    st.integers(0, 7),
+    st.integers(0, 4),
+    st.sampled_from([2, 3, 4]),
+    st.integers(0, 9),
+    st.sampled_from(OFFICIAL),
+)
+rows_of_any_form = st.lists(row, min_size=1, max_size=60)
+# Reference images: by the reference's name, one for two names, or none.
+pristine_of_any_form = st.lists(st.sampled_from(["p", "q", "r", "s", None]), min_size=8, max_size=8)
+
+
+def make_or_none(labels, **values):
+    """Split; None where the dataset is too small for it, which only a DataError may say."""
+    try:
+        return make(labels, SplitSettings(**values))
+    except DataError as error:
+        assert any(part in str(error) for part in ("needs at least", "leaves no image")), error
+        return None
+
+
+def reversed_of(labels):
+    """The same dataset, its records in another order."""
+    parts = {
+        name: getattr(labels, name)[::-1] for name in ("records", "digests", "reference_digests")
+    }
+    if labels.published is not None:
+        table = labels.published
+        parts["published"] = Published(table.references[::-1], table.permutations)
+    return dataclasses.replace(labels, **parts)
+
+
+def values_in(labels, split, key):
+    """What the images of each subset have: three sets."""
+    return [{key(labels, row) for row in rows} for rows in split.subsets.values()]
+
+
+def content(labels, row):
+    return labels.content[row]
+
+
+def method(labels, row):
+    return labels.records[row].method
+
+
+def scale(labels, row):
+    return labels.records[row].scale
+
+
+def assert_disjoint(sets):
+    for one, other in itertools.combinations(sets, 2):
+        assert not one & other
+
+
+def assert_sound(labels, split, tested=True):
+    """Subsets are ascending, disjoint in rows and, unless leaky, in what they show."""
+    assert_disjoint([set(rows) for rows in split.subsets.values()])
+    for name, rows in split.subsets.items():
+        assert list(rows) == sorted(set(rows))
+        assert bool(rows) == (tested or name != "test")
+    if not split.leaky:
+        assert_disjoint(values_in(labels, split, content))
+
+
+def assert_the_same_of(labels, split, other, **values):
+    """Another form of the dataset is split alike."""
+    again = make(other, SplitSettings(**values))
+    assert (again.id, again.leaky) == (split.id, split.leaky)
+    for name, rows in split.subsets.items():
+        images = {labels.records[row].image for row in rows}
+        assert images == {other.records[row].image for row in again.subsets[name]}
+
+
+@RANDOM
+@given(rows_of_any_form, pristine_of_any_form, fractions, seeds)
+def test_content_deals_out_every_content_once(manifest_from, rows, pristine, fractions, seed):
+    manifest = manifest_from(rows, pristine)
+    values = {"protocol": "content", "seed": seed, "fractions": fractions}
+    split = make_or_none(manifest, **values)
+    count = len(set(manifest.content))
+    assert (split is None) == (count < 3)
+    if split is None:
+        return
+    assert_sound(manifest, split)
+    assert not split.leaky and split.id.startswith(f"content-s{seed}-")
+    assert sum(map(len, split.subsets.values())) == len(rows)
+    for held, fraction in zip(values_in(manifest, split, content), fractions, strict=True):
+        # Each subset gets its share, to the nearest content, or the one content it must have.
+        assert abs(len(held) - fraction * count) < 2
+    assert_the_same_of(manifest, split, reversed_of(manifest), **values)
+
+
+@RANDOM
+@given(rows_of_any_form, pristine_of_any_form, st.integers(3, 6), seeds)
+def test_folds_test_and_validate_every_content_exactly_once(manifest_from, rows, pristine, folds, seed):
+    manifest = manifest_from(rows, pristine)
+    values = {"protocol": "kfold", "folds": folds, "seed": seed}
+    splits = [make_or_none(manifest, index=index, **values) for index in range(folds)]
+    too_small = len(set(manifest.content)) < folds
+    assert all((split is None) == too_small for split in splits)
+    if too_small:
+        return
+    for index, split in enumerate(splits):
+        assert_sound(manifest, split)
+        assert split.id.startswith(f"kfold{folds}-s{seed}-i{index}-")
+        assert sum(map(len, split.subsets.values())) == len(rows)
+        assert_the_same_of(manifest, split, reversed_of(manifest), index=index, **values)
+    assert len({split.id for split in splits}) == folds
+    once = dict.fromkeys(range(len(rows)), 1)
+    assert Counter(row for split in splits for row in split.test) == once
+    assert Counter(row for split in splits for row in split.val) == once
+    sizes = [len(values_in(manifest, split, content)[2]) for split in splits]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@RANDOM
+@given(rows_of_any_form, st.permutations(range(1, 11)), st.permutations(range(1, 11)))
+def test_published_orders_are_cut_after_60_and_80_percent(manifest_from, rows, one, other):
+    # Ten references; of the last two, this copy has no image.
+    manifest = dataclasses.replace(
+        manifest_from(rows),
+        published=Published(
+            np.array([reference + 1 for reference, *_ in rows]), np.array([one, other])
+        ),
+    )
+    for index, order in enumerate((one, other)):
+        parts = [set(order[:6]), set(order[6:8]), set(order[8:])]
+        expected = tuple(
+            tuple(row for row, (reference, *_) in enumerate(rows) if reference + 1 in part)
+            for part in parts
+        )
+        split = make_or_none(manifest, protocol="published", index=index)
+        assert (split is None) == (not all(expected))
+        if split is None:
+            continue
+        assert (split.train, split.val, split.test) == expected
+        assert split.id.startswith(f"published-i{index}-") and not split.leaky
+        assert_sound(manifest, split)
+        assert_the_same_of(
+            manifest, split, reversed_of(manifest), protocol="published", index=index
+        )
+
+
+@RANDOM
+@given(rows_of_any_form, pristine_of_any_form, fractions, seeds)
+def test_methods_and_contents_of_the_subsets_differ(manifest_from, rows, pristine, fractions, seed):
+    manifest = manifest_from(rows, pristine)
+    values = {"protocol": "method", "seed": seed, "fractions": fractions}
+    split = make_or_none(manifest, **values)
+    if split is None:
+        return
+    assert_sound(manifest, split)
+    assert not split.leaky and split.id.startswith(f"method-s{seed}-")
+    assert_disjoint(values_in(manifest, split, method))
+    assert_the_same_of(manifest, split, reversed_of(manifest), **values)
+
+
+GRID = [(r, m, s, m, "train") for r, m, s in itertools.product(range(8), range(8), [2, 4])]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_whole_grid_gives_every_subset_its_methods_of_its_contents(manifest_from, seed):
+    manifest = manifest_from(GRID)
+    split = make(manifest, SplitSettings(protocol="method", seed=seed))
+    # Of eight contents and of eight methods: 5, 1 and 2; two scales.
+    assert [len(rows) for rows in split.subsets.values()] == [5 * 5 * 2, 1 * 1 * 2, 2 * 2 * 2]
+    by_content = make(manifest, SplitSettings(seed=seed))
+    assert values_in(manifest, split, content) == values_in(manifest, by_content, content)
+
+
+@RANDOM
+@given(rows_of_any_form, pristine_of_any_form, fractions, seeds, st.sampled_from([None, 2, 3, 4]))
+def test_one_scale_is_only_tested(manifest_from, rows, pristine, fractions, seed, held):
+    manifest = manifest_from(rows, pristine)
+    scales = {record.scale for record in manifest.records}
+    values = {"protocol": "scale", "seed": seed, "fractions": fractions, "scale": held}
+    if len(set(manifest.content)) >= 3 and (held not in scales | {None} or len(scales) < 2):
+        with pytest.raises(DataError, match="cannot hold out"):
+            make(manifest, SplitSettings(**values))
+        return
+    split = make_or_none(manifest, **values)
+    if split is None:
+        return
+    assert_sound(manifest, split)
+    assert not split.leaky and split.id.startswith(f"scale-s{seed}-")
+    train, val, test = values_in(manifest, split, scale)
+    assert test == {max(scales) if held is None else held}
+    assert not (train | val) & test
+    # Nothing is left out but the other scales of test contents, and this one of all others.
+    left_out = set(range(len(rows))) - set().union(*split.subsets.values())
+    tested = values_in(manifest, split, content)[2]
+    for row in left_out:
+        assert (manifest.content[row] in tested) != ({manifest.records[row].scale} == test)
+    assert_the_same_of(manifest, split, reversed_of(manifest), **values)
+
+
+@RANDOM
+@given(rows_of_any_form, fractions, seeds)
+def test_image_deals_out_every_image_once_and_copies_together(manifest_from, rows, fractions, seed):
+    manifest = manifest_from(rows)
+    values = {"protocol": "image", "seed": seed, "fractions": fractions}
+    split = make_or_none(manifest, **values)
+    assert (split is None) == (len(set(manifest.digests)) < 3)
+    if split is None:
+        return
+    assert_sound(manifest, split)
+    assert split.leaky and split.id.startswith(f"image-s{seed}-")
+    assert sum(map(len, split.subsets.values())) == len(rows)
+    assert_disjoint(values_in(manifest, split, lambda labels, row: labels.digests[row]))
+    assert_the_same_of(manifest, split, reversed_of(manifest), **values)
+
+
+@RANDOM
+@given(rows_of_any_form, pristine_of_any_form, fractions, seeds, st.booleans())
+def test_official_is_what_is_shipped_and_clean_leaves_out_what_repeats(manifest_from, 
+    rows, pristine, fractions, seed, without_val
+):
+    if without_val:
+        rows = [(*row, "train" if subset == "val" else subset) for *row, subset in rows]
+    manifest = manifest_from(rows, pristine)
+    values = {"protocol": "official", "seed": seed, "fractions": fractions}
+    shipped = {
+        name: {row for row, (*_, subset) in enumerate(rows) if subset == name}
+        for name in ("train", "val", "test")
+    }
+
+    split = make_or_none(manifest, **values)
+    if split is not None:
+        assert_sound(manifest, split)
+        assert split.id.startswith(f"official-s{seed}-")
+        assert set(split.test) == shipped["test"]
+        assert {*split.train, *split.val} == shipped["train"] | shipped["val"]
+        train, val, test = values_in(manifest, split, content)
+        if shipped["val"]:
+            assert set(split.val) == shipped["val"]
+        else:
+            assert not train & val
+        assert split.leaky == bool(train & val or train & test or val & test)
+        assert_the_same_of(manifest, split, reversed_of(manifest), **values)
+    elif shipped["train"] and shipped["test"]:
+        assert not shipped["val"]
+        assert len({manifest.content[row] for row in shipped["train"]}) < 2
+
+    clean = make_or_none(manifest, clean=True, **values)
+    if clean is not None:
+        assert_sound(manifest, clean)
+        assert not clean.leaky and clean.id.startswith(f"official-clean-s{seed}-")
+        assert clean.train == split.train
+        train, val, _ = values_in(manifest, clean, content)
+        assert set(split.val) - set(clean.val) == {
+            row for row in split.val if manifest.content[row] in train
+        }
+        assert set(split.test) - set(clean.test) == {
+            row for row in split.test if manifest.content[row] in train | val
+        }
+        assert_the_same_of(manifest, clean, reversed_of(manifest), clean=True, **values)
+
+
+@RANDOM
+@given(rows_of_any_form, pristine_of_any_form, fractions, seeds)
+def test_a_final_fit_tests_nothing_and_leaves_nothing_out(manifest_from, rows, pristine, fractions, seed):
+    manifest = manifest_from(rows, pristine)
+    values = {"protocol": "all", "seed": seed, "fractions": fractions}
+    split = make_or_none(manifest, **values)
+    assert (split is None) == (len(set(manifest.content)) < 2)
+    if split is None:
+        return
+    assert_sound(manifest, split, tested=False)
+    assert split.id.startswith(f"all-s{seed}-") and not split.leaky
+    assert len(split.train) + len(split.val) == len(rows)
+    assert_the_same_of(manifest, split, reversed_of(manifest), **values)
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    """A folder of eight images of noise: the reference images of random datasets."""
+    root = tmp_path_factory.mktemp("pool")
+    for i in range(8):
+        pixels = np.random.default_rng(i).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"{i}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HMTNET_HOME", str(tmp_path_factory.mktemp("home")))
+        yield root
+
+
+@settings(RANDOM, max_examples=25)
+@given(
+    st.lists(st.integers(0, 7), min_size=1, max_size=20),
+    st.lists(st.integers(0, 7), min_size=1, max_size=10),
+    fractions,
+    seeds,
+)
+def test_cross_tests_all_of_the_other_dataset_and_trains_on_what_it_does_not_show(
+    pool, own, others, fractions, seed
+):
+    def dataset(name, pictures):
+        records = tuple(
+            Record(image=f"{i}", mos=0.5, reference=f"{name} {k}", reference_image=f"{k}.png")
+            for i, k in enumerate(pictures)
+        )
+        return Manifest(
+            name=name,
+            root=pool,
+            records=records,
+            label_kind="human",
+            mos_range=(0.0, 1.0),
+            higher_is_better=True,
+            digests=tuple(f"{name}-{record.image}" for record in records),
+            reference_digests=tuple(digest_file(pool / f"{k}.png")[:16] for k in pictures),
+        )
+
+    joined = join(dataset("one", own), dataset("two", others))
+    values = {"protocol": "cross", "seed": seed, "fractions": fractions}
+    split = make_or_none(joined, **values)
+    kept = [row for row, k in enumerate(own) if k not in others]
+    assert (split is None) == (len({own[row] for row in kept}) < 2)
+    if split is None:
+        return
+    assert_sound(joined, split)
+    assert split.id.startswith(f"cross-s{seed}-") and not split.leaky
+    assert split.test == tuple(range(len(own), len(own) + len(others)))
+    assert sorted(split.train + split.val) == kept
