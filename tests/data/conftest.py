@@ -111,7 +111,7 @@ def records():
 
 @pytest.fixture(scope="session")
 def manifest_from():
-    """Make a manifest without files of rows (reference, method, scale, which of its images, subset).
+    """Make a manifest without files: a row is (reference, method, scale, image, official subset).
 
     Equal images of one reference are copies; references with one reference image are one content.
     """

@@ -13,6 +13,7 @@ from hmtnet.data.record import Record
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import DataError, SettingsError
 
+
 @pytest.fixture
 def scenes(tmp_path, monkeypatch):
     """Twelve images without references: eight scenes, four of them copied under another name."""
@@ -38,8 +39,8 @@ def test_scenes_count_as_contents_where_no_reference_is_named(scenes):
     assert len(set(manifest.content)) == 8
     for protocol in ("content", "kfold", "all"):
         for seed in range(5):
-            split = make(manifest, SplitSettings(protocol, seed))
-            assert_sound(manifest, split, tested=protocol != "all")
+            split = make(manifest, SplitSettings(protocol=protocol, seed=seed))
+            assert bool(split.test) == (protocol != "all") and not split.leaky
             assert sum(map(len, split.subsets.values())) == 12
             for twin in range(4):
                 assert any({twin, twin + 8} <= set(rows) for rows in split.subsets.values())
@@ -73,64 +74,79 @@ def test_what_labels_alone_do_not_know_is_not_called_clean(scenes):
             make(with_val, SplitSettings(**values))
 
 
-def without(**values):
-    """The fixed dataset, its first record without a label."""
-    first, *rest = FIXED.records
-    records = (dataclasses.replace(first, **values), *rest)
-    return dataclasses.replace(FIXED, records=records, published=None)
-
-
-ONE_SCALE = manifest_from([(i, 0, 2, 0, "train") for i in range(4)])
-FEW = manifest_from([(0, 0, 2, 0, "train"), (1, 1, 4, 0, "test"), (1, 2, 4, 0, "test")])
+ONE_METHOD = [(i, 0, 2, 0, "train") for i in range(4)]  # and one scale
+FEW = [(0, 0, 2, 0, "train"), (1, 1, 4, 0, "test"), (1, 2, 4, 0, "test")]
 
 
 @pytest.mark.parametrize(
-    ("labels", "values", "message"),
+    ("rows", "values", "message"),
     [
         (FEW, {}, r"split=content needs at least 3 contents .* found 2\. Add data"),
-        (FIXED, {"protocol": "kfold", "folds": 7}, r"needs at least 7 contents .* found 6\."),
-        (FEW, {"protocol": "all"}, ""),
-        (without(method=None), {"protocol": "method"}, r"the SR method of every image, but 1 of"),
-        (ONE_SCALE, {"protocol": "method"}, "needs at least 3 SR methods, found 1"),
-        (without(scale=None), {"protocol": "scale"}, r"needs the scale of every image, but 1 of"),
-        (FIXED, {"protocol": "scale", "scale": 3}, r"×3; it has the scales ×2, ×4\. Give split"),
-        (ONE_SCALE, {"protocol": "scale"}, r"hold out ×2; it has the scales ×2\. Use another pro"),
-        (ONE_SCALE, {"protocol": "image"}, ""),
-        (without(official=None), {"protocol": "official"}, r"subset of every image, but 1 of 38"),
-        (ONE_SCALE, {"protocol": "official"}, "leaves no image to test"),
+        (ONE_METHOD, {"protocol": "kfold"}, r"needs at least 5 contents .* found 4\."),
+        (FEW[1:], {"protocol": "all"}, r"needs at least 2 contents .* found 1\."),
+        (ONE_METHOD, {"protocol": "method"}, "needs at least 3 SR methods, found 1"),
+        (ONE_METHOD, {"protocol": "scale"}, r"hold out ×2; it has the scales ×2\. Use another"),
+        (FEW[1:], {"protocol": "image"}, "needs at least 3 different images, found 1"),
+        (ONE_METHOD, {"protocol": "official"}, "leaves no image to test"),
         (FEW, {"protocol": "official"}, "needs at least 2 contents .* found 1"),
-        (without(), {"protocol": "published"}, r"needs the table .* data\.table to the published"),
-        (FIXED, {"protocol": "published", "index": 2}, r"index=2, but .* 2 orders\. Give 0 to 1\."),
-        (FIXED, {"protocol": "cross"}, r"Name the other one: data@test_data=<dataset>"),
+        (FEW, {"protocol": "published"}, r"needs the table .* data\.table to the published"),
+        (FEW, {"protocol": "cross"}, r"Name the other one: data@\w+=<dataset>"),
     ],
 )
-def test_what_a_protocol_lacks_is_said(labels, values, message):
-    if not message:
-        assert make(labels, SplitSettings(**values))
-        return
+def test_a_dataset_that_is_too_small_or_of_another_kind(manifest_from, rows, values, message):
     with pytest.raises(DataError, match=message) as error:
-        make(labels, SplitSettings(**values))
+        make(manifest_from(rows), SplitSettings(**values))
     assert "Dataset 'fake': " in str(error.value)
 
 
-def test_a_method_that_no_test_content_has():
+@pytest.mark.parametrize(
+    ("protocol", "label", "what"),
+    [
+        ("method", "method", "SR method"),
+        ("scale", "scale", "scale"),
+        ("official", "official", "official subset"),
+    ],
+)
+def test_one_record_without_a_label_is_named(fixed_manifest, protocol, label, what):
+    first, *rest = fixed_manifest.records
+    records = (dataclasses.replace(first, **{label: None}), *rest)
+    with pytest.raises(
+        DataError,
+        match=rf"needs the {what} of every image, but 1 of 38 have none: 00\.png\. Add it",
+    ):
+        make(dataclasses.replace(fixed_manifest, records=records), SplitSettings(protocol=protocol))
+
+
+def test_a_scale_or_an_order_that_is_not_there(fixed_manifest):
+    with pytest.raises(
+        DataError, match=r"hold out ×3; it has the scales ×2, ×4\. Give split\.scale"
+    ):
+        make(fixed_manifest, SplitSettings(protocol="scale", scale=3))
+    with pytest.raises(DataError, match=r"split\.index=2, but .* 2 orders\. Give 0 to 1\."):
+        make(fixed_manifest, SplitSettings(protocol="published", index=2))
+
+
+def test_a_method_that_no_test_content_has(manifest_from):
     rows = [(r, r, 2, 0, "train") for r in range(5)]  # every reference by a method of its own
     with pytest.raises(DataError, match=r"split=method with seed 0 leaves no image to .*another"):
         make(manifest_from(rows), SplitSettings(protocol="method"))
 
 
-def test_published_orders_that_are_not_of_this_dataset():
-    orders = Published(FIXED.published.references, np.array([[1, 2, 3, 4, 5]]))
-    labels = dataclasses.replace(FIXED, published=orders)
+def test_published_orders_that_are_not_of_this_dataset(manifest_from, fixed_manifest):
+    orders = Published(fixed_manifest.published.references, np.array([[1, 2, 3, 4, 5]]))
+    labels = dataclasses.replace(fixed_manifest, published=orders)
     with pytest.raises(DataError, match=r"order 0 lacks the references 6\. Copy the table anew"):
         make(labels, SplitSettings(protocol="published"))
+    with pytest.raises(DataError, match=r"3 records, but its published table numbers .* of 38"):
+        dataclasses.replace(manifest_from(FEW), published=orders)
     two = Published(np.array([1, 1, 2]), np.array([[1, 2]]))
     with pytest.raises(DataError, match="leaves no image to val"):
-        make(dataclasses.replace(FEW, published=two), SplitSettings(protocol="published"))
-    with pytest.raises(DataError, match="3 records, but its published table numbers .* 38"):
-        dataclasses.replace(FEW, published=orders)
+        make(
+            dataclasses.replace(manifest_from(FEW), published=two),
+            SplitSettings(protocol="published"),
+        )
 
 
-def test_a_split_file_must_be_named():
+def test_a_split_file_must_be_named(fixed_manifest):
     with pytest.raises(SettingsError, match=r"split\.file=<path>"):
-        make(FIXED, SplitSettings(protocol="file"))
+        make(fixed_manifest, SplitSettings(protocol="file"))

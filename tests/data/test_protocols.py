@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from hmtnet.data.join import join
 from hmtnet.data.labels import Published
 from hmtnet.data.protocols import make
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import DataError
-from hmtnet.files import digest_file
 
 RANDOM = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80
@@ -119,7 +116,9 @@ def test_content_deals_out_every_content_once(manifest_from, rows, pristine, fra
 
 @RANDOM
 @given(rows_of_any_form, pristine_of_any_form, st.integers(3, 6), seeds)
-def test_folds_test_and_validate_every_content_exactly_once(manifest_from, rows, pristine, folds, seed):
+def test_folds_test_and_validate_every_content_exactly_once(
+    manifest_from, rows, pristine, folds, seed
+):
     manifest = manifest_from(rows, pristine)
     values = {"protocol": "kfold", "folds": folds, "seed": seed}
     splits = [make_or_none(manifest, index=index, **values) for index in range(folds)]
@@ -239,8 +238,8 @@ def test_image_deals_out_every_image_once_and_copies_together(manifest_from, row
 
 @RANDOM
 @given(rows_of_any_form, pristine_of_any_form, fractions, seeds, st.booleans())
-def test_official_is_what_is_shipped_and_clean_leaves_out_what_repeats(manifest_from, 
-    rows, pristine, fractions, seed, without_val
+def test_official_is_what_is_shipped_and_clean_leaves_out_what_repeats(
+    manifest_from, rows, pristine, fractions, seed, without_val
 ):
     if without_val:
         rows = [(*row, "train" if subset == "val" else subset) for *row, subset in rows]
@@ -285,7 +284,9 @@ def test_official_is_what_is_shipped_and_clean_leaves_out_what_repeats(manifest_
 
 @RANDOM
 @given(rows_of_any_form, pristine_of_any_form, fractions, seeds)
-def test_a_final_fit_tests_nothing_and_leaves_nothing_out(manifest_from, rows, pristine, fractions, seed):
+def test_a_final_fit_tests_nothing_and_leaves_nothing_out(
+    manifest_from, rows, pristine, fractions, seed
+):
     manifest = manifest_from(rows, pristine)
     values = {"protocol": "all", "seed": seed, "fractions": fractions}
     split = make_or_none(manifest, **values)
@@ -296,54 +297,3 @@ def test_a_final_fit_tests_nothing_and_leaves_nothing_out(manifest_from, rows, p
     assert split.id.startswith(f"all-s{seed}-") and not split.leaky
     assert len(split.train) + len(split.val) == len(rows)
     assert_the_same_of(manifest, split, reversed_of(manifest), **values)
-
-
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory):
-    """A folder of eight images of noise: the reference images of random datasets."""
-    root = tmp_path_factory.mktemp("pool")
-    for i in range(8):
-        pixels = np.random.default_rng(i).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(root / f"{i}.png")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HMTNET_HOME", str(tmp_path_factory.mktemp("home")))
-        yield root
-
-
-@settings(RANDOM, max_examples=25)
-@given(
-    st.lists(st.integers(0, 7), min_size=1, max_size=20),
-    st.lists(st.integers(0, 7), min_size=1, max_size=10),
-    fractions,
-    seeds,
-)
-def test_cross_tests_all_of_the_other_dataset_and_trains_on_what_it_does_not_show(
-    pool, own, others, fractions, seed
-):
-    def dataset(name, pictures):
-        records = tuple(
-            Record(image=f"{i}", mos=0.5, reference=f"{name} {k}", reference_image=f"{k}.png")
-            for i, k in enumerate(pictures)
-        )
-        return Manifest(
-            name=name,
-            root=pool,
-            records=records,
-            label_kind="human",
-            mos_range=(0.0, 1.0),
-            higher_is_better=True,
-            digests=tuple(f"{name}-{record.image}" for record in records),
-            reference_digests=tuple(digest_file(pool / f"{k}.png")[:16] for k in pictures),
-        )
-
-    joined = join(dataset("one", own), dataset("two", others))
-    values = {"protocol": "cross", "seed": seed, "fractions": fractions}
-    split = make_or_none(joined, **values)
-    kept = [row for row, k in enumerate(own) if k not in others]
-    assert (split is None) == (len({own[row] for row in kept}) < 2)
-    if split is None:
-        return
-    assert_sound(joined, split)
-    assert split.id.startswith(f"cross-s{seed}-") and not split.leaky
-    assert split.test == tuple(range(len(own), len(own) + len(others)))
-    assert sorted(split.train + split.val) == kept
