@@ -159,7 +159,7 @@ def test_defaults_of_conf_are_the_defaults_of_the_dataclasses():
             assert getattr(settings, field.name) == field.default, field.name
     for data in options("data"):
         found = train_settings(tree_of(*words_for(data)))[0].data
-        kept = {"reader", "name", "root", "licence", "citation"} | (
+        kept = {"reader", "name", "root", "table", "licence", "citation"} | (
             {"label_kind", "range", "direction"} & _declared(data)
         )
         assert stripped(plain(found), kept) == stripped(

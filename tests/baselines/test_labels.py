@@ -41,7 +41,7 @@ LABELS = [
     ("a", 2, 9.9),  # pair known: 7
     ("c", 2, 9.9),  # method unknown: mean of ×2 = 6
     ("b", 4, 9.9),  # pair unknown: mean of ×4 = 2
-    ("a", 3, 9.9),  # scale unknown: mean of all = 5
+    ("a", 3, 9.9),  # scale unknown: mean of method a = 16/3
     (None, None, 9.9),  # nothing known: 5
     (None, 4, 9.9),  # method not named: 2
 ]
@@ -52,15 +52,16 @@ def test_label_only_and_its_fall_backs():
     found = label_only(manifest_of(LABELS), SPLIT)
     assert found.name == "label-only" and found.reason == ""
     assert found.scores.dtype == np.float64
-    assert found.scores.tolist() == [7, 7, 4, 2, 7, 6, 2, 5, 5, 2]
-    assert found.used(SPLIT.test) == {"method and scale": 1, "scale": 3, "all": 2}
-    assert found.used(SPLIT.train) == {"method and scale": 4, "scale": 0, "all": 0}
+    assert found.scores.tolist() == [7, 7, 4, 2, 7, 6, 2, 16 / 3, 5, 2]
+    used = {"method and scale": 1, "scale": 3, "method": 1, "all": 1}
+    assert found.used(SPLIT.test) == used
+    assert found.used(SPLIT.train) == {"method and scale": 4, "scale": 0, "method": 0, "all": 0}
 
 
 def test_scale_only():
     found = scale_only(manifest_of(LABELS), SPLIT)
     assert found.scores.tolist() == [6, 6, 6, 2, 6, 6, 2, 5, 5, 2]
-    assert found.used(SPLIT.test) == {"method and scale": 0, "scale": 4, "all": 2}
+    assert found.used(SPLIT.test) == {"method and scale": 0, "scale": 4, "method": 0, "all": 2}
 
 
 def test_scores_of_other_subsets_do_not_matter():
@@ -98,5 +99,6 @@ def test_against_plain_loops(seed):
     for (method, scale, _), score in zip(labels, found.scores, strict=True):
         pair = [labels[i][2] for i in train if labels[i][:2] == (method, scale)]
         of_scale = [labels[i][2] for i in train if labels[i][1] == scale]
+        of_method = [labels[i][2] for i in train if labels[i][0] == method]
         everything = [labels[i][2] for i in train]
-        assert score == pytest.approx(np.mean(pair or of_scale or everything))
+        assert score == pytest.approx(np.mean(pair or of_scale or of_method or everything))

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hmtnet.data.digests import digest_images
+from hmtnet.data.labels import Labels, Published
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.errors import DataError
@@ -131,11 +132,68 @@ def test_content_is_the_reference_image_or_the_references_name(manifest_of):
         Record(image="2", mos=0.1, reference="sea"),
         Record(image="3", mos=0.1, reference="ocean", reference_image="ocean.png"),
         Record(image="4", mos=0.1, reference="sky"),
-        Record(image="5", mos=0.1),
+        Record(image="5", mos=0.1, reference_image="sea.png"),
     ]
-    manifest = manifest_of(records, name="set", pristine=["d1", None, "d1", None, None])
-    # The same reference bytes under two names are one content.
-    assert manifest.content == ("d1", "d1", "d1", "set/sky", None)
+    manifest = manifest_of(records, name="set", pristine=["d1", None, "d1", None, "d1"])
+    # The same reference bytes under two names, or without one, are one content.
+    assert manifest.content == ("d1", "d1", "d1", "set/sky", "d1")
+
+
+def test_crops_of_several_references_join_their_contents(manifest_of):
+    # The middle reference has two crops, each of which is the only one of another reference.
+    records = [Record(image=f"{i}", mos=0.1, reference=name) for i, name in enumerate("abbcd")]
+    manifest = manifest_of(records, pristine=["d2", "d2", "d1", "d1", "d3"])
+    assert manifest.content == ("d1", "d1", "d1", "d1", "d3")
+    turned = manifest_of(records[::-1], pristine=["d3", "d1", "d1", "d2", "d2"])
+    assert turned.content == manifest.content[::-1]
+
+
+def test_one_image_under_two_references_is_one_content(manifest_of):
+    records = [Record(image=f"{i}", mos=0.1, reference=name) for i, name in enumerate("abc")]
+    manifest = manifest_of(records, name="set", digests=["x", "y", "x"])
+    assert manifest.content == ("set/a", "set/b", "set/a")
+
+
+def test_images_without_a_reference_are_grouped_by_scene(tmp_path, noise, monkeypatch):
+    monkeypatch.setenv("HMTNET_HOME", str(tmp_path / "home"))
+    for name, seed in {"a": 1, "b": 2, "copy of a": 1, "known": 3, "copy of known": 3}.items():
+        noise(tmp_path / f"{name}.png", seed, size=(64, 48))
+    names = ["a", "b", "copy of a", "known", "copy of known"]
+    records = [
+        Record(image=f"{name}.png", mos=0.5, reference="sea" if name == "known" else None)
+        for name in names
+    ]
+    manifest = Manifest.create(
+        "set", tmp_path, records, label_kind="human", mos_range=(0, 1), higher_is_better=True
+    )
+    a, b, copy, known, copy_of_known = manifest.content
+    assert a == copy != b and None not in manifest.content
+    assert known == copy_of_known == "set/sea"
+
+
+def test_the_identity_of_an_image_is_its_bytes(manifest_of, records):
+    manifest = manifest_of(records)
+    assert manifest.identities == manifest.digests
+    assert manifest.path("a/b.png") == manifest.root / "a" / "b.png"
+
+
+def test_a_manifest_has_all_that_its_labels_have(tmp_path, noise):
+    noise(tmp_path / "a.png")
+    labels = Labels(
+        name="set",
+        root=tmp_path,
+        records=(Record(image="a.png", mos=1.0),),
+        label_kind="pseudo",
+        mos_range=(1.0, 5.0),
+        higher_is_better=False,
+        licence="CC0",
+        citation="me",
+        left_out=("b.png (NaN)",),
+        published=Published(np.array([1]), np.array([[1]])),
+    )
+    manifest = Manifest.of(labels)
+    for field in dataclasses.fields(Labels):
+        assert getattr(manifest, field.name) is getattr(labels, field.name)
 
 
 def test_create_digests_images_and_references(tmp_path, noise):

@@ -81,6 +81,20 @@ def test_ids_do_not_depend_on_pythons_hash_seed():
     assert len(found[0]) == len(PLAIN) and found[0][0] == "content-s5-55e89fa8"
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_whole_grid_gives_every_subset_its_methods_of_its_contents(manifest_from, seed):
+    manifest = manifest_from(WHOLE_GRID)
+    split = make(manifest, SplitSettings(protocol="method", seed=seed))
+    by_content = make(manifest, SplitSettings(seed=seed))
+    for name, number in {"train": 5, "val": 1, "test": 2}.items():  # of eight of each; two scales
+        assert len(split.subsets[name]) == number * number * 2
+        shown, expected = (
+            {manifest.content[row] for row in subsets[name]}
+            for subsets in (split.subsets, by_content.subsets)
+        )
+        assert shown == expected
+
+
 def test_seeds_give_different_splits(manifest_from):
     for protocol in ("content", "kfold", "method", "scale", "image", "all"):
         made = [

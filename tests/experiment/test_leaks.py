@@ -2,11 +2,15 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from hmtnet.data import split_file
+from hmtnet.data.join import join
 from hmtnet.data.manifest import Manifest
-from hmtnet.data.record import Record
 from hmtnet.data.protocols import make
+from hmtnet.data.record import Record
 from hmtnet.data.split import Split, SplitSettings
 from hmtnet.errors import ArtifactError, LeakError
 from hmtnet.experiment.leaks import Seen, check_split, check_upstream, seen
@@ -68,6 +72,101 @@ def test_a_leaky_split_may_share_content_but_no_image():
     check_split(MANIFEST, split_of([0, 2], [4], [1, 3], leaky=True))
     with pytest.raises(LeakError, match="share images"):
         check_split(MANIFEST, split_of([0, 2], [4], [2, 3], leaky=True))
+
+
+@pytest.mark.parametrize(
+    ("subsets", "leaky"),
+    [
+        ("train train val val test test test test test test", False),
+        ("train train train val val val test test test test", True),
+        ("train train train train test train test test test test", True),
+        ("train train train train val val val test test test", True),
+    ],
+)
+def test_an_official_split_is_leaky_where_it_repeats_content(subsets, leaky):
+    records = tuple(
+        dataclasses.replace(record, official=subset)
+        for record, subset in zip(MANIFEST.records, subsets.split(), strict=True)
+    )
+    shipped = dataclasses.replace(MANIFEST, records=records)
+    split = make(shipped, SplitSettings(protocol="official"))
+    assert split.leaky == leaky
+    check_split(shipped, split)
+    if leaky:
+        with pytest.raises(LeakError, match="share content"):
+            check_split(shipped, dataclasses.replace(split, leaky=False))
+    cleaned = make(shipped, SplitSettings(protocol="official", clean=True))
+    check_split(shipped, cleaned)
+    assert not cleaned.leaky
+
+
+@pytest.mark.parametrize("protocol", ["content", "image"])
+def test_a_split_file_that_hides_a_leak_is_refused(tmp_path, protocol):
+    path = tmp_path / "split.json"
+    split_file.write(path, MANIFEST, make(MANIFEST, SplitSettings(protocol=protocol)))
+    check_split(MANIFEST, split_file.read(MANIFEST, str(path)))
+    document = json.loads(path.read_text())
+    subsets = {"train": ["0.png", "2.png", "4.png"], "val": ["6.png"], "test": ["1.png", "8.png"]}
+    path.write_text(json.dumps(document | subsets | {"leaky": False}))
+    hides = make(MANIFEST, SplitSettings(protocol="file", file=str(path)))
+    with pytest.raises(LeakError, match=r"train and test share content \(references\): 1 \(a\)"):
+        check_split(MANIFEST, hides)
+
+
+@pytest.fixture
+def both(tmp_path, monkeypatch):
+    """Two datasets of four reference images each; the second has one of the first's."""
+    monkeypatch.setenv("HMTNET_HOME", str(tmp_path / "home"))
+
+    def make_dataset(name, pictures):
+        records = []
+        for picture in pictures:
+            for version, size in enumerate([(64, 48), (60, 45)]):
+                pixels = np.random.default_rng(picture).integers(0, 256, (*size, 3), dtype=np.uint8)
+                file = f"{picture}_{version}.png" if version else f"{picture}.png"
+                (tmp_path / name).mkdir(exist_ok=True)
+                Image.fromarray(pixels).save(tmp_path / name / file)
+            records.append(
+                Record(
+                    image=file,
+                    mos=0.5,
+                    reference=f"{name}{picture}",
+                    reference_image=f"{picture}.png",
+                )
+            )
+        return Manifest.create(
+            name,
+            tmp_path / name,
+            records,
+            label_kind="human",
+            mos_range=(0.0, 1.0),
+            higher_is_better=True,
+        )
+
+    return make_dataset("one", range(4)), make_dataset("two", range(3, 7))
+
+
+def test_between_datasets_nothing_is_shared(both):
+    joined = join(*both)
+    split = make(joined, SplitSettings(protocol="cross"))
+    check_split(joined, split)
+    assert sorted(split.train + split.val) == [0, 1, 2] and split.test == (4, 5, 6, 7)
+    careless = dataclasses.replace(split, train=(*split.train, 3))
+    with pytest.raises(LeakError, match=r"train and test share identical images: 1 .*content"):
+        check_split(joined, careless)
+
+
+def test_an_upstream_stage_of_one_dataset_must_not_know_the_other(both):
+    one, two = both
+    joined = join(one, two)
+    split = make(joined, SplitSettings(protocol="cross"))
+    alone = make(one, SplitSettings(seed=1))
+    with pytest.raises(LeakError, match="what this run uses as"):
+        check_upstream("grading", seen(one, dataclasses.replace(alone, train=(3,))), joined, split)
+    knows = seen(two, split_of([0], [1], [2]))
+    with pytest.raises(LeakError, match=r"trained on what this run uses as test: identical images"):
+        check_upstream("grading", knows, joined, split)
+    check_upstream("grading", seen(joined, split), joined, split)
 
 
 def test_copies_under_two_names_are_the_same_image():

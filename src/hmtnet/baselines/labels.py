@@ -5,7 +5,7 @@ QADS as well as published networks do. So a network's correlation means nothing 
 beside it (ours; see the README on what a number means).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from hmtnet.data.labels import FloatArray, IntArray, Labels
 from hmtnet.data.split import Split
 
-Source = Literal["method and scale", "scale", "all"]
-SOURCES: tuple[Source, ...] = ("method and scale", "scale", "all")
+Source = Literal["method and scale", "scale", "method", "all"]
+SOURCES: tuple[Source, ...] = ("method and scale", "scale", "method", "all")
 
 
 @dataclass(frozen=True)
@@ -47,23 +47,25 @@ class Baseline:
 def label_only(labels: Labels, split: Split) -> Baseline:
     """Predict each image's MOS by the training mean of its (method, scale) pair.
 
-    A pair without a training image falls back to its scale's mean, a scale without one, or an
-    image without method and scale, to the mean of all training images.
+    A pair without a training image falls back to its scale's mean, a scale without one to its
+    method's, and what knows neither to the mean of all training images.
     """
     if all(record.method is None for record in labels.records):
         return _inapplicable("label-only", labels, "SR methods")
-    pairs = [None if r.method is None else (r.method, r.scale) for r in labels.records]
-    scales = [record.scale for record in labels.records]
-    return _predict("label-only", labels, split, _codes(pairs), _codes(scales))
+    records = labels.records
+    levels: dict[Source, Sequence[object]] = {
+        "method": [record.method for record in records],
+        "scale": [record.scale for record in records],
+        "method and scale": [None if r.method is None else (r.method, r.scale) for r in records],
+    }
+    return _predict("label-only", labels, split, levels)
 
 
 def scale_only(labels: Labels, split: Split) -> Baseline:
     """Predict each image's MOS by the training mean of its scale, else of all training images."""
     if all(record.scale is None for record in labels.records):
         return _inapplicable("scale-only", labels, "scales")
-    unknown = np.full(len(labels), -1)
-    scales = _codes([record.scale for record in labels.records])
-    return _predict("scale-only", labels, split, unknown, scales)
+    return _predict("scale-only", labels, split, {"scale": [r.scale for r in labels.records]})
 
 
 def _inapplicable(name: str, labels: Labels, lacking: str) -> Baseline:
@@ -76,22 +78,14 @@ def _inapplicable(name: str, labels: Labels, lacking: str) -> Baseline:
 
 
 def _predict(
-    name: str,
-    labels: Labels,
-    split: Split,
-    pairs: IntArray,
-    scales: IntArray,
+    name: str, labels: Labels, split: Split, levels: Mapping[Source, Sequence[object]]
 ) -> Baseline:
+    """Predict by training means; each level, from coarse to fine, replaces the last where it is."""
     mos, train = labels.mos, np.asarray(split.train, dtype=np.int64)
     scores = np.full(len(labels), mos[train].mean())
     source = np.full(len(labels), SOURCES.index("all"))
-    # From the coarsest to the finest mean: each replaces the last where it exists.
-    levels: tuple[tuple[Source, IntArray], ...] = (
-        ("scale", scales),
-        ("method and scale", pairs),
-    )
-    for level, codes in levels:
-        means = _training_means(codes, mos, train)
+    for level, values in levels.items():
+        means = _training_means(_codes(values), mos, train)
         exists = np.isfinite(means)
         scores[exists] = means[exists]
         source[exists] = SOURCES.index(level)

@@ -46,7 +46,7 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
     """
     wanted = sorted(set(names))
     _check_inside(root, wanted)
-    cache = digest_text(str(root.resolve()), DIGEST_LENGTH)
+    cache = f"{digest_text(str(root.resolve()), DIGEST_LENGTH)}.json"
     kept = _recall(cache)
     digests, settled, failed = {}, {}, []
     changed = [name for name in wanted if name not in kept or kept[name][0] != _status(root, name)]

@@ -5,8 +5,12 @@ known to a network that has seen the first photograph. A dataset without referen
 which images these are; here they are found by correlating thumbnails, shifted against each other.
 Mirrored and turned images are not found.
 
-The thresholds are ours, chosen on photographs with repeated scenes: for precision, since of the
-pairs of a set almost all show different scenes (of 12,000 images, 72 million).
+The measure and its thresholds are ours, chosen for precision, since almost all pairs of a set show
+different scenes (of 12,000 images, 72 million). Measured on 1,500 photographs of BIQ2021: by eye,
+106 of 108 pairs show one scene that were drawn from all degrees of correlation, 34 of 36 below
+0.55. Of the pairs that matching local features confirms, 82 % are found, and 86 % come into one
+group; a perceptual hash of the cosine transform, where it makes no mistake, finds 22 %. What is
+missed was mostly taken from another distance or angle, or things have moved.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +39,8 @@ REACH = 3
 _KIND = "duplicates"
 _VERSION = "1"  # of the method: another one must not answer from this one's cache
 _BLOCK = 1024  # images compared with each other at once: 100 MB
-_SHIFTS = tuple(product(range(-REACH, REACH + 1), repeat=2))  # pixels down and to the right
+_STEPS = range(-REACH, REACH + 1)
+_SHIFTS = tuple(product(_STEPS, _STEPS))  # pixels down and to the right
 
 Found = tuple[int, int, float]
 
@@ -60,7 +65,7 @@ def near_duplicates(paths: Sequence[Path], digests: Sequence[str]) -> tuple[Pair
 
     An image that cannot be decoded is in no pair, except with its exact copies; it is logged. The
     search reads every image once, and is kept on disk: the same digests are not searched again.
-    12,000 images take about half a minute on two cores, beside the reading.
+    12,000 images take about a minute on two cores, beside the reading.
 
     Args:
         paths: (N,) image files.

@@ -71,9 +71,10 @@ def join(first: Manifest, second: Manifest) -> Joined:
         either do.
 
     Raises:
-        SettingsError: Both have the same name.
+        SettingsError: Both have the same name, or one reads as a folder of the other.
     """
-    if first.name == second.name:
+    one, other = sorted([f"{first.name}/", f"{second.name}/"])
+    if other.startswith(one):
         raise SettingsError(
             f"Cannot train on '{first.name}' and test on '{second.name}': two datasets must have "
             "two names. Give one another name (data.name or other.name)."

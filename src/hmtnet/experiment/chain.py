@@ -8,8 +8,8 @@ from pathlib import Path
 from hmtnet.artifact import store
 from hmtnet.data.join import join
 from hmtnet.data.manifest import Manifest
-from hmtnet.data.readers import read
 from hmtnet.data.protocols import make
+from hmtnet.data.readers import read
 from hmtnet.data.split import Split
 from hmtnet.errors import ArtifactError, listed
 from hmtnet.experiment import leaks

@@ -19,6 +19,14 @@ def touch(root, *names):
         path.write_bytes(b"")
 
 
+def test_the_same_fault_counts_once(tmp_path, faults):
+    images = Images(tmp_path, tmp_path, faults)
+    for _ in range(3):
+        images.find("a.png", "references without an image")
+    with pytest.raises(DataError, match=r"QADS: 1 references without an image \(a\.png\)\. A hint"):
+        faults.check()
+
+
 def test_all_faults_are_told_at_once(faults):
     faults.check()
     for i in range(7):

@@ -12,6 +12,8 @@ def test_the_demo_set_is_built_and_read_as_pseudo_mos(make_qads, monkeypatch):
     manifest = read(DataSettings(reader="demo"))
     assert manifest.name == "demo" and manifest.label_kind == "pseudo"
     assert len(manifest) == 12 and "scikit-image" in manifest.citation
+    assert manifest.facts is reader.FACTS and manifest.licence == reader.FACTS.licence
+    assert read(DataSettings(reader="demo", licence="mine")).licence == "mine"
 
 
 @pytest.mark.parametrize("options", [{"label_kind": "human"}, {"root": "/x"}, {"name": "qads"}])

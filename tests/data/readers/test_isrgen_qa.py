@@ -112,7 +112,7 @@ def test_missing_unlabelled_and_repeated(make_isrgen, noise):
     message = str(error.value)
     assert "1 labels without an image (SR_ESRGAN_0813x4.png)" in message
     assert "1 images without a label (SR/ATD_x2_0999x2.png)" in message
-    assert "references without an image in 'HR' (0820" in message
+    assert "1 references without an image in 'HR' (0820)" in message
     assert "more than one label (val.xlsx sheet 'Sheet1' row 3: ATD_x2_0813x2.png)" in message
 
 

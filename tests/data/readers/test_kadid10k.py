@@ -50,14 +50,24 @@ def test_the_official_layout_is_read_whole(make, caplog):
         ("images/I81_09_03.png", 2.77, "I81", "JPEG2000", "images/I81.png"),
         ("images/I81_10_03.png", 5.0, "I81", "JPEG", "images/I81.png"),
     ]
-    # var is a variance.
-    assert [r.mos_std for r in labels.records] == [math.sqrt(0.496), 0.5, math.sqrt(1.4), 0.0]
+    # var is a standard deviation.
+    assert [r.mos_std for r in labels.records] == [0.496, 0.25, 1.4, 0.0]
     # "DMOS", but 5 is the best.
     assert (labels.mos_range, labels.higher_is_better) == ((1.0, 5.0), True)
     assert labels.unit_scores.tolist()[1::2] == [0.0, 1.0]
     assert labels.content[0] == "kadid10k/I01" and {r.scale for r in labels.records} == {None}
     assert (labels.licence, labels.citation) == (kadid10k.FACTS.licence, kadid10k.FACTS.citation)
     assert "has 10125 scored images; this folder has 4" in caplog.text
+
+
+@pytest.mark.parametrize(("mos", "var"), [(4.57, 0.496), (4.33, 0.869)])
+def test_var_of_the_official_table_can_only_be_a_standard_deviation(mos, var):
+    # The first two rows. 30 whole ratings have a whole sum and a whole sum of squares.
+    mean = round(30 * mos) / 30
+    assert round(mean, 2) == mos
+    variances = [squares / 30 - mean**2 for squares in range(30, 751)]
+    assert any(abs(math.sqrt(v) - var) < 0.0005 for v in variances if v >= 0)
+    assert not any(abs(v - var) < 0.0005 for v in variances)
 
 
 def test_the_facts_agree_with_each_other():
@@ -99,7 +109,7 @@ def test_one_error_lists_all_faults(make, noise):
         *ROWS[:2],
         "i01_01_01.PNG,I01.png,3,0.1",
         "I81_09_03.png,I01.png,2.77,1.4",
-        "I81_10_03.png,I81.png,5,-1",
+        "I81_10_03.png,I81.png,5,",
         "I01_26_01.png,I01.png,3,1",
         "holiday.png,I01.png,3,1",
         "I01_02_01.png,I01.png,3,1",
@@ -115,7 +125,7 @@ def test_one_error_lists_all_faults(make, noise):
     assert "2 malformed names in the labels" in message and "'I01_26_01.png'" in message
     assert "1 labels without an image (I01_02_01.png)" in message
     assert "name the reference of another image (dmos.csv line 5: I81_09_03.png of 'I01" in message
-    assert "1 labels without a variance (dmos.csv line 6: '-1')" in message
+    assert "1 labels without a number in var (dmos.csv line 6: I81_10_03.png)" in message
     assert "1 references without an image (I81)" in message
 
 

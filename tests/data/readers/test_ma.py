@@ -133,7 +133,7 @@ def test_missing_unlabelled_and_repeated_images(make_ma, noise):
     assert f"1 labels without an image ({NAMES[3]})" in message
     assert "1 images without a label (BP/sf2/sigma0.8/holiday.png)" in message
     assert "1 images present more than once" in message
-    assert "references without an image in 'Ref' (187058" in message
+    assert "1 references without an image in 'Ref' (187058)" in message
     assert "LR/" not in message
 
 

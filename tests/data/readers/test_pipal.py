@@ -80,7 +80,7 @@ def test_missing_unlabelled_and_repeated_images(make_pipal, noise):
         read_pipal(root)
     message = str(error.value)
     assert "1 labels without an image (A0001_00_00.bmp)" in message
-    assert "references without an image in 'Train_Ref' (A0060" in message
+    assert "1 references without an image in 'Train_Ref' (A0060)" in message
     assert "1 images without a label (Distortion_4/A0185_00_00.bmp)" in message
     assert "more than once (Distortion_1/A0001_00_01.bmp and Distortion_4/A0001_00_01.png)" in (
         message

@@ -2,8 +2,10 @@ import logging
 
 import pytest
 
-from hmtnet.data.readers import read
+from hmtnet.data.protocols import make
+from hmtnet.data.readers import qads, read, read_labels
 from hmtnet.data.settings import DataSettings
+from hmtnet.data.split import SplitSettings
 from hmtnet.errors import DataError, SettingsError
 
 
@@ -66,7 +68,7 @@ def test_other_counts_warn_only_under_the_official_name(make_qads, caplog):
     assert not caplog.records
     with caplog.at_level(logging.WARNING):
         read_qads(root)
-    assert "980 images of 20 references; this folder has 12 of 3" in caplog.text
+    assert "The official QADS has 980 scored images; this folder has 12." in caplog.text
 
 
 def test_without_references_the_set_is_read_with_a_warning(make_qads, caplog):
@@ -86,28 +88,32 @@ def test_stray_files_are_no_images(make_qads):
 def test_a_label_without_image(make_qads):
     root = make_qads()
     (root / "super-resolved_images" / "img02_4_21.bmp").unlink()
-    with pytest.raises(DataError, match=r"1 labels without an image \(img02_4_21\).*authors"):
+    with pytest.raises(DataError, match=r"1 labels without an image \(img02_4_21\.bmp\).*authors"):
         read_qads(root)
 
 
 def test_an_image_without_label(make_qads, noise):
     root = make_qads()
     noise(root / "super-resolved_images" / "img03_3_05.bmp")
-    with pytest.raises(DataError, match=r"1 images without a label \(img03_3_05\.bmp\)"):
+    with pytest.raises(DataError, match=r"1 images without a label \(.*_images/img03_3_05\.bmp\)"):
         read_qads(root)
 
 
 def test_a_missing_reference(make_qads):
     root = make_qads()
     (root / "source_images" / "img02.bmp").unlink()
-    with pytest.raises(DataError, match=r"without an image in 'source_images' \(img02\)"):
+    with pytest.raises(
+        DataError, match=r"1 references without an image in 'source_images' \(img02\)"
+    ):
         read_qads(root)
 
 
 def test_an_image_in_two_containers(make_qads, noise):
     root = make_qads()
     noise(root / "super-resolved_images" / "img01_2_01.png")
-    with pytest.raises(DataError, match=r"present more than once \(img01_2_01\.bmp and img01_2_01"):
+    with pytest.raises(
+        DataError, match=r"present more than once \(\S+/img01_2_01\.bmp and \S+/img01_2_01\.png\)"
+    ):
         read_qads(root)
 
 
@@ -127,14 +133,15 @@ def test_one_error_lists_all_faults_of_the_label_file(make_qads, noise):
     message = str(error.value)
     assert "names with more than one label (line 2: IMG01_2_01.BMP)" in message
     assert "3 malformed label lines (line 3: 'high img01_2_21.bmp', line 4: '0.5'" in message
-    assert "2 malformed names in the labels (line 7: 'img1-4.bmp', line 8: '../img01" in message
-    assert "1 image files with a malformed name (holiday.png)" in message
-    assert "11 images without a label" in message
+    assert (
+        "2 malformed names in the labels (line 8: '../img01_4_01.bmp', line 7: 'img1-4" in message
+    )
+    assert "12 images without a label (super-resolved_images/holiday.png, " in message
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [("nan", r"without a finite MOS: .*img01_2_01\.bmp \(nan\)"), ("1.2", "outside the declared")],
+    [("nan", r"1 malformed label lines \(line 1: 'nan img01"), ("1.2", "outside the declared")],
 )
 def test_impossible_scores(make_qads, value, message):
     root = make_qads()
@@ -149,7 +156,7 @@ def test_a_wrong_folder_names_the_right_one(make_qads, tmp_path):
     with pytest.raises(DataError) as error:
         read_qads(tmp_path / "outer")
     message = str(error.value)
-    assert "super-resolved_images/, mos_with_names.txt not found" in message
+    assert "super-resolved_images, mos_with_names.txt not found" in message
     assert "holds QADS/" in message and f"Did you mean '{tmp_path / 'outer' / 'QADS'}'?" in message
 
 
@@ -170,3 +177,41 @@ def test_settings_that_contradict_the_layout_are_refused(make_qads, options):
 
 def test_settings_that_repeat_the_layout_are_fine(make_qads):
     assert len(read_qads(make_qads(), range=(0.0, 1.0), direction="higher")) == 12
+
+
+def test_labels_alone_are_the_same_without_images(make_qads):
+    root = make_qads()
+    whole = read_qads(root)
+    (root / "super-resolved_images").rename(root / "elsewhere")
+    settings = DataSettings(reader="qads", root=str(root), labels_only=True)
+    labels = read_labels(settings)
+    assert [record.image for record in labels.records][:2] == ["img01_2_01.bmp", "img01_2_21.bmp"]
+    assert all(record.reference_image is None for record in labels.records)
+    for found, official in zip(labels.records, whole.records, strict=True):
+        assert (found.reference, found.scale, found.method, found.mos) == (
+            *(official.reference, official.scale, official.method, official.mos),
+        )
+
+
+def test_a_published_table_replaces_the_label_file(make_qads, published_table):
+    root = make_qads()
+    whole = read_qads(root)
+    names = [record.image.rpartition("/")[2] for record in whole.records][::-1]
+    scores = [record.mos / 2 for record in whole.records][::-1]
+    numbers = [int(name[3:5]) for name in names]
+    index = published_table(root / "qads.mat", names, scores, numbers)
+    (root / "mos_with_names.txt").unlink()
+    manifest = read_qads(root, table="qads.mat")
+    assert [r.image for r in manifest.records] == [r.image for r in whole.records]
+    assert manifest.mos.tolist() == [mos / 2 for mos in whole.mos]
+    assert manifest.published.references.tolist() == sorted(numbers)
+    assert manifest.published.permutations.tolist() == index.tolist()
+    split = make(manifest, SplitSettings(protocol="published", index=4))
+    for place, rows in enumerate(split.subsets.values()):
+        assert {manifest.published.references[row] for row in rows} == {index[4][place]}
+
+
+def test_the_facts_are_those_of_the_official_set(make_qads):
+    labels = read_labels(DataSettings(reader="qads", root=str(make_qads())))
+    assert labels.facts is qads.FACTS
+    assert sum(qads.FACTS.scales.values()) == qads.FACTS.images == 980

@@ -1,7 +1,13 @@
+import dataclasses
+import shutil
+from importlib.metadata import EntryPoint
+
 import pytest
 
 from hmtnet.data import readers
+from hmtnet.data.readers import qads, table
 from hmtnet.data.readers.folder import decode_text, find_root
+from hmtnet.data.readers.reader import Reader
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError, SettingsError
 from hmtnet.settings import build
@@ -14,23 +20,49 @@ def test_an_unknown_reader_names_the_nearest():
 
 def test_every_own_reader_can_be_imported():
     known = readers.readers()
-    assert set(known) >= {"demo", "qads", "table"}
-    for point in known.values():
-        assert callable(point.load())
+    assert {"demo", "ma", "qads", "table"} <= set(known)
+    for name in known:
+        assert isinstance(readers.find(name), Reader)
 
 
 def test_other_packages_add_readers_but_replace_none(monkeypatch, make_qads):
-    from importlib.metadata import EntryPoint
-
     added = [
-        EntryPoint("mine", "hmtnet.data.readers.qads:read", readers.GROUP),
+        EntryPoint("mine", "hmtnet.data.readers.qads:READER", readers.GROUP),
+        EntryPoint("odd", "hmtnet.data.readers.qads:read", readers.GROUP),
         EntryPoint("table", "os:getcwd", readers.GROUP),
     ]
     monkeypatch.setattr(
         readers, "entry_points", lambda group: added if group == readers.GROUP else []
     )
     assert len(readers.read(DataSettings(reader="mine", root=str(make_qads())))) == 12
-    assert readers.readers()["table"].value == "hmtnet.data.readers.table:read"
+    assert readers.readers()["table"].value == "hmtnet.data.readers.table:READER"
+    with pytest.raises(SettingsError, match=r"entry point 'odd' .* is a function; expected a .*Re"):
+        readers.find("odd")
+
+
+def test_labels_can_be_read_without_the_images(make_qads):
+    root = make_qads()
+    whole = readers.read_labels(DataSettings(reader="qads", root=str(root)))
+    shutil.rmtree(root / "super-resolved_images")
+    settings = DataSettings(reader="qads", root=str(root), labels_only=True)
+    labels = readers.read_labels(settings)
+    assert labels.mos.tolist() == whole.mos.tolist() and labels.content == whole.content
+    with pytest.raises(SettingsError, match=r"data\.labels_only=true reads no images, which this"):
+        readers.read(settings)
+
+
+def test_what_has_no_usable_label_is_told(monkeypatch, caplog, make_table):
+    def read(settings):
+        labels = table.read(settings)
+        return dataclasses.replace(labels, left_out=("b.png (NaN)",), facts=qads.FACTS)
+
+    monkeypatch.setattr(readers, "find", lambda name: Reader(read))
+    meaning = {"range": (0.0, 10.0), "direction": "lower", "label_kind": "human"}
+    root = str(make_table("image,mos\na.png,1\n"))
+    labels = readers.read_labels(DataSettings(reader="odd", root=root, **meaning))
+    assert len(labels) == 1
+    assert "Dataset 'odd': left out for want of a usable label: b.png (NaN)." in caplog.text
+    assert "The official QADS has 980 scored images; this folder has 2." in caplog.text
 
 
 def test_root_is_found_in_the_documented_places(monkeypatch, tmp_path):

@@ -1,4 +1,8 @@
+from collections import Counter
+
+import numpy as np
 import pytest
+import scipy.io
 
 from hmtnet.data.readers import read_labels
 from hmtnet.data.readers.realsrq import FACTS
@@ -65,7 +69,7 @@ def test_all_tables_of_the_folder_are_joined(make_realsrq, images):
     }
     del expected[prefix + NAN]
     assert {record.image: record.mos for record in labels.records} == expected
-    assert labels.left_out == (f"{prefix}{NAN} (no number in the published table)",)
+    assert labels.left_out == (f"{prefix}{NAN} (no number in the labels)",)
     record = labels.records[0]
     assert record.image == prefix + names_of(2)[0]
     assert (record.reference, record.scale, record.method) == ("Buildings_001", 2, "AIS")
@@ -102,6 +106,56 @@ def test_labels_alone_need_no_images(make_realsrq, tmp_path):
     assert everything.records[0].image == names_of(2)[0]
 
 
+@pytest.fixture
+def matrix(tmp_path):
+    """Save the authors' matrix: 60 scenes x (10 + 9 + 8) versions, one of them NaN."""
+
+    def save(change=None):
+        scores = np.random.default_rng(0).normal(size=(60, 27))
+        scores[6, 2] = np.nan
+        for block in (slice(0, 10), slice(10, 19), slice(19, 27)):
+            scores[:, block] -= np.nanmean(scores[:, block], axis=1, keepdims=True)
+        if change is not None:
+            scores = change(scores)
+        root = tmp_path / "own"
+        root.mkdir(exist_ok=True)
+        scipy.io.savemat(root / "subj_BT_score.mat", {"score_matrix": scores})
+        return root, scores
+
+    return save
+
+
+def test_the_authors_own_matrix(matrix):
+    root, scores = matrix()
+    labels = read_realsrq(root, labels_only=True)
+    assert len(labels) == 1619 and labels.published is None
+    (left_out,) = labels.left_out
+    assert "Buildings_SR/Buildings_LR2_SR/007/Buildings_007_LR2_ASDS.png (no number" in left_out
+    found = {record.image.split("/")[-1]: record.mos for record in labels.records}
+    # Methods are sorted without letter case: AIS, Aplus, ASDS.
+    assert found["Buildings_001_LR2_AIS.png"] == scores[0, 0]
+    assert found["Buildings_001_LR2_Aplus.png"] == scores[0, 1]
+    assert found["Manmade_001_LR3_AIS.png"] == scores[10, 10]
+    assert found["Scene_010_LR4_Aplus.png"] == scores[49, 19]
+    assert found["Text_010_LR4_VDSR.png"] == scores[59, 26]
+    scales = Counter(record.scale for record in labels.records)
+    assert scales == {2: 599, 3: 540, 4: 480}
+    assert len({record.method for record in labels.records}) == 10
+
+
+def test_the_tables_go_before_the_matrix(make_realsrq, matrix):
+    root = make_realsrq(scales=(4,))
+    (matrix()[0] / "subj_BT_score.mat").rename(root / "subj_BT_score.mat")
+    assert len(read_realsrq(root)) == len(names_of(4))
+
+
+@pytest.mark.parametrize("change", [lambda m: m.T, lambda m: m[:, ::-1], lambda m: m[:59]])
+def test_a_matrix_of_another_kind_is_refused(matrix, change):
+    root, _ = matrix(change)
+    with pytest.raises(DataError, match=r"expected a 'score_matrix' of 60 scenes x 27 versions"):
+        read_realsrq(root, labels_only=True)
+
+
 def test_missing_and_unlabelled_images(make_realsrq, noise):
     root = make_realsrq()
     (root / "SR_results" / names_of(4)[0]).unlink()
@@ -113,7 +167,7 @@ def test_missing_and_unlabelled_images(make_realsrq, noise):
     message = str(error.value)
     assert f"2 labels without an image ({NAN}, {names_of(4)[0]})" in message
     assert "1 images without a label (SR_results/Text_SR/Text_LR2_SR/010/Text_010_LR2_B" in message
-    assert "scenes without an image in 'HR_LR_pairs' (Text_010_HR" in message
+    assert "1 scenes without an image in 'HR_LR_pairs' (Text_010_HR)" in message
 
 
 def test_malformed_and_repeated_names(make_realsrq):
@@ -133,7 +187,7 @@ def test_a_folder_without_tables_and_a_wrong_folder(make_realsrq, tmp_path):
         read_realsrq(tmp_path / "outer")
     for table in root.glob("*.mat"):
         table.unlink()
-    with pytest.raises(DataError, match=r"RealSRQ_LR2_meta\.mat, RealSRQ_LR3_meta\.mat, .*not fou"):
+    with pytest.raises(DataError, match=r"RealSRQ_LR2_meta\.mat not found"):
         read_realsrq(root)
 
 

@@ -94,7 +94,7 @@ def test_missing_unlabelled_and_repeated_images(make_sriqa, noise):
         read_sriqa(root)
     message = str(error.value)
     assert "1 labels without an image (srtest1_Original.png)" in message
-    assert "originals without an image (srtest1_Original.png" in message
+    assert "1 originals without an image (srtest1_Original.png)" in message
     assert "1 images without a label (images/SeeSRx4/srtest2_SeeSRx4.png)" in message
     assert "1 images present more than once (images/SeeSRx4/online50_SeeSRx4.png and" in message
     assert "names with more than one label (line 10: ONLINE50_SeeSRx4.png)" in message

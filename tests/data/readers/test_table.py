@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from hmtnet.data.readers import read
+from hmtnet.data.readers import read, read_labels
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError, SettingsError
 
@@ -17,7 +17,7 @@ def read_table(root, **options):
 def test_a_plain_table(make_table):
     manifest = read_table(make_table(PLAIN), name="mine", licence="CC0", citation="me")
     assert [(r.image, r.mos) for r in manifest.records] == [("a.png", 1.5), ("b.png", 9.0)]
-    assert manifest.records[0].reference is None and manifest.content == (None, None)
+    assert manifest.records[0].reference is None and len(set(manifest.content)) == 2
     assert (manifest.name, manifest.licence, manifest.citation) == ("mine", "CC0", "me")
     assert manifest.mos_range == (0.0, 10.0) and not manifest.higher_is_better
     assert manifest.unit_scores.tolist() == pytest.approx([0.85, 0.1])
@@ -168,3 +168,28 @@ def test_images_without_label_are_counted_and_left_out(make_table, caplog):
         manifest = read_table(root)
     assert len(manifest) == 1
     assert "2 images below" in caplog.text and "extra.png, x/extra.JPG" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("cell", "subset"),
+    [("train", "train"), ("Training", "train"), ("valid", "val"), ("TEST", "test"), ("", None)],
+)
+def test_the_official_subset_is_read(make_table, cell, subset):
+    root = make_table(f"image,mos,split\na.png,1,{cell}\n")
+    assert read_table(root).records[0].official == subset
+
+
+def test_an_unknown_subset(make_table):
+    root = make_table("image,mos,part\na.png,1,fold 1\nb.png,1,test\n")
+    with pytest.raises(DataError, match=r"split should be train, val or test \(line 2: 'fold 1'\)"):
+        read_table(root, columns={"split": "part"})
+
+
+def test_labels_alone_need_no_images(make_table):
+    root = make_table("image,mos,reference_image\nx\\a.png,1,r.png\n./b.png,9,\n", images=[])
+    settings = DataSettings(reader="table", root=str(root), labels_only=True, **MEANING)
+    labels = read_labels(settings)
+    assert [r.image for r in labels.records] == ["x/a.png", "b.png"]
+    assert [r.reference_image for r in labels.records] == ["r.png", None]
+    with pytest.raises(DataError, match="2 labels without an image"):
+        read_table(root)

@@ -18,7 +18,18 @@ GROUP = "hmtnet.datasets"
 
 _OWN = (
     *("bid", "biq2021", "csiq", "demo", "isrgen_qa", "kadid10k", "koniq10k", "live", "livec"),
-    *("ma", "pipal", "qads", "realsrq", "sisar", "spaq", "sriqa_bench", "table", "tid2013"),
+    *(
+        "ma",
+        "pipal",
+        "pipal_sr",
+        "qads",
+        "realsrq",
+        "sisar",
+        "spaq",
+        "sriqa_bench",
+        "table",
+        "tid2013",
+    ),
     "waterloo",
 )
 
@@ -72,7 +83,7 @@ def read_labels(settings: DataSettings) -> Labels:
     if facts is not None and len(labels) + len(labels.left_out) != facts.images:
         log.warning(
             "The official %s has %d scored images; this folder has %d.",
-            *(facts.title, facts.images, len(labels)),
+            *(facts.title, facts.images, len(labels) + len(labels.left_out)),
         )
     return labels
 

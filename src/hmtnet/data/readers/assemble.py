@@ -28,11 +28,14 @@ class Faults:
         self.root = root
         self.facts = facts
         self.hint = hint
-        self._items: dict[str, list[str]] = defaultdict(list)
+        self._items: dict[str, dict[str, None]] = defaultdict(dict)
 
     def add(self, what: str, item: object) -> None:
-        """Note one fault, such as ``add("malformed label lines", "line 3: 'x'")``."""
-        self._items[what].append(str(item))
+        """Note one fault, such as ``add("malformed label lines", "line 3: 'x'")``.
+
+        The same fault counts once: a reference that many labels miss is one missing image.
+        """
+        self._items[what][str(item)] = None
 
     def check(self) -> None:
         """Raise if there was a fault.

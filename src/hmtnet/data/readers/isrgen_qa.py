@@ -18,9 +18,10 @@ from pathlib import Path
 from hmtnet.data.facts import Facts
 from hmtnet.data.labels import Labels
 from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.folder import child, decode_text, find_root
+from hmtnet.data.readers.folder import decode_text, find_root
 from hmtnet.data.readers.lines import Label, number_in, once_each, read_label_lines
 from hmtnet.data.readers.reader import Reader
+from hmtnet.data.readers.references import References
 from hmtnet.data.readers.sheets import read_sheet
 from hmtnet.data.record import Official, Record
 from hmtnet.data.settings import DataSettings
@@ -76,11 +77,10 @@ def read(settings: DataSettings) -> Labels:
     if not settings.labels_only:
         wanted["images"] = ("SR",)
     parts = require(root, FACTS, wanted)
-    sources = None if settings.labels_only else child(root, ("HR",))
 
     faults = Faults(root, FACTS, _HINT)
     images = Images(root, parts.get("images"), faults)
-    pristine = Images(root, sources, faults)
+    references = References(root, ("HR",), settings, faults)
     subset_of: dict[str, Official] = {}
     labels: list[Label] = []
     for subset in _SUBSETS:
@@ -95,10 +95,6 @@ def read(settings: DataSettings) -> Labels:
             shown = f"{label.where}: {label.name!r} made of {label.others['low']!r}"
             faults.add("malformed names in the labels", shown)
             continue
-        source = None
-        if sources is not None:
-            what = f"references without an image in '{sources.name}'"
-            source = pristine.find(low[1], what)
         records.append(
             Record(
                 image=image,
@@ -106,7 +102,7 @@ def read(settings: DataSettings) -> Labels:
                 reference=low[1],
                 method=name[1],
                 scale=int(low[2]),
-                reference_image=source,
+                reference_image=references.find(low[1]),
                 mos_std=number_in(label.others.get("std", "")),
                 official=subset_of[label.where],
             )

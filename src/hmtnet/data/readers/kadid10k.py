@@ -1,11 +1,11 @@
 """KADID-10k: 81 references × 25 distortions × 5 levels = 10,125 images, scores in [1, 5], 5 = best.
 
 Layout: ``images/I01_03_05.png`` (reference, distortion, level), the references ``images/I01.png``
-beside them, and ``dmos.csv`` with the columns ``dist_img``, ``ref_img``, ``dmos`` and ``var``. Its
-authors call the score DMOS, but a higher one means better quality.
+beside them, and ``dmos.csv`` with the columns ``dist_img``, ``ref_img``, ``dmos`` and ``var``.
+Two names mislead: the score is called DMOS, but a higher one means better quality, and ``var`` is
+no variance, but the standard deviation of 30 ratings.
 """
 
-import math
 import re
 
 from hmtnet.data.facts import Facts
@@ -31,7 +31,11 @@ FACTS = Facts(
         "International Conference on Quality of Multimedia Experience (QoMEX), 2019"
     ),
     obtained="KADID-10k is obtained from the University of Konstanz (Lin et al., 2019).",
-    notes=("Its scores are called DMOS, but 5 is the best and 1 the worst quality.",),
+    notes=(
+        "Its scores are called DMOS, but 5 is the best and 1 the worst quality.",
+        "Its column var is the standard deviation of an image's 30 ratings, not their variance: "
+        "no 30 ratings have the mean 4.57 and the variance 0.496, as the first row would say.",
+    ),
 )
 
 # By their numbers in the image names, from 1.
@@ -81,10 +85,9 @@ def read(settings: DataSettings) -> Labels:
                 "labels that name the reference of another image",
                 f"{label.where}: {label.name} of {label.others['ref_img']!r}",
             )
-        variance = number_in(label.others["var"])
-        if variance is None or variance < 0:
-            faults.add("labels without a variance", f"{label.where}: {label.others['var']!r}")
-            continue
+        deviation = number_in(label.others["var"])
+        if deviation is None:
+            faults.add("labels without a number in var", f"{label.where}: {label.name}")
         if reference not in pristine and not settings.labels_only:
             pristine[reference] = images.find(reference, "references without an image")
         records.append(
@@ -94,7 +97,7 @@ def read(settings: DataSettings) -> Labels:
                 reference=reference,
                 method=DISTORTIONS[int(match[2]) - 1],
                 reference_image=pristine.get(reference),
-                mos_std=math.sqrt(variance),
+                mos_std=deviation,
             )
         )
     images.check_labelled()

@@ -16,9 +16,10 @@ from pathlib import Path
 from hmtnet.data.facts import Facts
 from hmtnet.data.labels import Labels
 from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.folder import child, find_root
+from hmtnet.data.readers.folder import find_root
 from hmtnet.data.readers.lines import Label, once_each, read_label_lines
 from hmtnet.data.readers.reader import Reader
+from hmtnet.data.readers.references import References
 from hmtnet.data.record import Record
 from hmtnet.data.settings import DataSettings
 
@@ -46,7 +47,6 @@ FACTS = Facts(
 
 _PARTS = ("Distortion_1", "Distortion_2", "Distortion_3", "Distortion_4")
 TRAINING = (*_PARTS, *(name.replace("_", "") for name in _PARTS), "Train_Dist")
-_SOURCES = ("Train_Ref", "train_ref1")
 _NAME = re.compile(r"(A\d{4})_(\d{2}_\d{2})\.(?:bmp|png|tiff?|webp)", re.IGNORECASE | re.ASCII)
 HINT = (
     "Image names look like A0001_00_00.bmp (reference, class and number of the distortion), label "
@@ -92,24 +92,19 @@ def records_of(
     Returns:
         The name in the labels, and the record.
     """
-    sources = None if settings.labels_only else child(root, _SOURCES)
-    pristine = Images(root, sources, faults, flat=True)
+    references = References(root, ("Train_Ref", "train_ref1"), settings, faults)
     records = []
     for label in once_each(labels, faults):
         match = _NAME.fullmatch(label.name)
         if match is None:
             faults.add("malformed names in the labels", f"{label.where}: {label.name!r}")
             continue
-        source = None
-        if sources is not None:
-            what = f"references without an image in '{sources.name}'"
-            source = pristine.find(match[1], what)
         record = Record(
             image=images.find(label.name),
             mos=label.mos,
             reference=match[1].upper(),
             method=match[2],
-            reference_image=source,
+            reference_image=references.find(match[1]),
         )
         records.append((label.name, record))
     return records

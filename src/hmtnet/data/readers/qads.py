@@ -7,16 +7,16 @@ lossless containers, other letter case, Windows line ends. ``data.table`` may na
 ``.mat`` table, whose labels then replace the label file.
 """
 
-import logging
 import re
 
 from hmtnet.data.facts import Facts
 from hmtnet.data.labels import Labels
 from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.folder import LOSSLESS, child
+from hmtnet.data.readers.folder import LOSSLESS
 from hmtnet.data.readers.lines import once_each, read_label_lines
 from hmtnet.data.readers.published import open_source
 from hmtnet.data.readers.reader import Reader
+from hmtnet.data.readers.references import References
 from hmtnet.data.record import Record
 from hmtnet.data.settings import DataSettings
 
@@ -66,7 +66,6 @@ def read(settings: DataSettings) -> Labels:
     if table is None:
         wanted["labels"] = (_LABELS,)
     parts = require(root, FACTS, wanted)
-    sources = None if settings.labels_only else child(root, _SOURCES)
 
     faults = Faults(root, FACTS, _HINT)
     if table is None:
@@ -74,8 +73,7 @@ def read(settings: DataSettings) -> Labels:
     else:
         labels = list(table.labels)
     images = Images(root, parts.get("images"), faults)
-    pristine = Images(root, sources, faults)
-    source_of: dict[str, str] = {}
+    references = References(root, _SOURCES, settings, faults)
     records: list[Record] = []
     names: list[str] = []
     for label in once_each(labels, faults):
@@ -85,9 +83,6 @@ def read(settings: DataSettings) -> Labels:
             continue
         reference, scale, method = (int(number) for number in match.groups())
         name = f"img{reference:02d}"
-        if sources is not None and name not in source_of:
-            what = f"references without an image in '{sources.name}'"
-            source_of[name] = pristine.find(name, what)
         names.append(label.name)
         records.append(
             Record(
@@ -96,16 +91,14 @@ def read(settings: DataSettings) -> Labels:
                 reference=name,
                 method=f"{method:02d}",
                 scale=scale,
-                reference_image=source_of.get(name),
+                reference_image=references.find(name),
             )
         )
     images.check_labelled()
     faults.check()
-    if sources is None and not settings.labels_only:
-        logging.getLogger(__name__).warning(
-            "Dataset '%s' has no folder %s/.", settings.dataset, _SOURCES[0]
-        )
-    published = None if table is None else table.published(names)
+    published = (
+        None if table is None else table.published(names, [str(r.reference) for r in records])
+    )
     return labels_of(settings, FACTS, root, records, published=published)
 
 

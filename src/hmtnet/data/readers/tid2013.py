@@ -1,21 +1,18 @@
 """TID2013: 25 references × 24 distortions × 5 levels = 3,000 images, MOS in [0, 9], 9 = best.
 
 Layout: ``distorted_images/I01_03_5.bmp`` (reference, distortion, level),
-``reference_images/I01.BMP``, ``mos_with_names.txt`` with a line ``MOS name`` an image, and
-``mos.txt`` and ``mos_std.txt`` with a number a line in the same order. Names differ in letter case
-between files and labels.
+``reference_images/I01.BMP`` and ``mos_with_names.txt`` with a line ``MOS name`` an image. Names
+differ in letter case between files and labels. ``mos_std.txt`` is not read: it has the standard
+errors of the MOS, not the standard deviations of the opinions.
 """
 
-import math
 import re
-from collections.abc import Sequence
-from pathlib import Path
 
 from hmtnet.data.facts import Facts
 from hmtnet.data.labels import Labels
 from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.folder import child, decode_text, find_root
-from hmtnet.data.readers.lines import Label, number_in, once_each, read_label_lines
+from hmtnet.data.readers.folder import find_root
+from hmtnet.data.readers.lines import once_each, read_label_lines
 from hmtnet.data.readers.reader import Reader
 from hmtnet.data.readers.references import References
 from hmtnet.data.record import Record
@@ -35,7 +32,11 @@ FACTS = Facts(
         "results and perspectives, Signal Processing: Image Communication 30, 2015"
     ),
     obtained="TID2013 is obtained from its authors (Ponomarenko et al., 2015).",
-    notes=("Reference I25 is an artificial image, the other 24 are photographs.",),
+    notes=(
+        "Reference I25 is an artificial image, the other 24 are photographs.",
+        "Its mos_std.txt (about 0.13) has the standard errors of the MOS, not the standard "
+        "deviations of the opinions, and is not read.",
+    ),
 )
 
 # By their numbers in the image names, from 1.
@@ -55,14 +56,14 @@ _LABELS = ("mos_with_names.txt",)
 _NAME = re.compile(r"(I\d\d)_(\d\d)_\d\.(?:bmp|png|tiff?|webp)", re.IGNORECASE | re.ASCII)
 _HINT = (
     "Image names look like I01_03_5.bmp (reference, distortion 01 to 24, level), label lines like "
-    "'5.51429 I01_03_5.bmp'; mos_std.txt has as many numbers as there are labels."
+    "'5.51429 I01_03_5.bmp'."
 )
 
 
 def read(settings: DataSettings) -> Labels:
     """Read a folder in the layout of TID2013.
 
-    Reference images are optional as a whole, and so is ``mos_std.txt``.
+    Reference images are optional as a whole.
 
     Raises:
         DataError: Anything missing, left over, repeated or malformed; everything is listed at once.
@@ -77,7 +78,6 @@ def read(settings: DataSettings) -> Labels:
     images = Images(root, parts.get("images"), faults)
     pristine = References(root, _SOURCES, settings, faults)
     labels = read_label_lines(parts["labels"], ("mos", "name"), faults)
-    deviation = _deviations(root, labels, faults)
     records: list[Record] = []
     for label in once_each(labels, faults):
         match = _NAME.fullmatch(label.name)
@@ -92,41 +92,11 @@ def read(settings: DataSettings) -> Labels:
                 reference=reference,
                 method=DISTORTIONS[int(match[2]) - 1],
                 reference_image=pristine.find(reference),
-                mos_std=deviation.get(label.where),
             )
         )
     images.check_labelled()
     faults.check()
     return labels_of(settings, FACTS, root, records)
-
-
-def _deviations(root: Path, labels: Sequence[Label], faults: Faults) -> dict[str, float]:
-    """Return the standard deviations of ``mos_std.txt`` by where the label stands."""
-    path = child(root, ("mos_std.txt",))
-    if path is None:
-        return {}
-    stds = _numbers(path, faults)
-    ordered = child(root, ("mos.txt",))
-    # The deviations stand in the order of mos.txt, so that the labels must stand in it too.
-    scores = [label.mos for label in labels] if ordered is None else _numbers(ordered, faults)
-    if not len(stds) == len(scores) == len(labels) or not all(
-        math.isclose(score, label.mos, abs_tol=1e-3)
-        for score, label in zip(scores, labels, strict=True)
-    ):
-        faults.add("files that stand in another order than the labels", f"{path.name}, mos.txt")
-        return {}
-    return {label.where: std for label, std in zip(labels, stds, strict=True)}
-
-
-def _numbers(path: Path, faults: Faults) -> list[float]:
-    numbers = []
-    for line, text in enumerate(decode_text(path).splitlines(), 1):
-        number = number_in(text)
-        if number is not None:
-            numbers.append(number)
-        elif text.strip():
-            faults.add("malformed label lines", f"{path.name} line {line}: {text.strip()!r}")
-    return numbers
 
 
 READER = Reader(read, FACTS)

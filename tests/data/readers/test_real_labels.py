@@ -1,0 +1,193 @@
+"""The readers on the real label files: run with HMTNET_DATA set to a folder that has labels/."""
+
+import csv
+import os
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hmtnet.data.readers import isrgen_qa, ma, pipal_sr, qads, realsrq, sriqa_bench
+from hmtnet.data.settings import DataSettings
+
+# Read at import, because the fixture beside this file removes it from every test's environment.
+LABELS = Path(os.environ.get("HMTNET_DATA", "nowhere")) / "labels"
+TABLES = LABELS / "c2mt"
+
+pytestmark = pytest.mark.skipif(
+    not LABELS.is_dir(), reason="HMTNET_DATA names no folder with labels/"
+)
+
+
+def read(module, table=None, root=None):
+    name = module.__name__.split(".")[-1]
+    settings = DataSettings(
+        reader=name,
+        root=None if root is None else str(root),
+        table=None if table is None else str(TABLES / table),
+        labels_only=True,
+    )
+    return module.read(settings)
+
+
+def rows_of(name):
+    with (LABELS / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def check_facts(labels):
+    """What the facts say of the whole dataset holds for the real labels."""
+    facts, records = labels.facts, labels.records
+    assert len(records) + len(labels.left_out) == facts.images
+    assert len({record.reference for record in records}) == facts.references
+    assert len({record.method for record in records}) == facts.methods
+    found = [labels.mos.min(), labels.mos.mean(), labels.mos.max()]
+    assert found == pytest.approx(list(facts.mos), abs=1e-4)
+    scales = Counter(record.scale for record in records if record.scale is not None)
+    assert all(record.reference is not None for record in records)
+    return scales
+
+
+def check_published(labels, references):
+    published = labels.published
+    whole = np.arange(1, references + 1)
+    assert published.permutations.shape == (1000, references)
+    assert (np.sort(published.permutations, axis=1) == whole).all()
+    pairs = {(r.reference, n) for r, n in zip(labels.records, published.references, strict=True)}
+    assert len(pairs) == references and len({number for _, number in pairs}) == references
+
+
+def check_splits(labels, name):
+    with np.load(LABELS / name) as stored:
+        assert np.array_equal(labels.published.permutations, stored["perm"])
+
+
+def test_qads():
+    labels = read(qads, "QADSfullinfo.mat")
+    scales = check_facts(labels)
+    assert scales == {2: 260, 3: 320, 4: 400} == labels.facts.scales
+    assert labels.mos.min() == 0.0211 and labels.mos.max() == pytest.approx(0.9735, abs=5e-5)
+    assert sum(record.method == "21" for record in labels.records) > 0
+    check_published(labels, 20)
+    check_splits(labels, "splits_qads_1000.npz")
+    found = {record.image: record for record in labels.records}
+    numbers = dict(zip(found, labels.published.references.tolist(), strict=True))
+    rows = rows_of("qads.csv")
+    assert len(rows) == len(found)
+    for row in rows:
+        record = found[row["name"]]
+        assert record.mos == float(row["mos"]) and record.scale == int(row["scale"])
+        assert record.method == row["method"] and numbers[row["name"]] == int(row["ref_id"])
+
+
+def test_ma():
+    labels = read(ma, "sr_metric_data.mat")
+    assert check_facts(labels) == dict.fromkeys((2, 3, 4, 5, 6, 8), 270) == labels.facts.scales
+    assert (labels.mos.min(), labels.mos.max()) == (0.075, 9.85)
+    groups = Counter((record.method, record.scale) for record in labels.records)
+    assert len(groups) == 54 and set(groups.values()) == {30}
+    odd = [r.mos for r in labels.records if (r.method, r.scale) == ("Shan08", 3)]
+    assert (min(odd), max(odd)) == (0.075, 1.375) and np.mean(odd) == pytest.approx(
+        0.4067, abs=1e-4
+    )
+    check_published(labels, 30)
+    check_splits(labels, "splits_ma_1000.npz")
+    found = {record.image: record for record in labels.records}
+    rows = rows_of("ma.csv")
+    assert len(rows) == len(found)
+    for row in rows:
+        record = found[row["name"]]
+        assert record.mos == float(row["mos"]) and record.scale == int(row["scale"])
+        assert (record.method, record.reference) == (row["method"], row["ref"])
+
+
+def test_realsrq_is_joined():
+    rows = {row["name"]: row for row in rows_of("realsrq.csv")}
+    labels = read(realsrq, root=TABLES)
+    assert check_facts(labels) == {2: 599, 3: 540, 4: 478}
+    assert [text.split(" ")[0].split("/")[-1] for text in labels.left_out] == [
+        "Buildings_007_LR2_ASDS.png",
+        "Natural_007_LR4_VDSR.png",
+        "People_007_LR4_VDSR.png",
+    ]
+    assert labels.published is None
+    assert {name for name, row in rows.items() if row["mos"]} == {r.image for r in labels.records}
+    groups = defaultdict(list)
+    for record in labels.records:
+        row = rows[record.image]
+        assert record.mos == float(row["mos"]) and record.scale == int(row["scale"])
+        assert (record.method, record.reference) == (row["method"], row["ref"])
+        groups[record.reference, record.scale].append(record.mos)
+    # Scores say nothing across scenes and scales: each group adds up to nothing.
+    assert len(groups) == 180
+    assert max(abs(sum(group)) for group in groups.values()) < 1e-9
+
+
+@pytest.mark.parametrize(("scale", "scored", "left_out"), [(2, 599, 1), (3, 540, 0), (4, 478, 2)])
+def test_realsrq_tables(scale, scored, left_out):
+    labels = read(realsrq, f"RealSRQ_LR{scale}_meta.mat")
+    assert (len(labels), len(labels.left_out)) == (scored, left_out)
+    assert {record.scale for record in labels.records} == {scale}
+    assert len(labels) + left_out == labels.facts.scales[scale]
+    check_published(labels, 60)
+
+
+def test_pipal_sr():
+    labels = read(pipal_sr, "PIPAL_SRsubset_meta.mat")
+    check_facts(labels)
+    assert set(Counter(record.reference for record in labels.records).values()) == {116}
+    assert len({record.method.split("_")[0] for record in labels.records}) == 7
+    check_published(labels, 50)
+    # Three of PIPAL's own Elo scores, and the scaling that the facts state.
+    elo = {"A0078_00_00": 1408.9757, "A0080_03_23": 1007.478, "A0080_02_04": 1769.6304}
+    found = {record.image.removesuffix(".bmp"): record.mos for record in labels.records}
+    for name, score in elo.items():
+        assert 952.0358 + 883.9498 * found[name] == pytest.approx(score, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "txt"])
+def test_isrgen_qa(tmp_path, kind):
+    for path in (LABELS / "isrgen_qa").glob(f"*.{kind}"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    labels = read(isrgen_qa, root=tmp_path)
+    assert check_facts(labels) == labels.facts.scales
+    assert Counter(record.official for record in labels.records) == labels.facts.subsets
+    assert labels.facts.subsets == {"train": 576, "val": 72, "test": 72}
+    references = defaultdict(set)
+    for record in labels.records:
+        references[record.official].add(record.reference)
+        assert (record.mos_std is not None) == (kind == "xlsx")
+    # The official split shares its references, as the notes say.
+    assert [len(references[subset]) for subset in ("train", "val", "test")] == [19, 19, 18]
+    assert references["test"] < references["train"] == references["val"]
+
+
+def test_isrgen_qa_says_the_same_in_both_formats(tmp_path):
+    found = []
+    for kind in ("xlsx", "txt"):
+        root = tmp_path / kind
+        root.mkdir()
+        for path in (LABELS / "isrgen_qa").glob(f"*.{kind}"):
+            (root / path.name).write_bytes(path.read_bytes())
+        found.append(read(isrgen_qa, root=root))
+    sheets, texts = (
+        [(r.image, r.reference, r.method, r.scale, r.official) for r in labels.records]
+        for labels in found
+    )
+    assert sheets == texts
+    assert np.abs(found[0].mos - found[1].mos).max() < 1e-12
+
+
+def test_sriqa_bench():
+    labels = read(sriqa_bench, root=LABELS / "sriqa_bench")
+    assert check_facts(labels) == {4: 1000} == labels.facts.scales
+    assert sum(record.method == "Original" for record in labels.records) == 100
+    scenes = defaultdict(list)
+    for record in labels.records:
+        scenes[record.reference].append((record.mos, record.method))
+    # Every scene is scaled by itself, and its original is not always the best.
+    assert {len(scene) for scene in scenes.values()} == {11}
+    assert all(min(scene)[0] == 0 for scene in scenes.values())
+    assert all(max(scene)[0] == pytest.approx(100) for scene in scenes.values())
+    assert sum(max(scene)[1] == "Original" for scene in scenes.values()) == 60
