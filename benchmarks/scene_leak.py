@@ -137,21 +137,21 @@ def measure(data: Photographs, seed: int) -> dict[str, float]:
     """Return every SRCC, and how many test images have a near duplicate in training."""
     by_image = deal(np.arange(len(data.mos)), seed)
     by_scene = deal(data.scene, seed)
-
-    def judged(subsets: Subsets) -> float:
-        return srcc(predict(data, subsets), data.mos[subsets.test])
-
-    scores, test = predict(data, by_image), by_image.test
-    known = np.isin(data.scene[test], data.scene[by_image.train])
     clean, thinned = without_scenes_of_test(data.scene, by_image, seed)
+    mos = data.mos[by_image.test]
+    known = np.isin(data.scene[by_image.test], data.scene[by_image.train])
+    scores = predict(data, by_image)
+    scores_clean, scores_thinned = predict(data, clean), predict(data, thinned)
     return {
-        "image": srcc(scores, data.mos[test]),
-        "scene": judged(by_scene),
-        "known": srcc(scores[known], data.mos[test][known]),
-        "new": srcc(scores[~known], data.mos[test][~known]),
+        "image": srcc(scores, mos),
+        "scene": srcc(predict(data, by_scene), data.mos[by_scene.test]),
         "count": float(known.sum()),
-        "thinned": judged(thinned),
-        "clean": judged(clean),
+        "known": srcc(scores[known], mos[known]),
+        "new": srcc(scores[~known], mos[~known]),
+        "thinned": srcc(scores_thinned, mos),
+        "clean": srcc(scores_clean, mos),
+        "known thinned": srcc(scores_thinned[known], mos[known]),
+        "known clean": srcc(scores_clean[known], mos[known]),
     }
 
 
@@ -170,10 +170,14 @@ def report(results: Sequence[dict[str, float]]) -> None:
     print("of the split by image:")
     line(f"  test images with a near duplicate in training ({count:.0f})", lambda r: r["known"])
     line("  test images without", lambda r: r["new"])
-    print("of the split by image, the same test images:")
-    line("  training without as many images, drawn at random", lambda r: r["thinned"])
-    line("  training without the scenes of the test images", lambda r: r["clean"])
+    print("of the split by image, the same test images, trained on fewer images:")
+    line("  as many, drawn at random", lambda r: r["thinned"])
+    line("  without the scenes of the test images", lambda r: r["clean"])
     line("  difference, seed by seed", lambda r: r["thinned"] - r["clean"])
+    print("and of them those with a near duplicate in training:")
+    line("  as many, drawn at random", lambda r: r["known thinned"])
+    line("  without the scenes of the test images", lambda r: r["known clean"])
+    line("  difference, seed by seed", lambda r: r["known thinned"] - r["known clean"])
 
 
 def main() -> None:

@@ -67,3 +67,15 @@ def test_two_datasets_need_the_protocol_for_them(hmtnet, tiny, tiny_root, tmp_pa
     words = ("data@other=qads", "other.name=theirs", f"other.root={tiny_root}")
     done = hmtnet(*tiny(tmp_path / "runs", *words))
     assert done.code == BAD_INPUT and "data@other and split=cross go together" in done.err
+
+
+def test_a_split_that_only_tests_cannot_train(hmtnet, tiny, tiny_root, tmp_path):
+    done = hmtnet(*tiny(tmp_path / "runs", "split=whole"))
+    assert done.code == BAD_INPUT and "it is for hmtnet evaluate" in done.err
+    path = tmp_path / "whole.json"
+    on = ("data=qads", f"data.root={tiny_root}")
+    assert hmtnet("data", "split", *on, "split=whole", f"output={path}").code == 0
+    done = hmtnet(*tiny(tmp_path / "runs", "split=file", f"split.file={path}"))
+    assert done.code == BAD_INPUT and "names no images to train" in done.err
+    done = hmtnet("data", "split", *on, f"output={tmp_path}")
+    assert done.code == BAD_INPUT and "cannot be written" in done.err

@@ -34,8 +34,9 @@ def test_sizes_are_the_parts_to_the_nearest_group_and_none_is_empty(count, fract
         (16, (0.6, 0.2), [12, 4]),
         (3, (0.98, 0.01, 0.01), [1, 1, 1]),
         (2, (0.6, 0.2), [1, 1]),
-        # 0.35 + 0.3 is 0.6499… in binary; exactly, both remainders are a half.
         (10, (0.35, 0.3, 0.35), [3, 3, 4]),
+        # As written, both remainders are a half; in binary, 0.55 is a little more than that.
+        (10, (0.55, 0.25, 0.2), [5, 3, 2]),
         (2, (0.6, 0.2, 0.2), [1, 0, 1]),
         (0, (0.6, 0.2, 0.2), [0, 0, 0]),
     ],

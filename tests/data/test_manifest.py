@@ -2,8 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+import skimage
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from hmtnet.data.digests import digest_images
 from hmtnet.data.labels import Labels, Published
@@ -169,6 +171,24 @@ def test_images_without_a_reference_are_grouped_by_scene(tmp_path, noise, monkey
     a, b, copy, known, copy_of_known = manifest.content
     assert a == copy != b and None not in manifest.content
     assert known == copy_of_known == "set/sea"
+
+
+def test_a_photograph_encoded_anew_is_the_same_scene(tmp_path, monkeypatch):
+    monkeypatch.setenv("HMTNET_HOME", str(tmp_path / "home"))
+    names = []
+    for number, photograph in enumerate([skimage.data.astronaut(), skimage.data.coffee()]):
+        for suffix in (".png", ".jpg"):
+            names.append(f"{number}{suffix}")
+            Image.fromarray(photograph).resize((160, 120)).save(tmp_path / names[-1])
+    manifest = Manifest.create(
+        "set",
+        tmp_path,
+        [Record(image=name, mos=0.5) for name in names],
+        label_kind="human",
+        mos_range=(0, 1),
+        higher_is_better=True,
+    )
+    assert manifest.content[0] == manifest.content[1] != manifest.content[2] == manifest.content[3]
 
 
 def test_the_identity_of_an_image_is_its_bytes(manifest_of, records):

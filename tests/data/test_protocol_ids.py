@@ -43,6 +43,12 @@ def test_a_draw_computed_apart(manifest_from):
     assert (split.train, split.val, split.test) == ((0, 1, 2, 5, 7), (6,), (3, 4))
 
 
+def test_what_was_trained_elsewhere_is_tested_on_everything(fixed_manifest):
+    split = make(fixed_manifest, SplitSettings(protocol="whole"))
+    assert (split.train, split.val) == ((), ()) and split.test == tuple(range(38))
+    assert split.id.startswith("whole-s0-") and not split.leaky
+
+
 SCRIPT = """
 from pathlib import Path
 from hmtnet.data.labels import Labels

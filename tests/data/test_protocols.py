@@ -90,8 +90,7 @@ def scale(labels, row):
 
 
 def assert_disjoint(sets):
-    for one, other in itertools.combinations(sets, 2):
-        assert not one & other
+    assert not any(one & other for one, other in itertools.combinations(sets, 2))
 
 
 def assert_sound(labels, split, tested=True):
@@ -108,9 +107,8 @@ def assert_the_same_of(labels, split, other, **values):
     """Another form of the dataset is split alike."""
     again = make(other, SplitSettings(**values))
     assert (again.id, again.leaky) == (split.id, split.leaky)
-    for name, rows in split.subsets.items():
-        images = {labels.records[row].image for row in rows}
-        assert images == {other.records[row].image for row in again.subsets[name]}
+    for rows, others in zip(split.subsets.values(), again.subsets.values(), strict=True):
+        assert {labels.records[i].image for i in rows} == {other.records[i].image for i in others}
 
 
 @RANDOM
@@ -180,9 +178,8 @@ def test_published_orders_are_cut_after_60_and_80_percent(manifest_from, rows, o
         assert (split.train, split.val, split.test) == expected
         assert split.id.startswith(f"published-i{index}-") and not split.leaky
         assert_sound(manifest, split)
-        assert_the_same_of(
-            manifest, split, reversed_of(manifest), protocol="published", index=index
-        )
+        values = {"protocol": "published", "index": index}
+        assert_the_same_of(manifest, split, reversed_of(manifest), **values)
 
 
 @RANDOM
@@ -215,8 +212,7 @@ def test_one_scale_is_only_tested(manifest_from, rows, pristine, fractions, seed
     assert_sound(manifest, split)
     assert not split.leaky and split.id.startswith(f"scale-s{seed}-")
     train, val, test = values_in(manifest, split, scale)
-    assert test == {max(scales) if held is None else held}
-    assert not (train | val) & test
+    assert test == {held or max(scales)} and not (train | val) & test
     # Left out are this scale of training and validation contents, and the others of test contents.
     trained, validated, tested = values_in(manifest, split, content)
     for left_out in set(range(len(rows))) - set().union(*split.subsets.values()):

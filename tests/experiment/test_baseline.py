@@ -5,9 +5,9 @@ import pytest
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.data.grades import Grades
+from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.data.settings import DataSettings
-from hmtnet.data.protocols import make
 from hmtnet.data.split import SplitSettings
 from hmtnet.experiment.baseline import write_baselines
 

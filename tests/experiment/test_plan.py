@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from hmtnet.data.readers import read
 from hmtnet.data.protocols import make
+from hmtnet.data.readers import read
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.plan import plan_chain, rehearse
 from hmtnet.experiment.scene import Scene, UpstreamStage

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from hmtnet import __version__
 from hmtnet.errors import ArtifactError, listed
-from hmtnet.files import digest_file, written_aside
+from hmtnet.files import digest_file, write_text, written_aside
 
 FORMAT = 1
 WEIGHTS_FILE = "stage.safetensors"
@@ -62,10 +62,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
         ArtifactError: ``meta`` holds what JSON cannot, or the folder cannot be written.
     """
     folder = Path(folder)
-    for key in _OWN_KEYS:
-        if key in meta:
-            raise ArtifactError(f"{META_FILE} writes '{key}' itself; give it another name.")
-    _check_json(meta, "")
+    _check_meta(meta)
     # A copy of its own for each name: safetensors refuses shared memory.
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     meta_path, weights_path = folder / META_FILE, folder / WEIGHTS_FILE
@@ -74,8 +71,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
             safetensors.torch.save_file(own, weights_aside)
             digest = digest_file(weights_aside)
             document = {"format": FORMAT, "hmtnet": __version__, "weights_sha256": digest, **meta}
-            text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-            meta_aside.write_text(text, encoding="utf-8", newline="\n")
+            meta_aside.write_text(_as_text(document), encoding="utf-8", newline="\n")
             # Leaving the block renames the weights, then the description. Without an old
             # description between the two, a crash there leaves no artifact, not a mismatched one.
             meta_path.unlink(missing_ok=True)
@@ -84,6 +80,38 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
             f"The artifact cannot be written to {folder}: {error}. "
             "Check that the folder is writable and the disk is not full."
         ) from error
+
+
+def describe(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Write a description without weights to ``folder``: of predictions by weights elsewhere.
+
+    Args:
+        folder: The run directory; made if it does not exist.
+        meta: As for `save`.
+
+    Raises:
+        ArtifactError: ``meta`` holds what JSON cannot, or the folder cannot be written.
+    """
+    _check_meta(meta)
+    document = {"format": FORMAT, "hmtnet": __version__, "weights_sha256": None, **meta}
+    try:
+        write_text(Path(folder) / META_FILE, _as_text(document))
+    except OSError as error:
+        raise ArtifactError(
+            f"The description cannot be written to {folder}: {error}. "
+            "Check that the folder is writable and the disk is not full."
+        ) from error
+
+
+def _check_meta(meta: Mapping[str, Any]) -> None:
+    for key in _OWN_KEYS:
+        if key in meta:
+            raise ArtifactError(f"{META_FILE} writes '{key}' itself; give it another name.")
+    _check_json(meta, "")
+
+
+def _as_text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def load(folder: Path) -> Artifact:

@@ -16,6 +16,10 @@ commands
              hmtnet train                                     the demo, in minutes
              hmtnet train data=qads split=content size=full   a dataset of yours
              hmtnet train -m system.sfen.optimizer.lr=1e-4,3e-4    a sweep
+  evaluate predict a dataset with a finished stage, also another one than it has trained on
+             hmtnet evaluate artifact=runs/qads/<split>/joint-<key> data=ma
+  report   make one page, tables and pictures from run directories
+             hmtnet report runs/qads
   baseline predict by SR method and scale alone, never by a pixel, over many splits
              hmtnet baseline data=qads split=method
   data     look after datasets
@@ -58,6 +62,14 @@ def _run(command: str, rest: list[str]) -> int:
         from hmtnet.cli.train import train
 
         return train(rest)
+    if command == "evaluate":
+        from hmtnet.cli.evaluate import evaluate
+
+        return evaluate(rest)
+    if command == "report":
+        from hmtnet.cli.report import report
+
+        return report(rest)
     if command == "baseline":
         from hmtnet.cli.baseline import baseline
 
@@ -66,5 +78,5 @@ def _run(command: str, rest: list[str]) -> int:
         from hmtnet.cli.data import data
 
         return data(rest)
-    known = ("train", "baseline", "data")
+    known = ("train", "evaluate", "report", "baseline", "data")
     raise HmtnetError(f"Unknown command '{command}'.{nearest(command, known)}")

@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 WORST = -1.0
 
 
+CAPPED = "capped by trainer.debug: these numbers mean nothing"
+BEST_ON_TEST = "epoch chosen on the test images: inflated, not to be quoted"
+
+
 def train(arguments: Sequence[str]) -> int:
     """Run ``hmtnet train`` with Hydra's overrides and return the exit code."""
     run_composed("train", arguments, _job)
@@ -80,7 +84,9 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
             else:
                 rows.append(_row(baseline.name, path, subset))
     for stage in result.stages:
-        note = "capped by trainer.debug: these numbers mean nothing" if capped else ""
+        note = CAPPED if capped else ""
+        if settings.evaluate.selection == "best_on_test":
+            note = BEST_ON_TEST
         rows.append(_row(stage.stage, stage.directory.predictions, subset, note))
     if settings.format == "json":
         runs = {stage.stage: str(stage.directory.path) for stage in result.stages}

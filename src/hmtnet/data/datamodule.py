@@ -90,6 +90,7 @@ class QualityData(L.LightningDataModule):
         seed: Seed of order, augmentation and crops.
         loader: Workers and memory.
         with_reference: Whether samples carry their reference image.
+        chosen_on: The subset that the epoch is chosen on.
     """
 
     def __init__(
@@ -103,8 +104,10 @@ class QualityData(L.LightningDataModule):
         seed: int = 0,
         loader: LoaderSettings | None = None,
         with_reference: bool = False,
+        chosen_on: Subset = "val",
     ) -> None:
         super().__init__()
+        self.chosen_on = chosen_on
         self.split = split
         self.crops = crops
         self.batch_size = batch_size
@@ -120,8 +123,8 @@ class QualityData(L.LightningDataModule):
         return self._make(self._drawn, self.split.train, shuffle=True)
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """Tiles of the validation images."""
-        return self._make(self._tiled, self.split.val, shuffle=False)
+        """Tiles of the images that the epoch is chosen on."""
+        return self._make(self._tiled, self.split.subsets[self.chosen_on], shuffle=False)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps: the epoch that a resumed training starts with."""

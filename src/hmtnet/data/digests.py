@@ -48,7 +48,7 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
     _check_inside(root, wanted)
     cache = f"{digest_text(str(root.resolve()), DIGEST_LENGTH)}.json"
     kept = _recall(cache)
-    digests, settled, failed = {}, {}, []
+    digests, lasting, failed = {}, {}, []
     changed = [name for name in wanted if name not in kept or kept[name][0] != _status(root, name)]
 
     def digest(name: str) -> tuple[str, _Status | None] | OSError:
@@ -58,9 +58,9 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
             found = digest_file(root / name)[:DIGEST_LENGTH]
         except OSError as error:
             return error
-        same = before is not None and before == _status(root, name)
-        old = before is not None and max(before[1:3]) < begin - COARSEST_TICK
-        return found, before if same and old else None
+        # The status is that before reading: of a file that changes meanwhile it will not return.
+        settled = before is not None and max(before[1:3]) < begin - COARSEST_TICK
+        return found, before if settled else None
 
     results = map_images(digest, changed, f"digesting {root.name}", show_above=200)
     for name, result in zip(changed, results, strict=True):
@@ -70,9 +70,9 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
         found, status = result
         digests[name] = found
         if status is not None:
-            settled[name] = (status, found)
-    if settled:
-        remember(_KIND, cache, {**kept, **settled})
+            lasting[name] = (status, found)
+    if lasting:
+        remember(_KIND, cache, {**kept, **lasting})
     if failed:
         raise DataError(
             f"{len(failed)} of {len(wanted)} images below '{root}' cannot be read: "

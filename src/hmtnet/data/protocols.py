@@ -5,6 +5,7 @@ protocol's name says so. Each protocol is a function from labels and settings to
 rows; a row that is in none of them is left out. What the protocols are for is told in the README.
 """
 
+import logging
 from collections.abc import Callable
 
 from hmtnet.data import split_file
@@ -203,6 +204,12 @@ def untested(labels: Labels, settings: SplitSettings) -> Dealt:
     return train, val, ()
 
 
+def all_tested(labels: Labels, settings: SplitSettings) -> Dealt:
+    """Test everything: for what was trained on another dataset."""
+    del settings
+    return (), (), tuple(range(len(labels)))
+
+
 def to_another_dataset(labels: Labels, settings: SplitSettings) -> Dealt:
     """Train and validate on one of two joined datasets, test on all of the other.
 
@@ -220,9 +227,14 @@ def to_another_dataset(labels: Labels, settings: SplitSettings) -> Dealt:
             "Name the other one: data@other=<dataset>."
         )
     shown = {labels.content[row] for row in test}
-    train, val = carve(
-        labels, settings, tuple(row for row in own if labels.content[row] not in shown)
-    )
+    kept = tuple(row for row in own if labels.content[row] not in shown)
+    if len(kept) < len(own):
+        logging.getLogger(__name__).info(
+            "split=cross: %d of %d training images show what the test images show, and are left "
+            "out.",
+            *(len(own) - len(kept), len(own)),
+        )
+    train, val = carve(labels, settings, kept)
     return train, val, test
 
 
@@ -235,6 +247,7 @@ PROTOCOLS: dict[str, Callable[[Labels, SplitSettings], Dealt]] = {
     "image": by_image,
     "official": as_shipped,
     "all": untested,
+    "whole": all_tested,
     "cross": to_another_dataset,
 }
 

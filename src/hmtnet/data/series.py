@@ -42,6 +42,6 @@ def _available(labels: Labels, settings: SplitSettings) -> tuple[str, int]:
         return "index", len(labels.published.permutations) - settings.index
     if settings.protocol == "kfold":
         return "index", settings.folds - settings.index
-    if settings.protocol in ("published", "official", "all", "cross", "file"):
+    if settings.protocol in ("published", "official", "all", "whole", "cross", "file"):
         return "index", 1
     return "seed", 2**31 - settings.seed

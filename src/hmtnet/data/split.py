@@ -11,8 +11,28 @@ from hmtnet.files import digest_text
 SUBSETS = ("train", "val", "test")
 
 Protocol = Literal[
-    "content", "kfold", "published", "method", "scale", "image", "official", "all", "cross", "file"
+    "content",
+    "kfold",
+    "published",
+    "method",
+    "scale",
+    "image",
+    "official",
+    "all",
+    "whole",
+    "cross",
+    "file",
 ]
+
+
+# Settings that mean something to some protocols alone.
+_USES: dict[str, tuple[str, ...]] = {
+    "kfold": ("index",),
+    "published": ("index",),
+    "scale": ("scale",),
+    "official": ("clean",),
+    "file": ("file",),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +49,7 @@ class SplitSettings:
             ``image``: in the image file only, which leaks content.
             ``official``: as the dataset ships it.
             ``all``: nothing is tested; for a final fit.
+            ``whole``: everything is tested; for what was trained elsewhere.
             ``cross``: in the dataset: training on one, test on another.
             ``file``: as a split file says.
         seed: Which of the possible splits.
@@ -64,6 +85,14 @@ class SplitSettings:
                 "fractions: expected three parts above 0 that sum to 1, "
                 f"found {list(self.fractions)}"
             )
+        own = {"index": 0, "scale": None, "clean": False, "file": None}
+        for name, unused in own.items():
+            users = [p for p, names in _USES.items() if name in names]
+            if self.protocol not in users and getattr(self, name) != unused:
+                raise ValueError(
+                    f"{name}: split={self.protocol} has no use for it, only split="
+                    f"{' and split='.join(users)}"
+                )
         if self.protocol == "kfold" and self.index >= self.folds:
             raise ValueError(f"index: expected below folds={self.folds}, found {self.index}")
 

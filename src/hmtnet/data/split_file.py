@@ -18,6 +18,9 @@ def write(path: Path, labels: Labels, split: Split) -> None:
     """Write a split, whole or not at all.
 
     The file names every image, and the dataset's fingerprint where its images were read.
+
+    Raises:
+        DataError: The file cannot be written.
     """
     document = {
         "format": FORMAT,
@@ -32,7 +35,12 @@ def write(path: Path, labels: Labels, split: Split) -> None:
             for subset, rows in split.subsets.items()
         },
     }
-    write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    try:
+        write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise DataError(
+            f"The split file '{path}' cannot be written: {error.strerror}. Give another output."
+        ) from error
 
 
 def read(labels: Labels, path: str | None) -> Split:
@@ -63,7 +71,8 @@ def read(labels: Labels, path: str | None) -> Split:
             f"The split file '{path}' must name each image once, but names {len(twice)} of them "
             f"more often: {listed(twice)}. Keep each in one subset."
         )
-    empty = [subset for subset in ("train", "val") if not document[subset]]
+    needed = () if document["protocol"] == "whole" else ("train", "val")
+    empty = [subset for subset in needed if not document[subset]]
     if empty:
         raise DataError(
             f"The split file '{path}' must name images to train and to validate on, but names none "

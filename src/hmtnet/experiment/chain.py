@@ -11,7 +11,7 @@ from hmtnet.data.manifest import Manifest
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.data.split import Split
-from hmtnet.errors import ArtifactError, listed
+from hmtnet.errors import ArtifactError, DataError, SettingsError, listed
 from hmtnet.experiment import leaks
 from hmtnet.experiment.fitting import check_hardware
 from hmtnet.experiment.plan import plan_chain, rehearse
@@ -51,7 +51,15 @@ def run_chain(settings: TrainSettings, system: System) -> ChainResult:
     if settings.other is not None:
         manifest = join(manifest, read(settings.other))
     split = make(manifest, settings.split)
+    if not split.train or not split.val:
+        raise DataError(
+            f"Split '{split.id}' names no images to train or to choose the epoch on. Use another."
+        )
     leaks.check_split(manifest, split)
+    if settings.evaluate.selection == "best_on_test" and not split.test:
+        raise SettingsError(
+            f"evaluate.selection=best_on_test: split={split.protocol} has no test images."
+        )
     scene = Scene(settings, system, manifest, split)
     given = _given(scene)
     plan = plan_chain(scene, given)

@@ -8,6 +8,8 @@ from typing import Any
 
 from hmtnet.artifact import store
 from hmtnet.data.grades import Grades
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.split import Split
 from hmtnet.experiment import leaks
 from hmtnet.experiment.plan import Planned
 from hmtnet.experiment.scene import Scene, UpstreamStage
@@ -31,22 +33,12 @@ def describe(scene: Scene, planned: Planned, grades: Grades) -> dict[str, Any]:
             "edges": list(grades.in_unit_of(manifest)),
             "rule": settings.system.grades.rule,
         },
-        "dataset": {
-            "name": manifest.name,
-            "fingerprint": manifest.fingerprint,
-            "label_kind": manifest.label_kind,
-            "mos_range": list(manifest.mos_range),
-            "higher_is_better": manifest.higher_is_better,
-            "licence": manifest.licence,
-        },
-        "split": {
-            "id": split.id,
-            "protocol": split.protocol,
-            "seed": split.seed,
-            "leaky": split.leaky,
-            "images": {name: len(getattr(split, name)) for name in ("train", "val", "test")},
-        },
-        "seen": leaks.seen(manifest, split, _seen_upstream(upstream)).to_json(),
+        "dataset": describe_dataset(manifest),
+        "split": describe_split(split),
+        "selection": settings.evaluate.selection,
+        "seen": leaks.seen(
+            manifest, split, _seen_upstream(upstream), scene.chosen_on_test
+        ).to_json(),
         "upstream": {
             name: {"key": given.key, "path": os.path.relpath(given.path, planned.directory.path)}
             for name, given in upstream.items()
@@ -58,6 +50,29 @@ def describe(scene: Scene, planned: Planned, grades: Grades) -> dict[str, Any]:
             "python": platform.python_version(),
             **{package: version(package) for package in VERSIONED},
         },
+    }
+
+
+def describe_dataset(manifest: Manifest) -> dict[str, Any]:
+    """Describe what the labels are and mean."""
+    return {
+        "name": manifest.name,
+        "fingerprint": manifest.fingerprint,
+        "label_kind": manifest.label_kind,
+        "mos_range": list(manifest.mos_range),
+        "higher_is_better": manifest.higher_is_better,
+        "licence": manifest.licence,
+    }
+
+
+def describe_split(split: Split) -> dict[str, Any]:
+    """Describe who trained, validated and was tested."""
+    return {
+        "id": split.id,
+        "protocol": split.protocol,
+        "seed": split.seed,
+        "leaky": split.leaky,
+        "images": {name: len(rows) for name, rows in split.subsets.items()},
     }
 
 

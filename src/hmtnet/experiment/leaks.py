@@ -61,13 +61,25 @@ class Seen:
             ) from error
 
 
-def seen(manifest: Manifest, split: Split, upstream: Iterable[Seen] = ()) -> Seen:
-    """Record what a stage trained on this split sees, itself and through upstream stages."""
+def seen(
+    manifest: Manifest,
+    split: Split,
+    upstream: Iterable[Seen] = (),
+    chosen_on_test: bool = False,
+) -> Seen:
+    """Record what a stage trained on this split sees, itself and through upstream stages.
+
+    Args:
+        manifest: The dataset.
+        split: The split.
+        upstream: What the upstream stages have seen.
+        chosen_on_test: Whether the epoch is chosen on test images instead of validation images.
+    """
     own = Seen(
         fingerprint=manifest.fingerprint,
         split=split.id,
         train=_content(manifest, split.train),
-        val=_content(manifest, split.val),
+        val=_content(manifest, split.test if chosen_on_test else split.val),
     )
     # Flat and without repeats: a chain on one split records it once.
     before = [part for stage in upstream for part in (replace(stage, upstream=()), *stage.upstream)]
@@ -128,6 +140,25 @@ def check_upstream(name: str, upstream: Seen, manifest: Manifest, split: Split) 
                 f"It would pass their scores on. Train '{name}' on this split ({split.id}) of "
                 f"'{manifest.name}', or on data that shares nothing with its {subset} subset."
             )
+
+
+def seen_rows(
+    upstream: Seen, manifest: Manifest, rows: Iterable[int], leaky: bool = False
+) -> list[int]:
+    """Return the rows that a stage, or one before it, has trained or chosen its epoch on.
+
+    Args:
+        upstream: What the stage has seen.
+        manifest: The dataset the rows are of.
+        rows: Rows to be judged.
+        leaky: Compare images only, not what they show.
+    """
+    parts = [part for stage in (upstream, *upstream.upstream) for part in (stage.train, stage.val)]
+    images = {digest for part in parts for digest in part.images}
+    groups = set() if leaky else {key for part in parts for key in part.groups}
+    return [
+        row for row in rows if manifest.digests[row] in images or manifest.content[row] in groups
+    ]
 
 
 def _content(manifest: Manifest, rows: Iterable[int]) -> Content:

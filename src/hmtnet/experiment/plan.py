@@ -80,6 +80,7 @@ def stage_key(scene: Scene, stage: Stage, upstream: Mapping[str, UpstreamStage])
             "precision": settings.trainer.precision,
             "processes": settings.trainer.devices,
             "debug": settings.trainer.debug,
+            **({"selection": "best_on_test"} if scene.chosen_on_test else {}),
             "sources": sources_digest(
                 [stage.network.__module__, stage.task.__module__, "hmtnet.data.datamodule"]
             ),

@@ -35,6 +35,11 @@ class Scene:
     manifest: Manifest
     split: Split
 
+    @property
+    def chosen_on_test(self) -> bool:
+        """Whether the epoch is chosen on test images, to measure what that habit is worth."""
+        return self.settings.evaluate.selection == "best_on_test"
+
     @cached_property
     def store(self) -> ImageStore:
         """The decoded images, made when first needed: a reused chain decodes nothing."""
@@ -67,6 +72,7 @@ class Scene:
             self.settings.seed,
             LoaderSettings(workers=trainer.workers, pin_memory=device_of(trainer).type == "cuda"),
             network.needs_reference,
+            "test" if self.chosen_on_test else "val",
         )
 
 

@@ -107,9 +107,12 @@ class EvaluateSettings:
     Attributes:
         test: Whether the test images are: null means yes in a single run and no in a sweep, because
             a sweep that reads test is selection on test.
+        selection: What chooses the epoch. ``best_on_test`` exists only to measure how much that
+            habit inflates results; such runs are marked everywhere.
     """
 
     test: bool | None = None
+    selection: Literal["validation", "best_on_test"] = "validation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +153,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"seed: expected at least 0, found {self.seed}")
+        if self.split.protocol == "whole":
+            raise ValueError("split=whole has no training images; it is for hmtnet evaluate")
         if (self.other is not None) != (self.split.protocol == "cross"):
             raise ValueError(
                 "data@other and split=cross go together: give both, as in "

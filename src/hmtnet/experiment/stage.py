@@ -23,6 +23,7 @@ from hmtnet.experiment.predict import predict
 from hmtnet.experiment.processes import is_helper, wait_for_leader
 from hmtnet.experiment.scene import Scene
 from hmtnet.experiment.settings import composed
+from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.files import write_text
 from hmtnet.metrics import accuracy, srcc
 from hmtnet.models.quality import QualityNetwork
@@ -245,6 +246,8 @@ def _predict_missing(scene: Scene, directory: RunDirectory) -> None:
     if not missing:
         return
     found = restore(directory.path)
+    if "test" in missing:
+        write_thumbnails(directory, scene.manifest, scene.store, scene.split.test)
     parts.append(
         predict(
             found.network,

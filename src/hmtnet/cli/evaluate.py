@@ -1,0 +1,47 @@
+"""``hmtnet evaluate``: predict a dataset with a finished stage, and show how good it is."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hmtnet.artifact import predictions as prediction_files
+from hmtnet.cli.composing import run_composed
+from hmtnet.experiment.evaluate import Evaluation, EvaluationSettings
+from hmtnet.experiment.evaluate import evaluate as evaluate_stage
+from hmtnet.report import Row, as_records, closing_table, heading, summarise
+from hmtnet.settings import build
+
+
+def evaluate(arguments: Sequence[str]) -> int:
+    """Run ``hmtnet evaluate`` with Hydra's overrides and return the exit code."""
+    run_composed("evaluate", arguments, _job)
+    return 0
+
+
+def _job(values: dict[str, Any]) -> float:
+    settings = build(EvaluationSettings, values)
+    found = evaluate_stage(settings)
+    _show(settings, found)
+    return 0.0
+
+
+def _show(settings: EvaluationSettings, found: Evaluation) -> None:
+    manifest, split, path = found.manifest, found.split, found.directory.path
+    predictions = prediction_files.read(found.directory.predictions)
+    test = summarise(predictions, "test")
+    rows = [Row(found.stage, test, test)]
+    if settings.format == "json":
+        document = {
+            "dataset": manifest.name,
+            "label_kind": manifest.label_kind,
+            "split": split.id,
+            "leaky": split.leaky,
+            "run": str(path),
+            "results": [record for record in as_records(rows) if record["subset"] == "test"],
+        }
+        print(json.dumps(document, indent=2))
+        return
+    title = heading(
+        manifest.name, split.protocol, "test", test.n, manifest.label_kind, leaky=split.leaky
+    )
+    print(f"\n{closing_table(rows, title)}\n\npredictions: {path}")

@@ -1,0 +1,209 @@
+"""A trained stage on a dataset and protocol, also another one than it was trained on."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from hmtnet.artifact import predictions as prediction_files
+from hmtnet.artifact import store
+from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
+from hmtnet.data.images import ImageStore
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.protocols import make
+from hmtnet.data.readers import read
+from hmtnet.data.settings import DataSettings
+from hmtnet.data.split import Split, SplitSettings
+from hmtnet.errors import ArtifactError, DataError, LeakError
+from hmtnet.experiment import leaks
+from hmtnet.experiment.describe import describe_dataset, describe_split
+from hmtnet.experiment.fitting import check_hardware, device_of
+from hmtnet.experiment.predict import predict
+from hmtnet.experiment.settings import TrainerSettings
+from hmtnet.experiment.thumbnails import write_thumbnails
+from hmtnet.runs import status as run_status
+from hmtnet.runs.directory import RunDirectory
+from hmtnet.runs.key import digest_of
+from hmtnet.runs.lock import locked
+from hmtnet.runs.status import Status
+from hmtnet.scoring.restore import Restored, restore
+from hmtnet.settings import plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """Everything that ``hmtnet evaluate`` is told.
+
+    Attributes:
+        artifact: The run directory of a finished stage.
+        data: The dataset to predict.
+        split: Which of its images are test images.
+        seed: Of the split; ``conf/split`` takes it over.
+        drop_seen: Leave out test images that show what the stage has seen, instead of refusing.
+        trainer: The hardware.
+        runs: The folder of all run directories.
+        format: What is printed at the end.
+    """
+
+    artifact: str
+    data: DataSettings
+    split: SplitSettings
+    seed: int = 0
+    drop_seen: bool = False
+    trainer: TrainerSettings
+    runs: str = "runs"
+    format: Literal["text", "json"] = "text"
+
+    def __post_init__(self) -> None:
+        if self.split.protocol == "cross":
+            raise ValueError(
+                "split=cross trains on one dataset and tests on another; to test a finished stage "
+                "on another dataset, name that one (data=…) and use split=whole"
+            )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation has left.
+
+    Attributes:
+        manifest: The dataset.
+        split: The split; what was left out is in no subset.
+        directory: Where predictions and description lie.
+        stage: Name of the evaluated stage.
+        reused: Whether it had been done before.
+    """
+
+    manifest: Manifest
+    split: Split
+    directory: RunDirectory
+    stage: str
+    reused: bool
+
+
+def evaluate(settings: EvaluationSettings) -> Evaluation:
+    """Predict a dataset with a finished stage and write the predictions.
+
+    They lie where that dataset's own runs lie, in a run directory without weights, whose
+    ``stage.json`` says which stage was evaluated.
+
+    Raises:
+        ArtifactError: The artifact is missing or damaged.
+        DataError: The dataset is at fault, or nothing is left to test.
+        LeakError: The stage has seen test images or what they show.
+    """
+    check_hardware(settings.trainer)
+    trained = restore(Path(settings.artifact).expanduser())
+    manifest = read(settings.data)
+    split = _unseen(settings, trained, manifest, make(manifest, settings.split))
+    key = digest_of(
+        {
+            "evaluated": trained.key,
+            "dataset": manifest.fingerprint,
+            "split": split.id,
+            "debug": settings.trainer.debug,
+        }
+    )
+    directory = RunDirectory.locate(
+        Path(settings.runs), manifest.name, split.id, trained.stage, key
+    )
+    with locked(directory.path, lambda: None):
+        reused = directory.predictions.exists() and directory.meta.exists()
+        if not reused:
+            _predict(settings, trained, manifest, split, directory, key)
+    return Evaluation(manifest, split, directory, trained.stage, reused)
+
+
+def _unseen(
+    settings: EvaluationSettings, trained: Restored, manifest: Manifest, split: Split
+) -> Split:
+    """Return the split without test images that the stage has seen, or refuse them."""
+    if "seen" not in trained.meta:
+        raise ArtifactError(
+            f"{settings.artifact}: stage.json does not say what the stage has seen. Train it anew."
+        )
+    if not split.test:
+        raise DataError(f"split={split.protocol} tests nothing. Use split=whole, or another.")
+    seen = leaks.Seen.from_json(trained.meta["seen"])
+    known = leaks.seen_rows(seen, manifest, split.test, split.leaky)
+    if not known:
+        return split
+    if not settings.drop_seen:
+        names = [manifest.records[row].image for row in known]
+        raise LeakError(
+            f"Stage '{trained.stage}' of {settings.artifact} has seen {len(known)} of "
+            f"{len(split.test)} test images, or what they show, such as {names[0]}. Evaluate it on "
+            "what it has not seen: its own split, another dataset, or with drop_seen=true."
+        )
+    test = tuple(row for row in split.test if row not in set(known))
+    if not test:
+        raise DataError(
+            f"Stage '{trained.stage}' of {settings.artifact} has seen all test images of "
+            f"'{manifest.name}'. Use another dataset."
+        )
+    return replace(split, test=test, id=f"{split.id}-unseen-{trained.key}")
+
+
+def _predict(
+    settings: EvaluationSettings,
+    trained: Restored,
+    manifest: Manifest,
+    split: Split,
+    directory: RunDirectory,
+    key: str,
+) -> None:
+    everything: tuple[Subset, ...] = ("train", "val", "test")
+    subsets = [name for name in everything if split.subsets[name]]
+    rows = [row for name in subsets for row in split.subsets[name]]
+    device = device_of(settings.trainer)
+    network = trained.network
+    images = ImageStore(manifest, rows, settings.data.cache, network.needs_reference)
+    data = QualityData(
+        manifest,
+        split,
+        images,
+        trained.settings.crops,
+        trained.settings.batch_size,
+        loader=LoaderSettings(workers=settings.trainer.workers, pin_memory=device.type == "cuda"),
+        with_reference=network.needs_reference,
+    )
+    batches = settings.trainer.debug.batches
+    found = predict(network, data, manifest, trained.grades, subsets, device, batches)
+    prediction_files.write(directory.predictions, found)
+    write_thumbnails(directory, manifest, images, split.test)
+    store.describe(directory.path, _description(settings, trained, manifest, split, directory, key))
+    status = Status.begin(trained.stage, key, 0)
+    run_status.write(directory.status, status.then(state="finished", epoch=0))
+
+
+def _description(
+    settings: EvaluationSettings,
+    trained: Restored,
+    manifest: Manifest,
+    split: Split,
+    directory: RunDirectory,
+    key: str,
+) -> dict[str, Any]:
+    """Describe the evaluation as a stage is described, and say what was evaluated."""
+    path = Path(settings.artifact).expanduser()
+    kept: dict[str, Any] = {
+        name: trained.meta[name]
+        for name in ("system", "stage", "settings", "seed", "precision", "versions", "selection")
+        if name in trained.meta
+    }
+    edges, debug = trained.grades, settings.trainer.debug
+    return {
+        **kept,
+        "key": key,
+        "grades": {"edges_unit": list(edges.edges), "edges": list(edges.in_unit_of(manifest))},
+        "dataset": describe_dataset(manifest),
+        "split": describe_split(split),
+        "debug": plain(debug) if debug.active else trained.meta.get("debug"),
+        "cost": trained.meta.get("cost"),
+        "evaluated": {
+            "key": trained.key,
+            "path": os.path.relpath(path, directory.path),
+            "dataset": trained.meta["dataset"]["name"],
+            "split": trained.meta["split"]["id"],
+        },
+    }

@@ -1,0 +1,260 @@
+"""The logistic mapping from scores to MOS, after which PLCC and RMSE are compared between systems.
+
+Scores of different systems bend the scale of MOS in different ways, so the field fits a monotone
+curve before it takes PLCC and RMSE (VQEG, "Final report from the Video Quality Experts Group on the
+validation of objective models of video quality assessment", 2000; phase II, 2003; Sheikh, Sabir and
+Bovik, "A statistical evaluation of recent full reference image quality assessment algorithms", TIP
+2006):
+
+    4 parameters: q(s) = b2 + (b1 − b2) / (1 + exp(−(s − b3) / |b4|))
+    5 parameters: q(s) = b1 · (1/2 − 1 / (1 + exp(b2 · (s − b3)))) + b4 · s + b5
+
+The curve is fitted to the images that are judged: what it gives is an upper bound of what a mapping
+fixed beforehand would give, with 4 parameters less so than with 5.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from hmtnet.metrics.checks import Floats, MetricError, Values, pair, vector
+from hmtnet.metrics.correlation import UNDEFINED, plcc, rmse
+from hmtnet.metrics.logistic import curve, sigmoid
+
+_FORMS = {4: "logistic4", 5: "logistic5"}
+_FARTHEST = 1e300  # standard units; beyond is as good as infinitely far
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Standard units of a variable: x = (value · 2**−exponent − centre) / spread.
+
+    The power of two rounds nothing, and keeps squares of huge and of tiny units finite.
+    """
+
+    exponent: int
+    centre: float
+    spread: float
+
+    def standard(self, values: Floats) -> Floats:
+        """Return values in standard units."""
+        with np.errstate(over="ignore", under="ignore"):
+            units = (np.ldexp(values, -self.exponent) - self.centre) / self.spread
+        return np.clip(units, -_FARTHEST, _FARTHEST)
+
+    def original(self, units: Floats | float) -> Floats:
+        """Return values in their own unit."""
+        return self.length(self.centre + self.spread * np.asarray(units))
+
+    def length(self, scaled: Floats | float) -> Floats:
+        """Return differences between scaled values in their own unit; infinite if too large."""
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(np.ldexp(scaled, self.exponent), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A fitted curve from score to MOS; call it with scores.
+
+    Attributes:
+        form: ``logistic4``, ``logistic5``, ``linear`` or ``constant``.
+        status: How the fit went: ``converged``; ``bounded: why`` (the best curve is a step, or its
+            centre lies far outside the scores); ``linear: why`` and ``constant: why`` where no
+            curve could be fitted; ``undefined: why`` where scores say nothing about MOS.
+        direction: 1 where MOS rises with the score, -1 where it falls, 0 where it does neither.
+        standard: The parameters in the standard units of the two frames, in the order of
+            :attr:`parameters`. A logistic5 has rate and slope per standard unit of the score.
+        score_frame: Standard units of the score.
+        mos_frame: Standard units of MOS.
+    """
+
+    form: str
+    status: str
+    direction: int
+    standard: tuple[float, ...]
+    score_frame: Frame
+    mos_frame: Frame
+
+    def __call__(self, score: Values) -> Floats:
+        """Map scores: (N,) in the unit of the scores to (N,) in that of MOS.
+
+        Outside the scores that were fitted, five parameters may give a curve that turns around.
+
+        Raises:
+            MetricError: If a score is not finite.
+        """
+        z = self.score_frame.standard(vector(score, "score"))
+        match self.form, self.standard:
+            case "logistic4", (upper, lower, centre, width):
+                units = lower + (upper - lower) * sigmoid((z - centre) / width)
+            case "logistic5", (height, rate, centre, slope, offset):
+                units = height * (sigmoid(rate * (z - centre)) - 0.5) + slope * z + offset
+            case "linear", (slope, offset):
+                units = slope * z + offset
+            case _:
+                units = np.full(len(z), self.standard[0])
+        return self.mos_frame.original(units)
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """The parameters in the units of scores and MOS, as the module's equations name them.
+
+        b1 … b4 of a logistic4, where b4 > 0 and b1 < b2 if MOS falls with the score; b1 … b5 of a
+        logistic5, where b2 > 0; slope and intercept of a line; the value of a constant.
+        """
+        # The equations in standard units, solved for those in the original ones.
+        unit = float(self.score_frame.length(self.score_frame.spread))
+        height_unit = float(self.mos_frame.length(self.mos_frame.spread))
+        origin = float(self.score_frame.original(0.0))
+        with np.errstate(all="ignore"):
+            per_unit = float(np.float64(1) / unit)
+        slope_unit = height_unit * per_unit
+        match self.form, self.standard:
+            case "logistic4", (upper, lower, centre, width):
+                ends = (float(self.mos_frame.original(end)) for end in (upper, lower))
+                return (*ends, float(self.score_frame.original(centre)), width * unit)
+            case "logistic5", (height, rate, centre, slope, offset):
+                intercept = float(self.mos_frame.original(offset)) - slope * slope_unit * origin
+                middle = float(self.score_frame.original(centre))
+                return (
+                    height * height_unit,
+                    rate * per_unit,
+                    middle,
+                    slope * slope_unit,
+                    intercept,
+                )
+            case "linear", (slope, offset):
+                intercept = float(self.mos_frame.original(offset)) - slope * slope_unit * origin
+                return (slope * slope_unit, intercept)
+        return (float(self.mos_frame.original(self.standard[0])),)
+
+
+class Mapped(NamedTuple):
+    """A number taken after the mapping, and how the fit went."""
+
+    value: float
+    status: str
+
+
+def fit_mapping(score: Values, mos: Values, parameters: int = 4) -> Mapping:
+    """Fit the curve with the least squared error, from many starts; always the same one.
+
+    The curve is monotone over the range of the scores, rising or falling. Where the relation is a
+    line or no curve can be determined, the result is a line; where scores or MOS are all equal, a
+    constant, the mean of MOS. ``Mapping.status`` says which and why.
+
+    Args:
+        score: (N,) predicted scores, any unit, higher or lower better.
+        mos: (N,) human scores, any unit.
+        parameters: 4 or 5.
+
+    Raises:
+        MetricError: If a value is not finite, the lengths differ, or there is no such form.
+
+    >>> fit_mapping([1, 2, 3], [2, 4, 6]).status
+    'linear: 3 different scores do not determine 4 parameters'
+    """
+    score, mos = pair(score, mos)
+    if parameters not in _FORMS:
+        raise MetricError(f"parameters: expected 4 or 5, found {parameters!r}.")
+    score_frame, mos_frame = _score_frame(score), _mos_frame(mos)
+    z, y = score_frame.standard(score), mos_frame.standard(mos)
+
+    def result(form: str, status: str, direction: int, standard: tuple[float, ...]) -> Mapping:
+        return Mapping(form, status, direction, standard, score_frame, mos_frame)
+
+    if len(z) == 0:
+        return result("constant", "undefined: there is no image", 0, (UNDEFINED,))
+    if z.min() == z.max():
+        return result("constant", "undefined: all scores are equal", 0, (float(y.mean()),))
+    if y.min() == y.max():
+        return result("constant", "constant: all MOS are equal", 0, (float(y.mean()),))
+    slope, offset, line_error = _line(z, y)
+    line = ("linear", int(np.sign(slope)), (slope, offset))
+    different = len(np.unique(z))
+    if different <= parameters:
+        why = f"{different} different scores do not determine {parameters} parameters"
+        return result(line[0], f"linear: {why}", *line[1:])
+    fitted = curve(z, y, parameters)
+    if fitted is None:
+        return result(line[0], "linear: no start of the fit converged", *line[1:])
+    if line_error <= fitted.error * (1 + 1e-9) + 1e-28 * len(y):
+        return result(line[0], "linear: no curve fits better than a line", *line[1:])
+    status = f"bounded: {fitted.bound}" if fitted.bound else "converged"
+    return result(_FORMS[parameters], status, fitted.direction, fitted.parameters)
+
+
+def mapped_plcc(score: Values, mos: Values, parameters: int = 4) -> Mapped:
+    """PLCC between mapped scores and MOS; see :func:`fit_mapping`.
+
+    It is never negative: where MOS falls with the score, the curve falls too. Look at the raw SRCC
+    for the sign.
+
+    Args:
+        score: (N,) predicted scores, any unit.
+        mos: (N,) human scores, any unit.
+        parameters: 4 or 5.
+
+    Returns:
+        The value in [0, 1], NaN (undefined) if N < 2 or an input is constant; and the fit's status.
+
+    Raises:
+        MetricError: As :func:`fit_mapping`.
+    """
+    mapping = fit_mapping(score, mos, parameters)
+    return Mapped(plcc(mapping(score), mos), mapping.status)
+
+
+def mapped_rmse(score: Values, mos: Values, parameters: int = 4) -> Mapped:
+    """Root mean squared error between mapped scores and MOS; see :func:`fit_mapping`.
+
+    Args:
+        score: (N,) predicted scores, any unit.
+        mos: (N,) human scores, any unit.
+        parameters: 4 or 5. The mean is over N images, not over N less the parameters.
+
+    Returns:
+        The value in the unit of MOS, NaN (undefined) if N = 0; and the fit's status. For constant
+        scores it is the error of the mean of MOS.
+
+    Raises:
+        MetricError: As :func:`fit_mapping`.
+    """
+    mapping = fit_mapping(score, mos, parameters)
+    return Mapped(rmse(mapping(score), mos), mapping.status)
+
+
+def _score_frame(values: Floats) -> Frame:
+    """Median and half the distance of the quartiles, which no outlier moves."""
+    exponent, scaled = _power_of_two(values)
+    if len(scaled) == 0:
+        return Frame(0, 0.0, 1.0)
+    low, median, high = np.quantile(scaled, [0.25, 0.5, 0.75])
+    # With most scores tied the quartiles coincide.
+    spreads = (high - low) / 2, np.abs(scaled - median).mean(), np.ptp(scaled)
+    return Frame(exponent, float(median), float(next((s for s in spreads if s > 0), 1.0)))
+
+
+def _mos_frame(values: Floats) -> Frame:
+    """Mean and standard deviation."""
+    exponent, scaled = _power_of_two(values)
+    if len(scaled) == 0 or scaled.min() == scaled.max():
+        return Frame(exponent, float(scaled[0]) if len(scaled) else 0.0, 1.0)
+    return Frame(exponent, float(scaled.mean()), float(scaled.std()))
+
+
+def _power_of_two(values: Floats) -> tuple[int, Floats]:
+    """Return e and values · 2**−e, of magnitude at most 1."""
+    exponent = int(np.frexp(np.abs(values).max(initial=0))[1])
+    return exponent, np.ldexp(values, -exponent)
+
+
+def _line(z: Floats, y: Floats) -> tuple[float, float, float]:
+    """Return slope, intercept and summed squared error of the line of least squares."""
+    unit = np.abs(z).max()
+    x = z / unit
+    centred = x - x.mean()
+    slope = float(centred @ (y - y.mean()) / (centred @ centred))
+    offset = float(y.mean() - slope * x.mean())
+    return float(slope / unit), offset, float(((y - offset - slope * x) ** 2).sum())
