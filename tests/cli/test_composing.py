@@ -77,7 +77,7 @@ def test_a_sweep_runs_its_other_jobs_and_names_the_one_that_failed(monkeypatch, 
 
 BAD = [
     ("size=smal", "Could not find 'size/smal'", "full\n\tsmall\n\ttiny"),
-    ("data=qad", "Could not find 'data/qad'", "demo\n\tqads\n\ttable"),
+    ("data=qad", "Could not find 'data/qad'", "custom\n\tdemo"),
     ("system=hmtne", "Could not find 'system/hmtne'", "hmtnet"),
     ("trainer=gpus", "Could not find 'trainer/gpus'", "auto\n\tcpu\n\tddp\n\tdebug\n\tgpu"),
     ("seed", "Error parsing override 'seed'", "missing EQUAL"),

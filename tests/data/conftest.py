@@ -11,6 +11,7 @@ from PIL import Image
 from hmtnet.data.labels import Published
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
+from hmtnet.data.split import SplitSettings
 from hmtnet.files import digest_text
 
 
@@ -154,3 +155,15 @@ def fixed_manifest(manifest_from):
     numbers = np.array([reference + 1 for reference, *_ in rows])
     orders = np.array([[3, 1, 2, 6, 5, 4], [6, 5, 4, 3, 2, 1]])
     return dataclasses.replace(manifest_from(rows), published=Published(numbers, orders))
+
+
+@pytest.fixture
+def split_settings():
+    """Make split settings of any protocol: the index only where it has a use for one."""
+
+    def make(protocol, seed=3, index=1):
+        if protocol in ("kfold", "published"):
+            return SplitSettings(protocol=protocol, seed=seed, index=index)
+        return SplitSettings(protocol=protocol, seed=seed)
+
+    return make

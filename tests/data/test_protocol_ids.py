@@ -29,11 +29,8 @@ PLAIN = ("content", "kfold", "method", "scale", "image", "official", "all")
 
 
 @pytest.mark.parametrize("protocol", KNOWN)
-def test_ids_are_known(fixed_manifest, protocol):
-    assert (
-        make(fixed_manifest, SplitSettings(protocol=protocol, seed=3, index=1)).id
-        == KNOWN[protocol]
-    )
+def test_ids_are_known(fixed_manifest, split_settings, protocol):
+    assert make(fixed_manifest, split_settings(protocol)).id == KNOWN[protocol]
 
 
 def test_a_draw_computed_apart(manifest_from):
@@ -144,11 +141,11 @@ def test_one_reference_under_two_names_is_one_content(manifest_from):
         assert any({0, 1} <= set(rows) for rows in split.subsets.values())
 
 
-def test_labels_alone_are_split_like_the_dataset_itself(fixed_manifest):
+def test_labels_alone_are_split_like_the_dataset_itself(fixed_manifest, split_settings):
     labels = Labels(
         **{field.name: getattr(fixed_manifest, field.name) for field in dataclasses.fields(Labels)}
     )
     for protocol in (*PLAIN, "published"):
-        values = SplitSettings(protocol=protocol, seed=3, index=1)
+        values = split_settings(protocol)
         if protocol != "image":  # whose copies are known by their bytes
             assert make(labels, values) == make(fixed_manifest, values)

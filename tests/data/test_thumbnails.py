@@ -90,7 +90,7 @@ def test_what_cannot_be_decoded_is_named_and_empty(tmp_path, monkeypatch, caplog
     empty.touch()
     (tmp_path / "folder.png").mkdir()
     large = save(tmp_path / "large.png", scene(200, 200))
-    monkeypatch.setattr(module, "_MAX_PIXELS", 200 * 200 - 1)
+    monkeypatch.setattr(module, "MAX_PIXELS", 200 * 200 - 1)
     bad = [cut, text, empty, tmp_path / "folder.png", tmp_path / "none.png", large]
     stack, unreadable = thumbnails([bad[0], good, *bad[1:]])
     assert unreadable == (0, 2, 3, 4, 5, 6)

@@ -231,7 +231,7 @@ def test_a_damaged_artifact_is_named_and_not_trained_over(hmtnet, tiny, finished
 def test_of_two_processes_one_trains_and_the_other_waits_and_reuses(
     hmtnet, hmtnet_process, tiny, tmp_path
 ):
-    words = tiny(tmp_path, "stages=[grading]", "system.grading.epochs=20")
+    words = tiny(tmp_path, "stages=[grading]", "system.grading.epochs=40")
     first = hmtnet_process(*words)
     until(lambda: list(tmp_path.glob("*/*/grading-*/status.json")) or first.poll() is not None)
     second = hmtnet(*words)

@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from hmtnet.data.duplicates import members
+from hmtnet.data.pillow import DAMAGED
 from hmtnet.files import written_aside
 
 THUMBNAIL = 96
@@ -17,8 +18,6 @@ COLUMNS = 12
 _MARGIN = 4
 _LABEL = 32  # pixels: the number of a group's images, at the left
 _PAPER, _INK, _MISSING = (255, 255, 255), (0, 0, 0), (220, 120, 120)
-# What Pillow raises for damaged files.
-_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError)
 
 
 def contact_sheet(
@@ -62,7 +61,7 @@ def _small(path: Path) -> Image.Image:
         with Image.open(path) as image:
             image.draft("RGB", (THUMBNAIL, THUMBNAIL))
             small = image.convert("RGB")
-    except (*_DAMAGED, Image.DecompressionBombError):
+    except (*DAMAGED, Image.DecompressionBombError):
         return Image.new("RGB", (THUMBNAIL, THUMBNAIL), _MISSING)
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     return small

@@ -1,6 +1,5 @@
 """Pixels: files decoded to 8-bit RGB, once."""
 
-import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -10,17 +9,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.pillow import DAMAGED, MAX_PIXELS
 from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
 
 Pixels = npt.NDArray[np.uint8]
 
-MAX_PIXELS = 100_000_000  # 300 MB as RGB; a file that claims more is damaged or hostile
-
 # Modes of 8 bits or fewer a channel that have one meaning in RGB.
 _MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "LA", "PA", "CMYK", "YCbCr"})
-# What Pillow raises for damaged files, beside its own UnidentifiedImageError (an OSError).
-_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error)
 
 
 def decode(path: Path) -> Pixels:
@@ -50,7 +46,7 @@ def decode(path: Path) -> Pixels:
         raise DataError(f"Image '{path}' is refused: {error}") from error
     except FileNotFoundError as error:
         raise DataError(f"Image '{path}' does not exist.") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DataError(
             f"Image '{path}' cannot be decoded ({error}); {_look(path)}. Copy it anew from the "
             "dataset, or remove its label."

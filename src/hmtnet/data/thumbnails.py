@@ -7,7 +7,6 @@ IEEE TIP 2012): exposure adds a constant to it, blur and compression below a pix
 """
 
 import logging
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from hmtnet.data.pillow import DAMAGED, MAX_PIXELS
 from hmtnet.data.threads import map_images
 from hmtnet.errors import listed
 
@@ -33,10 +33,6 @@ Most photographs have 0.5 to 0.8, a sheet of white paper has 0.
 _LOCAL = 2.25  # pixels of a thumbnail: standard deviation of what counts as local
 _DARK = 16.0  # grey levels: detail far below that is noise
 _FAINT = 0.03  # of the logarithm: contrast far below that is noise
-
-_MAX_PIXELS = 100_000_000  # a file that claims more is damaged or hostile
-# What Pillow raises for damaged files, beside its own UnidentifiedImageError (an OSError).
-_DAMAGED = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error)
 
 _log = logging.getLogger(__name__)
 
@@ -101,10 +97,10 @@ def _grey(name: str) -> Floats | None:
     try:
         with Image.open(name) as image:
             width, height = image.size
-            if width * height > _MAX_PIXELS:
+            if width * height > MAX_PIXELS:
                 return None
             image.draft("L", (2 * SIDE, 2 * SIDE))  # JPEG: decodes an eighth of it, eight times
             small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    except (*_DAMAGED, Image.DecompressionBombError):
+    except (*DAMAGED, Image.DecompressionBombError):
         return None
     return np.asarray(small, dtype=np.float32)

@@ -36,7 +36,7 @@ def vector(values: Values, name: str, images: Sequence[object] | None = None) ->
     Raises:
         MetricError: If the values are not one-dimensional numbers, or if one is NaN or infinite.
     """
-    array = _numbers(values, name)
+    array = numbers(values, name)
     if array.ndim != 1:
         raise MetricError(
             f"{name}: expected one number per image, shape (N,), found shape {array.shape}. "
@@ -94,7 +94,7 @@ def probability_rows(values: Any) -> Floats:
     Raises:
         MetricError: If the shape is another, or a row is not a distribution.
     """
-    array = _numbers(values, "probabilities")
+    array = numbers(values, "probabilities")
     if array.ndim != 2 or array.shape[1] == 0:
         raise MetricError(f"probabilities: expected shape (N, K), found {array.shape}.")
     require_finite(array, "probabilities")
@@ -142,7 +142,7 @@ def require_finite(array: Floats, name: str, images: Sequence[object] | None = N
     )
 
 
-def _numbers(values: Any, name: str) -> Floats:
+def numbers(values: Any, name: str) -> Floats:
     """Return anything array-like as float64, exactly; half precision is widened, never rounded."""
     if hasattr(values, "detach"):
         # A tensor: NumPy can read neither bfloat16 nor a GPU's memory. Asking for the attribute

@@ -1,15 +1,69 @@
-"""Agreement inside cells of images that share their SR method and scale.
+"""Agreement inside groups of images: cells of one SR method and scale, references, any other.
 
 Most of what a plain SRCC rewards is telling SR methods apart, which a table of means does without
 looking at a pixel. Inside one (method, scale) cell only the pixels can explain a difference.
 """
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from hmtnet.metrics.checks import Floats, Integers, Values, pair, require_length
-from hmtnet.metrics.correlation import UNDEFINED, count_pairs, srcc
+from hmtnet.metrics.correlation import UNDEFINED, count_pairs, krcc, plcc, rmse, srcc
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """The numbers of one group; NaN is undefined, as of a group of one image.
+
+    Attributes:
+        n: Number of images.
+        srcc: Spearman's rank correlation.
+        plcc: Pearson's linear correlation, without a fitted mapping.
+        krcc: Kendall's τ-b.
+        rmse: Root mean squared error, without a fitted mapping.
+    """
+
+    n: int
+    srcc: float
+    plcc: float
+    krcc: float
+    rmse: float
+
+
+def by_group(score: Values, mos: Values, keys: Sequence[Key | None]) -> dict[Key, GroupResult]:
+    """Return the numbers of each group: per SR method, per scale, per reference, …
+
+    Args:
+        score: (N,) predicted scores.
+        mos: (N,) human scores.
+        keys: (N,) each image's group; None where an image belongs to none: it is left out.
+
+    Returns:
+        Group to its numbers, in the order in which groups first appear.
+
+    Raises:
+        MetricError: If a value is not finite or the lengths differ.
+
+    >>> by_group([1, 2, 3], [1, 3, 5], ["x2", "x2", "x4"])["x2"]
+    GroupResult(n=2, srcc=1.0, plcc=1.0, krcc=1.0, rmse=0.7071067811865476)
+    """
+    score, mos, number = _in_cells(score, mos, keys)
+    names = dict.fromkeys(key for key in keys if key is not None)
+    return {
+        name: GroupResult(
+            n=len(rows),
+            srcc=srcc(score[rows], mos[rows]),
+            plcc=plcc(score[rows], mos[rows]),
+            krcc=krcc(score[rows], mos[rows]),
+            rmse=rmse(score[rows], mos[rows]),
+        )
+        for name, rows in zip(names, _members(number), strict=True)
+    }
 
 
 def within_tau(score: Values, mos: Values, cells: Sequence[Hashable]) -> float:
@@ -57,15 +111,55 @@ def within_srcc(score: Values, mos: Values, cells: Sequence[Hashable], minimum: 
         MetricError: If a value is not finite or the lengths differ.
     """
     score, mos, number = _in_cells(score, mos, cells)
-    order = np.argsort(number, kind="stable")
-    ends = np.cumsum(np.bincount(number))
     total, weight = 0.0, 0
-    for members in np.split(order, ends[:-1]):
+    for members in _members(number):
         value = srcc(score[members], mos[members]) if len(members) >= minimum else UNDEFINED
         if not np.isnan(value):
             total += len(members) * value
             weight += len(members)
     return total / weight if weight else UNDEFINED
+
+
+def within_reference_srcc(
+    score: Values, mos: Values, references: Sequence[Hashable], minimum: int = 5
+) -> float:
+    """Mean of the references' SRCC, weighted by their numbers of images.
+
+    It asks whether the versions of one scene are ordered as people order them, which is what
+    choosing an SR method takes; differences between scenes do not count.
+
+    Args:
+        score: (N,) predicted scores.
+        mos: (N,) human scores.
+        references: (N,) each image's reference; None where it is not known: left out.
+        minimum: References with fewer images are skipped, as are those whose SRCC is undefined.
+
+    Returns:
+        In [-1, 1]; NaN (undefined) if no reference remains.
+
+    Raises:
+        MetricError: If a value is not finite or the lengths differ.
+    """
+    return within_srcc(score, mos, references, minimum)
+
+
+def numbered(keys: Sequence[Hashable]) -> Integers:
+    """Number groups from 0 in the order of their first appearance; -1 for None.
+
+    Keys that are equal are one group, however their types differ (2 and 2.0).
+    """
+    numbers: dict[Hashable, int] = {}
+    return np.array(
+        [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in keys],
+        dtype=np.int64,
+    )
+
+
+def _members(number: Integers) -> list[Integers]:
+    """Return the rows of each group, groups being numbered from 0 without a gap."""
+    order = np.argsort(number, kind="stable")
+    ends = np.cumsum(np.bincount(number))
+    return np.split(order, ends[:-1]) if len(number) else []
 
 
 def _in_cells(
@@ -74,10 +168,6 @@ def _in_cells(
     """Return scores, MOS and cells numbered from 0, of the images that are in a cell."""
     score, mos = pair(score, mos)
     require_length(cells, "cells", len(score), "scores")
-    numbers: dict[Hashable, int] = {}
-    number = np.array(
-        [-1 if cell is None else numbers.setdefault(cell, len(numbers)) for cell in cells],
-        dtype=np.int64,
-    )
+    number = numbered(cells)
     inside = number >= 0
     return score[inside], mos[inside], number[inside]

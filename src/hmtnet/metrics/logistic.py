@@ -46,33 +46,35 @@ def curve(z: Floats, y: Floats, parameters: int) -> Curve | None:
     Returns:
         The best curve found, or None if no start converged.
     """
+    found = [_search(z, y, parameters, *start) for start in _starts(z, y, parameters)]
+    converged = [one for one in found if one is not None]
+    return _named(z, y, parameters, *min(converged)) if converged else None
+
+
+def _search(
+    z: Floats, y: Floats, parameters: int, centre: float, width: float
+) -> tuple[float, float, float] | None:
+    """Return error, centre and width of the best curve near a start; None if there is no end."""
     from scipy import optimize
 
-    span = float(np.ptp(z))
-    best: tuple[float, float, float] | None = None
-    for centre, width in _starts(z, y, parameters):
+    def at(step: Floats) -> tuple[float, float]:
+        wider = width * float(np.exp(step[1]))
+        return _inside(z, centre + width * float(step[0]), wider), wider
 
-        def at(x: Floats, centre: float = centre, width: float = width) -> tuple[float, float]:
-            """Return centre and width from steps of the search, in units of its start's width."""
-            wider = width * float(np.exp(x[1]))
-            return _inside(z, centre + width * float(x[0]), wider), wider
+    def residuals(step: Floats) -> Floats:
+        return y - _project(_columns(z, *at(step), parameters), y)[1]
 
-        found = optimize.least_squares(
-            lambda x, at=at: y - _project(_columns(z, *at(x), parameters), y)[1],
-            (0.0, 0.0),
-            bounds=(
-                (-np.inf, np.log(_NARROWEST / width)),
-                (np.inf, np.log(_WIDEST * span / width)),
-            ),
-            xtol=1e-12,
-            ftol=1e-14,
-            gtol=1e-14,
-            max_nfev=200,
-        )
-        error = 2 * float(found.cost)
-        if found.success and (best is None or error < best[0]):
-            best = error, *at(found.x)
-    return None if best is None else _named(z, y, parameters, *best)
+    narrowest, widest = np.log(_NARROWEST / width), np.log(_WIDEST * np.ptp(z) / width)
+    found = optimize.least_squares(
+        residuals,
+        (0.0, 0.0),
+        bounds=((-np.inf, narrowest), (np.inf, widest)),
+        xtol=1e-12,
+        ftol=1e-14,
+        gtol=1e-14,
+        max_nfev=200,
+    )
+    return (2 * float(found.cost), *at(found.x)) if found.success else None
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -126,11 +128,15 @@ def _columns(z: Floats, centre: float, width: float, parameters: int) -> Floats:
     logistic = sigmoid(x)
     if parameters == 4:
         return logistic[None]
-    ends = np.array([x.min(), x.max()])
-    flattest, steepest = np.sort(sigmoid(ends) * sigmoid(-ends)).tolist()
-    if ends[0] < 0 < ends[1]:
-        steepest = 0.25
+    flattest, steepest = _slopes(z, centre, width)
     return np.stack([steepest * x - logistic, logistic - flattest * x])
+
+
+def _slopes(z: Floats, centre: float, width: float) -> tuple[float, float]:
+    """Return the least and the greatest derivative of σ between the lowest and the highest z."""
+    ends = (np.array([z.min(), z.max()]) - centre) / width
+    flattest, steepest = np.sort(sigmoid(ends) * sigmoid(-ends)).tolist()
+    return flattest, 0.25 if ends[0] < 0 < ends[1] else steepest
 
 
 def _project(columns: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -147,10 +153,9 @@ def _project(columns: Floats, y: Floats) -> tuple[Floats, Floats]:
     weights = np.linalg.lstsq(centred.T, y - mean)[0]
     if weights.min() < 0 < weights.max():
         # The least error is then on the border, where one of the two is zero.
-        alone = [np.array([1.0, 0.0]), np.array([0.0, 1.0])]
-        single = [(axis @ centred) @ (y - mean) / max((axis @ centred**2).sum(), 1e-300) * axis
-                  for axis in alone]
-        weights = min(single, key=lambda w: float(((y - mean - w @ centred) ** 2).sum()))
+        alone = (centred @ (y - mean)) / np.maximum((centred**2).sum(axis=1), 1e-300)
+        kept = int(np.argmin(((y - mean - alone[:, None] * centred) ** 2).sum(axis=1)))
+        weights = np.where(np.arange(len(alone)) == kept, alone, 0.0)
     return weights / unit, mean + weights @ centred
 
 
@@ -171,5 +176,8 @@ def _named(
     if parameters == 4:
         height = float(weights[0])
         return Curve((constant + height, constant, centre, width), error, direction, bound)
-    ends = sigmoid(np.array([z.min() - centre, z.max() - centre]) / width)
-    return Curve((), error, direction, bound)
+    flattest, steepest = _slopes(z, centre, width)
+    height = float(weights[1] - weights[0])
+    slope = float(weights[0] * steepest - weights[1] * flattest) / width
+    offset = constant - slope * centre + height / 2
+    return Curve((height, 1 / width, centre, slope, offset), error, direction, bound)

@@ -87,7 +87,8 @@ class Mapping:
         z = self.score_frame.standard(vector(score, "score"))
         match self.form, self.standard:
             case "logistic4", (upper, lower, centre, width):
-                units = lower + (upper - lower) * sigmoid((z - centre) / width)
+                x = (z - centre) / width
+                units = upper * sigmoid(x) + lower * sigmoid(-x)
             case "logistic5", (height, rate, centre, slope, offset):
                 units = height * (sigmoid(rate * (z - centre)) - 0.5) + slope * z + offset
             case "linear", (slope, offset):
@@ -160,29 +161,11 @@ def fit_mapping(score: Values, mos: Values, parameters: int = 4) -> Mapping:
         raise MetricError(f"parameters: expected 4 or 5, found {parameters!r}.")
     score_frame, mos_frame = _score_frame(score), _mos_frame(mos)
     z, y = score_frame.standard(score), mos_frame.standard(mos)
-
-    def result(form: str, status: str, direction: int, standard: tuple[float, ...]) -> Mapping:
-        return Mapping(form, status, direction, standard, score_frame, mos_frame)
-
-    if len(z) == 0:
-        return result("constant", "undefined: there is no image", 0, (UNDEFINED,))
-    if z.min() == z.max():
-        return result("constant", "undefined: all scores are equal", 0, (float(y.mean()),))
-    if y.min() == y.max():
-        return result("constant", "constant: all MOS are equal", 0, (float(y.mean()),))
-    slope, offset, line_error = _line(z, y)
-    line = ("linear", int(np.sign(slope)), (slope, offset))
-    different = len(np.unique(z))
-    if different <= parameters:
-        why = f"{different} different scores do not determine {parameters} parameters"
-        return result(line[0], f"linear: {why}", *line[1:])
-    fitted = curve(z, y, parameters)
-    if fitted is None:
-        return result(line[0], "linear: no start of the fit converged", *line[1:])
-    if line_error <= fitted.error * (1 + 1e-9) + 1e-28 * len(y):
-        return result(line[0], "linear: no curve fits better than a line", *line[1:])
-    status = f"bounded: {fitted.bound}" if fitted.bound else "converged"
-    return result(_FORMS[parameters], status, fitted.direction, fitted.parameters)
+    constant = _constant(z, y)
+    if constant is not None:
+        value = float(y.mean()) if len(y) else UNDEFINED
+        return Mapping("constant", constant, 0, (value,), score_frame, mos_frame)
+    return Mapping(*_line_or_curve(z, y, parameters), score_frame, mos_frame)
 
 
 def mapped_plcc(score: Values, mos: Values, parameters: int = 4) -> Mapped:
@@ -203,6 +186,8 @@ def mapped_plcc(score: Values, mos: Values, parameters: int = 4) -> Mapped:
         MetricError: As :func:`fit_mapping`.
     """
     mapping = fit_mapping(score, mos, parameters)
+    if mapping.form == "linear":  # of any slope, also one that would vanish in the rounding of MOS
+        return Mapped(abs(plcc(score, mos)), mapping.status)
     return Mapped(plcc(mapping(score), mos), mapping.status)
 
 
@@ -223,6 +208,36 @@ def mapped_rmse(score: Values, mos: Values, parameters: int = 4) -> Mapped:
     """
     mapping = fit_mapping(score, mos, parameters)
     return Mapped(rmse(mapping(score), mos), mapping.status)
+
+
+def _constant(z: Floats, y: Floats) -> str | None:
+    """Return the status where only a constant can be fitted."""
+    if len(z) == 0:
+        return "undefined: there is no image"
+    if z.min() == z.max():
+        return "undefined: all scores are equal"
+    if y.min() == y.max():
+        return "constant: all MOS are equal"
+    return None
+
+
+def _line_or_curve(
+    z: Floats, y: Floats, parameters: int
+) -> tuple[str, str, int, tuple[float, ...]]:
+    """Return form, status, direction and parameters in standard units."""
+    slope, offset, line_error = _line(z, y)
+    different = len(np.unique(z))
+    fitted = curve(z, y, parameters) if different > parameters else None
+    if different <= parameters:
+        status = f"linear: {different} different scores do not determine {parameters} parameters"
+    elif fitted is None:
+        status = "linear: no start of the fit converged"
+    elif line_error > fitted.error * (1 + 1e-9) + 1e-28 * len(y):
+        status = f"bounded: {fitted.bound}" if fitted.bound else "converged"
+        return _FORMS[parameters], status, fitted.direction, fitted.parameters
+    else:
+        status = "linear: no curve fits better than a line"
+    return "linear", status, int(np.sign(slope)), (slope, offset)
 
 
 def _score_frame(values: Floats) -> Frame:

@@ -1,7 +1,7 @@
 """Results that papers report, to stand beside ours: cited, marked, and never ranked with them.
 
-Each is the median over the 1000 published random splits by reference (60 % train, 20 % validation,
-20 % test) as printed in the tables of the JNSFANet and TADSRNet papers; none was computed here.
+They are copied from the papers' tables for splits by reference. None was computed here, and which
+epoch was chosen how, on how many splits, differs from paper to paper.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class PublishedRow:
         name: The method.
         srcc: Spearman's rank correlation.
         krcc: Kendall's rank correlation.
-        plcc: Pearson's linear correlation, as published: after a logistic mapping.
+        plcc: Pearson's linear correlation, mapped or not as the paper chose.
         rmse: Root mean squared error, likewise.
     """
 

@@ -1,0 +1,64 @@
+"""What a report says, before it becomes a page, a sheet or a table of a paper."""
+
+from dataclasses import dataclass
+
+from hmtnet.report.cases import Duel, Extremes
+from hmtnet.report.collect import Problem
+from hmtnet.report.comparisons import Breakdown, Comparison
+from hmtnet.report.leaderboard import Entry, View
+from hmtnet.report.published import PublishedRow
+from hmtnet.report.sections import Grounds
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """One table's runs, and everything said about them.
+
+    Attributes:
+        grounds: What the runs have in common.
+        entries: Rows, the best median SRCC first.
+        view: The test images that intervals, figures and cases are about.
+        published: What papers report.
+        comparison: Paired tests between rows.
+        breakdowns: Numbers by SR method and by scale.
+        extremes: Best and worst cases of the best system.
+        duels: Pairs of images on which two rows disagree.
+        notes: What a reader must know about the section.
+    """
+
+    grounds: Grounds
+    entries: tuple[Entry, ...]
+    view: View
+    published: tuple[PublishedRow, ...]
+    comparison: Comparison
+    breakdowns: tuple[Breakdown, ...]
+    extremes: Extremes | None
+    duels: tuple[Duel, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def systems(self) -> tuple[Entry, ...]:
+        """The rows that are no reference rows."""
+        return tuple(entry for entry in self.entries if entry.kind == "system")
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A whole report.
+
+    Attributes:
+        title: Its heading.
+        sections: One for each dataset and way to split it.
+        problems: Run directories that are not in it.
+        version: Of hmtnet, that made it.
+    """
+
+    title: str
+    sections: tuple[Section, ...]
+    problems: tuple[Problem, ...]
+    version: str
+
+    @property
+    def runs(self) -> int:
+        """How many runs it is made of."""
+        return sum(len(entry.runs) for section in self.sections for entry in section.entries)

@@ -1,0 +1,165 @@
+"""The numbers of a leaderboard: their names, what they mean, and how they are written."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from hmtnet import metrics
+from hmtnet.artifact.predictions import Predictions
+from hmtnet.metrics.mapping import Mapping, fit_mapping
+from hmtnet.report.summary import summarise
+
+DASH = "–"
+"""What is written where a number is undefined or does not apply."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One column.
+
+    Attributes:
+        key: Its name for programs.
+        title: Its name for people.
+        meaning: How it is computed, one sentence; ``{mos}`` stands for what the labels are called.
+        higher_is_better: Its direction.
+        write: Number to text.
+    """
+
+    key: str
+    title: str
+    meaning: str
+    higher_is_better: bool
+    write: Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One number over splits; NaN where it is undefined.
+
+    Attributes:
+        median: Of the splits.
+        mean: Of the splits.
+        sd: Standard deviation over splits, n − 1 in the denominator; NaN below two splits.
+        defined: On how many splits it is defined.
+        splits: How many splits there are.
+    """
+
+    median: float
+    mean: float
+    sd: float
+    defined: int
+    splits: int
+
+
+def decimals(value: float) -> str:
+    """Write a number with three decimals, one where it is large; a dash where undefined.
+
+    >>> decimals(0.97251), decimals(12345.6), decimals(math.nan)
+    ('0.973', '12345.6', '–')
+    """
+    if math.isnan(value):
+        return DASH
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def percent(value: float) -> str:
+    """Write a share as a percentage; a dash where undefined."""
+    return DASH if math.isnan(value) else f"{100 * value:.1f} %"
+
+
+SKILL = (
+    Quantity("srcc", "SRCC", "Spearman's rank correlation of score and {mos}.", True, decimals),
+    Quantity("plcc", "PLCC", "Pearson's correlation of raw score and {mos}.", True, decimals),
+    Quantity("krcc", "KRCC", "Kendall's τ-b of score and {mos}.", True, decimals),
+    Quantity(
+        "rmse",
+        "RMSE",
+        "Root mean squared difference of raw score and {mos}, in the dataset's unit.",
+        False,
+        decimals,
+    ),
+    Quantity(
+        "plcc_mapped",
+        "PLCC mapped",
+        "PLCC after a monotone logistic curve with 4 parameters was fitted to the test images: an "
+        "upper bound of what a fixed curve would give.",
+        True,
+        decimals,
+    ),
+    Quantity("rmse_mapped", "RMSE mapped", "RMSE after the same curve.", False, decimals),
+    Quantity(
+        "within_tau",
+        "within-τ",
+        "Kendall's τ-b over all pairs of images of one SR method and scale: the part of a score "
+        "that only pixels can explain.",
+        True,
+        decimals,
+    ),
+    Quantity(
+        "within_srcc",
+        "within-SRCC",
+        "Mean SRCC within one SR method and scale, cells of 5 images or more, weighted by images.",
+        True,
+        decimals,
+    ),
+)
+GRADES = (
+    Quantity("accuracy", "accuracy", "Share of images whose grade is right.", True, percent),
+    Quantity(
+        "adjacent_accuracy", "±1 accuracy", "Share whose grade is at most one off.", True, percent
+    ),
+    Quantity("kappa", "kappa", "Cohen's kappa with quadratic weights.", True, decimals),
+    Quantity(
+        "ece",
+        "ECE",
+        "Expected calibration error of the grade probabilities, 15 bins; 0 is best.",
+        False,
+        decimals,
+    ),
+)
+QUANTITIES = (*SKILL, *GRADES)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """All numbers about one set of test images.
+
+    Attributes:
+        values: By key of ``QUANTITIES``; NaN where undefined or not applicable.
+        mapping: The fitted curve; its status says how the fit went.
+        n: Number of images.
+    """
+
+    values: dict[str, float]
+    mapping: Mapping
+    n: int
+
+
+def measure(test: Predictions, *, own_unit: bool = True) -> Measured:
+    """Compute every number of one set of test images.
+
+    Args:
+        test: Rows of the test subset.
+        own_unit: Whether scores are in the unit of the MOS. Across datasets they are not, so that
+            raw RMSE means nothing and is left out.
+    """
+    found = asdict(summarise(test, "test"))
+    n = int(found.pop("n"))
+    mapping = fit_mapping(test.score, test.mos)
+    mapped = mapping(test.score)
+    found["plcc_mapped"] = metrics.plcc(mapped, test.mos)
+    found["rmse_mapped"] = metrics.rmse(mapped, test.mos)
+    if not own_unit:
+        found["rmse"] = math.nan
+    return Measured(found, mapping, n)
+
+
+def spread(values: list[float]) -> Spread:
+    """Summarise one number over splits, over those where it is defined."""
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return Spread(math.nan, math.nan, math.nan, 0, len(values))
+    sd = float(np.std(known, ddof=1)) if len(known) > 1 else math.nan
+    return Spread(float(np.median(known)), float(np.mean(known)), sd, len(known), len(values))

@@ -1,0 +1,295 @@
+"""The tables of a report, laid out once for the page, for Markdown and for a terminal."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hmtnet.report.comparisons import Breakdown, Comparison
+from hmtnet.report.leaderboard import Entry
+from hmtnet.report.model import Section
+from hmtnet.report.published import MARK, PublishedRow
+from hmtnet.report.quantities import DASH, GRADES, SKILL, Quantity, Spread, decimals
+
+SIGNIFICANT = 0.05
+"""Below it a difference is marked; p-values are adjusted for the number of pairs before."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        title: Its heading.
+        hint: What it means; empty where the title says it.
+        text: Whether it holds words, which stand at the left.
+    """
+
+    title: str
+    hint: str = ""
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell.
+
+    Attributes:
+        text: What it says.
+        value: What it is sorted by; None where undefined, which comes last.
+        below: A second, smaller line.
+        strong: Whether a paired test makes it stand out.
+    """
+
+    text: str
+    value: float | str | None = None
+    below: str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row: ``kind`` is ``system``, ``reference`` or ``published``; the first cell names it."""
+
+    cells: tuple[Cell, ...]
+    kind: str = "system"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: a caption, columns, rows, and notes below."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[TableRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+def leaderboard_table(section: Section) -> Table:
+    """Lay out skill, intervals and how much stands behind them."""
+    mos = section.grounds.mos
+    columns = [
+        Column("system", text=True),
+        *(_column(SKILL[0], mos), ),
+        Column(
+            "SRCC 95 %",
+            "Bootstrap over references (over images where none is named). Below 10 of them, the "
+            "range over references and no interval.",
+        ),
+        *(_column(quantity, mos) for quantity in SKILL[1:]),
+        Column("fit", "How the fits of the logistic curve went, one a split and seed.", text=True),
+        Column("splits"),
+        Column("seeds"),
+    ]
+    rows = [_leaderboard_row(entry) for entry in section.entries]
+    rows += [_published_row(row) for row in section.published]
+    notes = [f"{e.name}: {e.explanation}." for e in section.entries if e.explanation]
+    several = any(len(entry.splits) > 1 for entry in section.entries)
+    if several:
+        notes.insert(0, "Numbers are medians over splits; below them, mean ± standard deviation.")
+    if section.published:
+        notes.append(
+            f"Rows marked “{MARK}” are copied from papers: other splits, other choices of the "
+            "epoch. They are not ranked."
+        )
+    caption = f"Leaderboard: {section.grounds.title}. Labels: {section.grounds.labels}."
+    return Table(caption, tuple(columns), tuple(rows), tuple(notes))
+
+
+def grades_table(section: Section) -> Table | None:
+    """Lay out how well grades are predicted; None if no row predicts any."""
+    rows = [
+        TableRow((_name(entry), *(_spread(entry.spreads[q.key], q) for q in GRADES)), entry.kind)
+        for entry in section.entries
+        if entry.spreads["accuracy"].defined
+    ]
+    if not rows:
+        return None
+    mos = section.grounds.mos
+    columns = (Column("system", text=True), *(_column(q, mos) for q in GRADES))
+    note = f"True grades are cut from the {mos} of the training images."
+    return Table("Grades", columns, tuple(rows), (note,))
+
+
+def cost_table(section: Section) -> Table:
+    """Lay out what training has cost, and the runs behind each row."""
+    columns = (
+        Column("system", text=True),
+        Column("parameters"),
+        Column("trained", "Parameters that training changes."),
+        Column("training, s", "Median of the runs, on the device beside it."),
+        Column("device", text=True),
+        Column("runs", "Keys of the run directories.", text=True),
+    )
+    rows = []
+    for entry in section.systems:
+        costs = [run.cost for run in entry.runs]
+        seconds = _median([_number(cost, "seconds") for cost in costs])
+        devices = sorted({str(cost["device"]) for cost in costs if "device" in cost})
+        rows.append(
+            TableRow(
+                (
+                    _name(entry),
+                    _count(_median([_number(cost, "parameters") for cost in costs])),
+                    _count(_median([_number(cost, "trained_parameters") for cost in costs])),
+                    Cell(f"{seconds:.0f}" if math.isfinite(seconds) else DASH, _value(seconds)),
+                    Cell(", ".join(devices) or DASH),
+                    Cell(", ".join(run.key for run in entry.runs)),
+                )
+            )
+        )
+    return Table("Costs and runs", columns, tuple(rows))
+
+
+def significance_tables(comparison: Comparison, mos: str) -> list[Table]:
+    """Lay out the paired tests: row less column, in SRCC."""
+    tables = []
+    for test in comparison.tests:
+        columns = (Column("SRCC of row − column", text=True), *map(Column, test.names))
+        rows = tuple(
+            TableRow((Cell(name), *(_difference(test.cells.get((name, c))) for c in test.names)))
+            for name in test.names
+        )
+        notes = (test.explanation.format(mos=mos), *test.notes)
+        tables.append(Table(test.title, columns, rows, notes))
+    return tables
+
+
+def breakdown_table(breakdown: Breakdown) -> Table:
+    """Lay out SRCC by SR method or by scale."""
+    columns = (
+        Column("system", text=True),
+        *(Column(f"{group} ({breakdown.images[group]})") for group in breakdown.groups),
+    )
+    rows = tuple(
+        TableRow(
+            (
+                Cell(name),
+                *(_plain(breakdown.values.get((name, group), math.nan)) for group in breakdown.groups),
+            ),
+            breakdown.kinds[name],
+        )
+        for name in breakdown.names
+    )
+    return Table(breakdown.title, columns, rows, breakdown.notes)
+
+
+def stability_table(comparison: Comparison) -> Table | None:
+    """Lay out which rank each system takes on how many splits; None below two splits."""
+    if not comparison.ranks:
+        return None
+    columns = (
+        Column("system", text=True),
+        Column("mean rank"),
+        Column("best rank"),
+        Column("worst rank"),
+        Column("first on", "Share of the splits on which it has the highest SRCC."),
+    )
+    rows = tuple(
+        TableRow(
+            (
+                Cell(rank.name),
+                Cell(f"{rank.mean:.2f}", rank.mean),
+                Cell(f"{rank.best:g}", rank.best),
+                Cell(f"{rank.worst:g}", rank.worst),
+                Cell(f"{100 * rank.first:.0f} %", rank.first),
+            )
+        )
+        for rank in comparison.ranks
+    )
+    return Table("Rank stability", columns, rows, comparison.rank_notes)
+
+
+def _leaderboard_row(entry: Entry) -> TableRow:
+    spreads = [_spread(entry.spreads[quantity.key], quantity) for quantity in SKILL]
+    fits = ", ".join(f"{count} {status}" for status, count in entry.fits.items())
+    cells = (
+        _name(entry),
+        spreads[0],
+        _interval(entry),
+        *spreads[1:],
+        Cell(fits or DASH),
+        Cell(str(len(entry.splits)), len(entry.splits)),
+        Cell(str(len(entry.seeds)) if entry.seeds else DASH, len(entry.seeds) or None),
+    )
+    return TableRow(cells, entry.kind)
+
+
+def _published_row(row: PublishedRow) -> TableRow:
+    shown = {"srcc": row.srcc, "plcc": row.plcc, "krcc": row.krcc, "rmse": row.rmse}
+    cells = [_plain(shown.get(quantity.key, math.nan), 4) for quantity in SKILL]
+    none = Cell(DASH)
+    return TableRow(
+        (Cell(row.name, row.name, MARK), cells[0], none, *cells[1:], none, none, none), "published"
+    )
+
+
+def _name(entry: Entry) -> Cell:
+    marks = "; ".join([*entry.marks, *([entry.reason] if entry.reason else [])])
+    return Cell(entry.name, entry.name, marks)
+
+
+def _interval(entry: Entry) -> Cell:
+    found = entry.interval
+    if found is None or math.isnan(found.low):
+        return Cell(DASH)
+    what = "references" if entry.view and None not in entry.view.reference else "images"
+    text = f"{decimals(found.low)} to {decimals(found.high)}"
+    below = f"{found.groups} {what}"
+    return Cell(text, found.low, f"range, not an interval: {below}" if found.reason else below)
+
+
+def _spread(found: Spread, quantity: Quantity) -> Cell:
+    if not found.defined:
+        return Cell(DASH)
+    below = ""
+    if found.splits > 1:
+        below = quantity.write(found.mean)
+        if not math.isnan(found.sd):
+            below += f" ± {quantity.write(found.sd)}"
+        if found.defined < found.splits:
+            below += f" (on {found.defined} of {found.splits} splits)"
+    return Cell(quantity.write(found.median), found.median, below)
+
+
+def _difference(found: "Difference | None") -> Cell:
+    if found is None:
+        return Cell(DASH)
+    strong = found.p < SIGNIFICANT
+    below = f"p {_p(found.p)}" if not math.isnan(found.p) else ""
+    if found.low is not None and found.high is not None:
+        below = f"[{found.low:+.3f}, {found.high:+.3f}] {below}"
+    return Cell(f"{found.point:+.3f}" + (" *" if strong else ""), found.point, below, strong)
+
+
+def _p(value: float) -> str:
+    return "< .001" if value < 0.001 else f"{value:.3f}".lstrip("0")
+
+
+def _column(quantity: Quantity, mos: str) -> Column:
+    arrow = "" if quantity.higher_is_better else " ↓"
+    return Column(quantity.title + arrow, quantity.meaning.format(mos=mos))
+
+
+def _plain(value: float, digits: int = 3) -> Cell:
+    return Cell(DASH if math.isnan(value) else f"{value:.{digits}f}", _value(value))
+
+
+def _count(value: float) -> Cell:
+    return Cell(f"{value:,.0f}" if math.isfinite(value) else DASH, _value(value))
+
+
+def _value(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _number(cost: Mapping[str, object], key: str) -> float:
+    value = cost.get(key)
+    return float(value) if isinstance(value, (int, float)) else math.nan
+
+
+def _median(values: Sequence[float]) -> float:
+    known = sorted(value for value in values if math.isfinite(value))
+    middle = len(known) // 2
+    if not known:
+        return math.nan
+    return known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
