@@ -30,9 +30,7 @@ def many_srcc(score: Floats, mos: Floats, group: Integers) -> Many:
     score_ranks, mos_ranks = _ranking(score), _ranking(mos)
 
     def block(weights: Floats) -> Floats:
-        # The mean rank of all is known, so ranks come centred, and exact: they are halves.
-        x, y = score_ranks(weights), mos_ranks(weights)
-        return _cosine(x, y, weights)
+        return _cosine(score_ranks(weights), mos_ranks(weights), weights)
 
     return _in_blocks(block, group)
 
@@ -48,93 +46,86 @@ def many_plcc(score: Floats, mos: Floats, group: Integers) -> Many:
 
 def many_rmse(score: Floats, mos: Floats, group: Integers) -> Many:
     """Root mean squared error; see :func:`many_srcc`."""
-    difference = score - mos
-    unit = np.abs(difference).max(initial=0) or 1.0
-    squares = np.bincount(group, (difference / unit) ** 2)
-    sizes = np.bincount(group)
+    difference = np.abs(score - mos)
 
-    def values(drawn: Integers) -> Floats:
-        return np.asarray(unit * np.sqrt(drawn @ squares / (drawn @ sizes)))
+    def block(weights: Floats) -> Floats:
+        unit = np.where(weights > 0, difference, 0.0).max(axis=1, keepdims=True)
+        share = np.where(weights > 0, difference, 0.0) / np.where(unit > 0, unit, 1.0)
+        mean = (weights * share**2).sum(axis=1) / weights.sum(axis=1)
+        return np.asarray(unit[:, 0] * np.sqrt(mean))
 
-    return values
+    return _in_blocks(block, group)
 
 
 def many_tau(score: Floats, mos: Floats, group: Integers, cell: Integers | None = None) -> Many:
     """Kendall's τ-b over all pairs, or over those within a cell; see :func:`many_srcc`.
 
-    Two copies of one image are a pair tied in both, as if they were two images. How groups compare,
-    concordant less discordant pairs, is counted once, in O(N²); a resample then is a quadratic form
-    of the numbers drawn, in O(G²).
+    How two groups compare (concordant less discordant pairs, pairs not tied) is counted once, in
+    O(N²); each number of a resample then is a quadratic form of how often groups are drawn, in
+    O(G²). Two copies of an image are a pair tied in both, as two equal images would be.
 
     Args:
         score: (N,) finite.
         mos: (N,) finite.
-        group: (N,) whole numbers from 0.
-        cell: (N,) whole numbers from 0; pairs across two cells are not counted.
+        group: (N,) whole numbers from 0, without a gap.
+        cell: (N,) whole numbers; pairs across two cells are not counted.
     """
-    cell = np.zeros_like(group) if cell is None else cell
-    agreement = _agreement(score, mos, group, cell)
-    differ_in_score = _differing(score, group, cell)
-    differ_in_mos = _differing(mos, group, cell)
+    forms = _compared(score, mos, group, np.zeros_like(group) if cell is None else cell)
 
     def values(drawn: Integers) -> Floats:
         weights = drawn.astype(np.float64)
-        # Each pair is met twice, in the numerator and under the root.
-        balance = np.einsum("rg,rg->r", weights @ agreement, weights)
-        under = differ_in_score(drawn) * differ_in_mos(drawn)
-        return _divided(balance, np.sqrt(under))
+        # Each pair is met twice, above and below.
+        balance, by_score, by_mos = (
+            np.einsum("rg,rg->r", weights @ form, weights) for form in forms
+        )
+        return _divided(balance, np.sqrt(by_score) * np.sqrt(by_mos))
 
     return values
 
 
-def _agreement(score: Floats, mos: Floats, group: Integers, cell: Integers) -> Floats:
-    """Return (G, G): concordant less discordant pairs of an image of one and one of the other."""
+def many_of_rows(statistic: Callable[[Integers], float], group: Integers) -> Many:
+    """Any statistic, resample by resample, of the rows drawn, each as often as it was."""
+    rows = np.arange(len(group))
+
+    def values(drawn: Integers) -> Floats:
+        return np.array([statistic(np.repeat(rows, one[group])) for one in drawn])
+
+    return values
+
+
+def _compared(score: Floats, mos: Floats, group: Integers, cell: Integers) -> list[Floats]:
+    """Compare each image of one group with each of another, where they share a cell.
+
+    Returns:
+        Three (G, G): concordant less discordant pairs; pairs not tied in the score; in MOS.
+    """
     order = np.argsort(group, kind="stable")
     score, mos, group, cell = score[order], mos[order], group[order], cell[order]
     starts = np.flatnonzero(np.diff(group, prepend=-1))
-    result = np.zeros((len(starts), len(starts)))
+    forms = [np.zeros((len(starts), len(starts))) for _ in range(3)]
     rows = max(1, _ELEMENTS // len(group))
     for first in range(0, len(group), rows):
         part = slice(first, first + rows)
-        signs = _signs(score[part], score) * _signs(mos[part], mos)
-        signs[cell[part, None] != cell] = 0
-        sums = np.add.reduceat(signs, starts, axis=1, dtype=np.int64)
-        np.add.at(result, group[part], sums)
-    return result
+        alike = cell[part, None] == cell
+        by_score, by_mos = _signs(score[part], score) * alike, _signs(mos[part], mos) * alike
+        for form, signs in zip(
+            forms, (by_score * by_mos, np.abs(by_score), np.abs(by_mos)), strict=True
+        ):
+            np.add.at(form, group[part], np.add.reduceat(signs, starts, axis=1, dtype=np.int64))
+    return forms
 
 
 def _signs(left: Floats, right: Floats) -> NDArray[np.int8]:
-    """Return the signs of all differences, compared and not subtracted: nothing overflows."""
+    """Return the signs of all differences; compared, not subtracted, so that none overflows."""
     column = left[:, None]
     return (column > right).astype(np.int8) - (column < right).astype(np.int8)
 
 
-def _differing(values: Floats, group: Integers, cell: Integers) -> Many:
-    """Count the ordered pairs of one cell that differ in value: W² of cells less that of ties."""
-    level = np.unique(values, return_inverse=True)[1]
-    tied = np.unique(cell * (level.max(initial=0) + 1) + level, return_inverse=True)[1]
-    cells, ties = _membership(cell, group), _membership(tied, group)
-
-    def counts(drawn: Integers) -> Floats:
-        parts = max(1, _ELEMENTS // ties.shape[1])
-        result = [
-            ((part @ cells) ** 2).sum(axis=1) - ((part @ ties) ** 2).sum(axis=1)
-            for part in np.split(drawn.astype(np.float64), range(parts, len(drawn), parts))
-        ]
-        return np.concatenate(result)
-
-    return counts
-
-
-def _membership(label: Integers, group: Integers) -> Floats:
-    """Return (G, L): how many images of a group have a label."""
-    counts = np.zeros((int(group.max(initial=-1)) + 1, int(label.max(initial=-1)) + 1))
-    np.add.at(counts, (group, label), 1.0)
-    return counts
-
-
 def _ranking(values: Floats) -> Callable[[Floats], Floats]:
-    """Return a function from weights (R, N) to the mean ranks (R, N), less their mean."""
+    """Return a function from weights (R, N) to ranks (R, N), ties sharing their mean rank.
+
+    The mean of all ranks, which is known, is taken off. All are whole or half numbers: exact.
+    """
     order = np.argsort(values, kind="stable")
     level = np.unique(values, return_inverse=True)[1]
     starts = np.flatnonzero(np.diff(level[order], prepend=-1))
@@ -155,8 +146,8 @@ def _centred(values: Floats, weights: Floats) -> Floats:
     drawn = weights > 0
     top = np.where(drawn, values, -np.inf).max(axis=1, keepdims=True)
     bottom = np.where(drawn, values, np.inf).min(axis=1, keepdims=True)
-    unit = np.exp2(-np.frexp(np.maximum(np.abs(top), np.abs(bottom)))[1].astype(np.float64))
-    scaled = np.where(drawn, values, 0.0) * unit
+    exponent = np.frexp(np.maximum(np.abs(top), np.abs(bottom)))[1]
+    scaled = np.ldexp(np.where(drawn, values, 0.0), -exponent)
     mean = (weights * scaled).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
     centred = np.where(drawn, scaled - mean, 0.0)
     largest = np.abs(centred).max(axis=1, keepdims=True)
@@ -165,9 +156,9 @@ def _centred(values: Floats, weights: Floats) -> Floats:
 
 def _cosine(x: Floats, y: Floats, weights: Floats) -> Floats:
     """Return the weighted correlations of centred rows; NaN where a row is all zero."""
-    weighted = weights * x
-    product = np.einsum("rn,rn->r", weighted, y)
-    squares = np.einsum("rn,rn->r", weighted, x) * np.einsum("rn,rn,rn->r", weights, y, y)
+    weighted_x, weighted_y = weights * x, weights * y
+    product = np.einsum("rn,rn->r", weighted_x, y)
+    squares = np.einsum("rn,rn->r", weighted_x, x) * np.einsum("rn,rn->r", weighted_y, y)
     return np.clip(_divided(product, np.sqrt(squares)), -1.0, 1.0)
 
 

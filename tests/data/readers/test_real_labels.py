@@ -2,18 +2,22 @@
 
 import csv
 import os
+import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from hmtnet.baselines.study import study
 from hmtnet.data.readers import isrgen_qa, ma, pipal_sr, qads, realsrq, sriqa_bench
+from hmtnet.data.series import series
 from hmtnet.data.settings import DataSettings
+from hmtnet.data.split import SplitSettings
 
 # Read at import, because the fixture beside this file removes it from every test's environment.
 LABELS = Path(os.environ.get("HMTNET_DATA", "nowhere")) / "labels"
-TABLES = LABELS / "c2mt"
+TABLES = {path.name: path for path in LABELS.rglob("*.mat")}
 
 pytestmark = pytest.mark.skipif(
     not LABELS.is_dir(), reason="HMTNET_DATA names no folder with labels/"
@@ -25,7 +29,7 @@ def read(module, table=None, root=None):
     settings = DataSettings(
         reader=name,
         root=None if root is None else str(root),
-        table=None if table is None else str(TABLES / table),
+        table=None if table is None else str(TABLES[table]),
         labels_only=True,
     )
     return module.read(settings)
@@ -191,3 +195,37 @@ def test_sriqa_bench():
     assert all(min(scene)[0] == 0 for scene in scenes.values())
     assert all(max(scene)[0] == pytest.approx(100) for scene in scenes.values())
     assert sum(max(scene)[1] == "Original" for scene in scenes.values()) == 60
+
+
+# What a predictor that never looks at a pixel reaches on the usual splits: SRCC, PLCC, KRCC, RMSE,
+# medians over the 1000 stored orders.
+MEDIANS = {
+    "qads": ("QADSfullinfo.mat", (0.973, 0.976, 0.875, 0.060), 0.004),
+    "ma": ("sr_metric_data.mat", (0.945, 0.957, 0.811, 0.757), 0.016),
+}
+
+
+@pytest.mark.parametrize("name", MEDIANS)
+def test_label_only_over_all_published_splits(name):
+    table, medians, spread = MEDIANS[name]
+    labels = read({"qads": qads, "ma": ma}[name], table)
+    started = time.process_time()
+    found = study(labels, series(labels, SplitSettings(protocol="published")))
+    assert time.process_time() - started < 20
+    outcomes = [outcome for outcome in found.outcomes if outcome.baseline == "label-only"]
+    assert len(outcomes) == 1000
+    for number, known in zip(("srcc", "plcc", "krcc", "rmse"), medians, strict=True):
+        values = [getattr(outcome, number) for outcome in outcomes]
+        assert np.median(values) == pytest.approx(known, abs=1e-3), number
+    assert np.std([outcome.srcc for outcome in outcomes]) == pytest.approx(spread, abs=5e-4)
+
+
+def test_method_disjoint_splits_of_qads_leave_only_the_scale():
+    labels = read(qads, "QADSfullinfo.mat")
+    outcomes = study(labels, series(labels, SplitSettings(protocol="method"), 50)).outcomes
+    values = {
+        name: [outcome.srcc for outcome in outcomes if outcome.baseline == name]
+        for name in ("scale-only", "label-only")
+    }
+    assert values["label-only"] == values["scale-only"]
+    assert 0.75 < np.median(values["scale-only"]) < 0.85 and np.std(values["scale-only"]) > 0.05

@@ -1,0 +1,56 @@
+"""The words of a report that do not depend on its numbers."""
+
+from hmtnet.report.model import Report
+from hmtnet.report.quantities import QUANTITIES
+from hmtnet.report.sections import BEST_ON_TEST
+
+
+def introduction(report: Report) -> list[str]:
+    """Say what the report is made of, in a few sentences."""
+    rows = sum(len(section.systems) for section in report.sections)
+    pseudo = any(section.grounds.label_kind == "pseudo" for section in report.sections)
+    texts = [
+        f"{_count(report.runs, 'finished run')} of {_count(rows, 'system configuration')}, judged "
+        "on test images that neither trained a network nor chose its epoch. Every number is "
+        "computed from the runs' predictions.csv.",
+        "A system is worth what it adds to the rows that never look at a pixel (label-only, "
+        "scale-only): on images of known SR methods these already rank well. within-τ is the part "
+        "that only pixels can explain.",
+    ]
+    if pseudo:
+        texts.append(
+            "Labels called pseudo-MOS are computed by a formula; no human gave them, and no "
+            "conclusion about human opinion follows from them."
+        )
+    return texts
+
+
+def how_computed(report: Report) -> list[str]:
+    """Say how each number is computed."""
+    kinds = {section.grounds.mos for section in report.sections}
+    mos = " or ".join(sorted(kinds)) or "MOS"
+    texts = [f"{q.title}: {q.meaning.format(mos=mos)}" for q in QUANTITIES]
+    texts += [
+        "Over splits: a number is computed on each split, averaged over its seeds, and then "
+        "summarised over splits by median, mean and standard deviation (n − 1).",
+        "Intervals: bootstrap over references, all images of a reference together (over images "
+        "where no reference is named), 1000 resamples, percentiles 2.5 and 97.5; on the pooled "
+        "test images of all folds where the splits are folds of one k-fold division, else on one "
+        "split. Below 10 groups no interval is given.",
+        "Tests: two systems are compared only on the same test images of the same splits. Several "
+        "seeds of one system are averaged before they are compared.",
+        "label-only, scale-only and oracle-grade are recomputed from the training images in "
+        "predictions.csv.",
+        f"{'–'}: undefined (a constant prediction orders nothing; too few images) or not "
+        "applicable.",
+        "Mapped PLCC is never negative: where scores fall as labels rise, so does the curve. The "
+        "sign of SRCC tells.",
+        f"A row marked “epoch chosen on the test images” (selection: {BEST_ON_TEST}) measures what "
+        "that habit is worth; it is no result.",
+        "A split marked leaky shows the same content in training and test.",
+    ]
+    return texts
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

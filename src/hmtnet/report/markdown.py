@@ -1,0 +1,79 @@
+"""The report as Markdown, for a repository or a pull request."""
+
+import re
+from collections.abc import Iterable
+
+from hmtnet.report.explanations import how_computed, introduction
+from hmtnet.report.model import Report, Section
+from hmtnet.report.tables import (
+    Cell,
+    Table,
+    breakdown_table,
+    cost_table,
+    grades_table,
+    leaderboard_table,
+    significance_tables,
+    stability_table,
+)
+
+# What Markdown or the HTML inside it would take for markup.
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
+
+
+def as_markdown(report: Report) -> str:
+    """Return the report's tables and notes as GitHub-flavoured Markdown."""
+    lines = [f"# {escape(report.title)}", "", *map(escape, introduction(report)), ""]
+    for section in report.sections:
+        lines += [f"## {escape(section.grounds.title)}", ""]
+        lines += [f"> {escape(note)}\n" for note in section.notes]
+        for table in tables_of(section):
+            lines += [_table(table), ""]
+    if report.problems:
+        lines += ["## Problems", ""]
+        lines += [f"- {escape(str(problem))}" for problem in report.problems]
+        lines += [""]
+    lines += ["## How each number is computed", ""]
+    lines += [f"- {escape(text)}" for text in how_computed(report)]
+    return "\n".join(lines) + "\n"
+
+
+def tables_of(section: Section) -> list[Table]:
+    """Return the tables of a section in the order of a report."""
+    tables = [
+        leaderboard_table(section),
+        *significance_tables(section.comparison, section.grounds.mos),
+        stability_table(section.comparison),
+        *map(breakdown_table, section.breakdowns),
+        grades_table(section),
+        cost_table(section),
+    ]
+    return [table for table in tables if table is not None and table.rows]
+
+
+def escape(text: str) -> str:
+    """Make text that Markdown shows as it is, on one line.
+
+    >>> escape("a|b <script>")
+    'a\\\\|b \\\\<script\\\\>'
+    """
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _table(table: Table) -> str:
+    lines = [
+        f"**{escape(table.caption)}**",
+        "",
+        _line(escape(column.title) for column in table.columns),
+        _line(":---" if column.text else "---:" for column in table.columns),
+    ]
+    lines += [_line(map(_cell, row.cells)) for row in table.rows]
+    return "\n".join([*lines, "", *(f"{escape(note)}\n" for note in table.notes)]).rstrip() + "\n"
+
+
+def _cell(cell: Cell) -> str:
+    text = f"**{escape(cell.text)}**" if cell.strong else escape(cell.text)
+    return f"{text} ({escape(cell.below)})" if cell.below else text
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
