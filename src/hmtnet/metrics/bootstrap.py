@@ -14,7 +14,15 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from hmtnet.metrics import resampled
-from hmtnet.metrics.checks import Floats, Integers, MetricError, Values, pair, require_length, vector
+from hmtnet.metrics.checks import (
+    Floats,
+    Integers,
+    MetricError,
+    Values,
+    pair,
+    require_length,
+    vector,
+)
 from hmtnet.metrics.correlation import UNDEFINED, count_pairs, plcc, rmse, srcc
 from hmtnet.metrics.groups import numbered
 from hmtnet.metrics.resampled import Many

@@ -31,7 +31,7 @@ class PerImage(Metric):
     Args:
         columns: Name of each column, and the shape and type of a column without rows.
         tolerance: By how much two rows of one image may differ, relative to the largest magnitude
-            in the column. Padding repeats an image in another batch, where half precision may round
+            in a column of real numbers; whole numbers must be equal. Padding repeats an image in another batch, where half precision may round
             differently (bfloat16: .004); rows that differ by more were not one image's: crops, say,
             that should have been reduced to an image first.
     """
@@ -108,7 +108,8 @@ class PerImage(Metric):
     def _require_agreement(
         self, name: str, values: Floats | Integers, kept: Floats | Integers, image: Integers
     ) -> None:
-        allowed = self.tolerance * np.abs(values).max(initial=0)
+        real = values.dtype == np.float64
+        allowed = self.tolerance * np.abs(values).max(initial=0) if real else 0
         across = tuple(range(1, values.ndim))
         differ = np.abs(values - kept).max(axis=across, initial=0) > allowed
         if differ.any():
@@ -125,7 +126,8 @@ class PerImage(Metric):
         empty = self._empty[name].to(self.device)
         return dim_zero_cat([empty, *batches]).to(empty.dtype)
 
-    def _results(self, **values: float) -> dict[str, Tensor]:
+    def results(self, **values: float) -> dict[str, Tensor]:
+        """Return numbers as float64 scalars on the metric's device."""
         return {
             name: torch.tensor(value, dtype=torch.float64, device=self.device)
             for name, value in values.items()
@@ -176,7 +178,7 @@ class QualityMetrics(PerImage):
         """
         rows = self.unique_rows()
         score, mos = rows["score"], rows["mos"]
-        return self._results(
+        return self.results(
             srcc=correlation.srcc(score, mos),
             plcc=correlation.plcc(score, mos),
             krcc=correlation.krcc(score, mos),
@@ -228,7 +230,7 @@ class GradeMetrics(PerImage):
         # First, because it checks what the others rely on: K grades, and rows that sum to 1.
         ece = grading.expected_calibration_error(probabilities, true)
         predicted = probabilities.argmax(axis=1)
-        return self._results(
+        return self.results(
             accuracy=grading.accuracy(true, predicted),
             adjacent_accuracy=grading.adjacent_accuracy(true, predicted),
             kappa=grading.quadratic_kappa(true, predicted),

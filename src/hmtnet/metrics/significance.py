@@ -146,10 +146,9 @@ def holm(p_values: Values) -> Floats:
     [0.03, 0.06, 0.06]
     """
     values = vector(p_values, "p-values")
-    if ((values < 0) | (values > 1)).any():
-        raise MetricError(
-            f"p-values: expected numbers in [0, 1], found {listed(values[(values < 0) | (values > 1)])}."
-        )
+    wrong = values[(values < 0) | (values > 1)]
+    if len(wrong):
+        raise MetricError(f"p-values: expected numbers in [0, 1], found {listed(wrong)}.")
     order = np.argsort(values, kind="stable")
     factors = len(values) - np.arange(len(values))
     corrected = np.empty_like(values)
@@ -223,10 +222,14 @@ def wilcoxon(differences: Values, folds: Sequence[Collection[Hashable]]) -> Wilc
     ranks = _ranks(np.abs(kept)[None])[0]
     positive = float(ranks[kept > 0].sum())
     statistic = min(positive, float(ranks.sum()) - positive)
-    return Wilcoxon(statistic, _signed_rank_p(ranks, statistic), len(values), len(values) - len(kept))
+    return Wilcoxon(
+        statistic, _signed_rank_p(ranks, statistic), len(values), len(values) - len(kept)
+    )
 
 
-def rank_stability(results: Values | Sequence[Values], higher_is_better: bool = True) -> RankStability:
+def rank_stability(
+    results: Values | Sequence[Values], higher_is_better: bool = True
+) -> RankStability:
     """Rank systems in each split, and tell how stable the ranks are.
 
     Args:
