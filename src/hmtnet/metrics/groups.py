@@ -36,7 +36,7 @@ class GroupResult:
 
 
 def by_group(score: Values, mos: Values, keys: Sequence[Key | None]) -> dict[Key, GroupResult]:
-    """Return the numbers of each group: per SR method, per scale, per reference, …
+    """Return the numbers of each group: per SR method, per scale, per reference.
 
     Args:
         score: (N,) predicted scores.

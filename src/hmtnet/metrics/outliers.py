@@ -7,7 +7,7 @@ from hmtnet.metrics.correlation import UNDEFINED
 
 
 def outlier_ratio(
-    mapped: Values, mos: Values, mos_std: Values | None, threshold: float = 2.0
+    mapped: Values, mos: Values, mos_std: "Values | None", threshold: float = 2.0
 ) -> float:
     """Return the share of images with ``|mapped − MOS| > threshold · mos_std``.
 

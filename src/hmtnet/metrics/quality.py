@@ -31,9 +31,9 @@ class PerImage(Metric):
     Args:
         columns: Name of each column, and the shape and type of a column without rows.
         tolerance: By how much two rows of one image may differ, relative to the largest magnitude
-            in a column of real numbers; whole numbers must be equal. Padding repeats an image in another batch, where half precision may round
+            in the column. Padding repeats an image in another batch, where half precision may round
             differently (bfloat16: .004); rows that differ by more were not one image's: crops, say,
-            that should have been reduced to an image first.
+            that should have been reduced to an image first. Whole numbers must be equal.
     """
 
     is_differentiable = False

@@ -228,7 +228,7 @@ def wilcoxon(differences: Values, folds: Sequence[Collection[Hashable]]) -> Wilc
 
 
 def rank_stability(
-    results: Values | Sequence[Values], higher_is_better: bool = True
+    results: "Values | Sequence[Values]", higher_is_better: bool = True
 ) -> RankStability:
     """Rank systems in each split, and tell how stable the ranks are.
 
