@@ -7,6 +7,10 @@
 
 VENV ?= .venv
 ARGS ?=
+# Of `make report` and `make reproduce`.
+DATASET ?= demo
+SPLITS ?= 5
+RUNS ?= runs
 # The first of these that is a supported Python; `make PYTHON=/path/to/python …` takes another.
 PYTHON ?= $(shell for p in python3.12 python3.11 python3.13 python3; do \
 	$$p -c $(SUPPORTED) >/dev/null 2>&1 && echo $$p && break; done)
@@ -25,8 +29,8 @@ DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep \
-	test test-full lint format typecheck clean
+.PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce \
+	test test-full lint format typecheck benchmark clean
 
 ##@ Start
 
@@ -57,6 +61,17 @@ train-stage3: $(RUN) ## Train stage 3, joint HMTNet; reuses finished stages
 sweep: $(RUN) ## Example: two learning rates for stage 2; stage 1 is trained once
 	"$(BIN)/hmtnet" train -m system.sfen.optimizer.lr=1e-4,3e-4 $(ARGS)
 
+evaluate: $(RUN) ## Predict a dataset with a finished stage: ARGS="artifact=runs/… data=ma"
+	"$(BIN)/hmtnet" evaluate $(ARGS)
+
+report: $(RUN) ## One page from all run directories of a dataset: DATASET=demo
+	"$(BIN)/hmtnet" report "$(RUNS)/$(DATASET)" $(ARGS)
+
+reproduce: $(RUN) ## All stages over SPLITS splits of DATASET, then the report; resumable
+	"$(BIN)/hmtnet" train -m data=$(DATASET) 'seed=range(0,$(SPLITS))' evaluate.test=true \
+		"runs=$(RUNS)" $(ARGS)
+	"$(BIN)/hmtnet" report "$(RUNS)/$(DATASET)"
+
 ##@ Develop
 
 test: $(DEV) ## Run the tests, with coverage
@@ -76,6 +91,11 @@ format: $(DEV) ## Repair what style can be repaired by itself
 
 typecheck: $(DEV) ## Check types
 	"$(BIN)/mypy"
+
+benchmark: $(DEV) ## Measure speed, as ratios within one run
+	for script in benchmarks/*.py; do \
+		case $$script in *scene_leak.py) continue;; esac; \
+		echo "== $$script"; OMP_NUM_THREADS=1 "$(BIN)/python" $$script || exit 1; done
 
 clean: ## Remove caches and build leftovers; runs and .venv stay
 	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

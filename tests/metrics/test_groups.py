@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from hmtnet.metrics import MetricError, krcc, srcc, within_srcc, within_tau
+from hmtnet.metrics import (
+    GroupResult,
+    MetricError,
+    by_group,
+    krcc,
+    srcc,
+    within_reference_srcc,
+    within_srcc,
+    within_tau,
+)
 
 
 def dataset(n: int = 1000, levels: int | None = None):
@@ -93,11 +102,56 @@ def test_images_without_a_cell_are_left_out():
     assert math.isnan(within_srcc([], [], []))
 
 
+def test_within_references_by_hand():
+    # a: 1 − 6·2 / (5·24) = .9 of five; b: −1 of six; c has too few; d is constant.
+    score = [1, 2, 3, 5, 4, *range(6), 1, 2, *[3] * 5, 9]
+    mos = [1, 2, 3, 4, 5, *range(6, 0, -1), 2, 1, *range(5), 0]
+    references = ["a"] * 5 + ["b"] * 6 + ["c"] * 2 + ["d"] * 5 + [None]
+    expected = (5 * 0.9 - 6 * 1) / 11
+    assert within_reference_srcc(score, mos, references) == pytest.approx(expected, abs=1e-12)
+    with_c = (5 * 0.9 - 6 * 1 - 2 * 1) / 13
+    assert within_reference_srcc(score, mos, references, minimum=2) == pytest.approx(with_c)
+    assert math.isnan(within_reference_srcc(score, mos, [None] * len(score)))
+
+
+def test_a_table_by_group_equals_scipy():
+    score, mos, cells = dataset(300, 2)
+    cells[5] = None
+    table = by_group(score, mos, cells)
+    assert list(table) == list(dict.fromkeys(cell for cell in cells if cell is not None))
+    assert sum(result.n for result in table.values()) == 299
+    for cell, result in table.items():
+        rows = [i for i, other in enumerate(cells) if other == cell]
+        x, y = score[rows], mos[rows]
+        expected = (
+            scipy.stats.spearmanr(x, y).statistic,
+            scipy.stats.pearsonr(x, y).statistic,
+            scipy.stats.kendalltau(x, y).statistic,
+            np.sqrt(np.mean((x - y) ** 2)),
+        )
+        found = (result.srcc, result.plcc, result.krcc, result.rmse)
+        assert result.n == len(rows)
+        assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_group_of_one_and_a_constant_group():
+    table = by_group([1, 2, 2], [4, 5, 6], [2, 4.0, 4])
+    assert list(table) == [2, 4.0]
+    assert table[2].n == 1 and table[2].rmse == 3 and math.isnan(table[2].srcc)
+    constant = table[4]  # 4 and 4.0 are one scale
+    assert constant.n == 2 and math.isnan(constant.plcc) and math.isnan(constant.krcc)
+    assert by_group([], [], []) == {}
+    assert by_group([1.0], [2.0], [None]) == {}
+    assert by_group([1, 2], [1, 2], ["a", "a"]) == {"a": GroupResult(2, 1.0, 1.0, 1.0, 0.0)}
+
+
 def test_bad_input():
     with pytest.raises(MetricError, match="cells: expected 2, one for each of the scores, found 1"):
         within_tau([1, 2], [1, 2], ["a"])
     with pytest.raises(MetricError, match="score: expected finite"):
         within_srcc([1, math.nan], [1, 2], [None, None])
+    with pytest.raises(MetricError, match="cells: expected 2, one for each of the scores, found 3"):
+        by_group([1, 2], [1, 2], ["a", "a", "a"])
 
 
 @pytest.mark.parametrize(("metric", "seconds"), [(within_tau, 0.02), (within_srcc, 0.05)])

@@ -11,6 +11,8 @@ import pytest
 PLAN = """
 import torch
 from hmtnet.metrics.quality import GradeMetrics, QualityMetrics
+from hmtnet.metrics.quality_mapped import MappedQuality
+from hmtnet.metrics.quality_within import WithinQuality
 
 CASES = {
     "uneven": [list(range(13)), list(range(13, 21))],
@@ -24,18 +26,26 @@ mos = torch.rand(21, generator=generator)
 score = mos + 0.3 * torch.randn(21, generator=generator)
 probabilities = torch.softmax(2 * torch.randn(21, 5, generator=generator), dim=1)
 true = torch.randint(5, (21,), generator=generator)
+cell = torch.arange(21) % 4 - 1  # none, or one of three
+reference = torch.arange(21) % 2
 
 def measure(rows):
-    metrics = torch.nn.ModuleList([QualityMetrics(), GradeMetrics(5)]).to(torch.bfloat16)
+    kinds = QualityMetrics(), GradeMetrics(5), MappedQuality(), MappedQuality(5), WithinQuality()
+    metrics = torch.nn.ModuleList(kinds).to(torch.bfloat16)
     for part in torch.tensor(rows, dtype=torch.int64).split(4):
         if len(part):
             metrics[0].update(score[part], mos[part], part)
             metrics[1].update(probabilities[part], true[part], part)
+            metrics[2].update(score[part], mos[part], part)
+            metrics[3].update(score[part], mos[part], part)
+            metrics[4].update(score[part], mos[part], cell[part], reference[part], part)
     results = {}
-    for metric in metrics:
-        results |= {name: value.item().hex() for name, value in metric.compute().items()}
-    again = [metric.compute() for metric in metrics]
-    assert {k: v.item().hex() for values in again for k, v in values.items()} == results
+    for number, metric in enumerate(metrics):
+        computed, again = metric.compute(), metric.compute()
+        assert {k: v.item().hex() for k, v in again.items()} == {
+            k: v.item().hex() for k, v in computed.items()
+        }
+        results |= {f"{number}.{k}": v.item().hex() for k, v in computed.items()}
     return results
 """
 
@@ -97,7 +107,8 @@ def test_two_processes_equal_one_to_the_last_bit(outcomes, case):
     plan = {}
     exec(PLAN, plan)
     expected = plan["measure"](sorted({row for part in plan["CASES"][case] for row in part}))
-    assert len(expected) == 8
+    assert len(expected) == 8 + 2 + 2 + 3
+    assert case != "uneven" or "nan" not in expected.values()
     assert outcomes[0][case] == expected
     assert outcomes[1][case] == expected
 

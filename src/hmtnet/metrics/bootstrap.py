@@ -30,15 +30,16 @@ from hmtnet.metrics.resampled import Many
 Statistic: TypeAlias = (
     Literal["srcc", "plcc", "krcc", "rmse", "within_tau"] | Callable[[Floats, Floats], float]
 )
-"""A name, or any function of scores and MOS; the named ones take seconds, not minutes."""
+"""A name, or any function of scores and MOS.
+
+A name takes seconds; a function is called for each resample (PLCC after mapping: minutes).
+"""
 
 FEWEST_GROUPS = 10
 """Below, resamples are too much alike for their percentiles to mean anything."""
 
-_MOST_UNDEFINED = 0.01
-"""Share of resamples without a value, above which the others are too select for an interval."""
-_LARGEST_FORM = 2000
-"""Groups, above which comparing all pairs of them costs more than counting anew each time."""
+_MOST_UNDEFINED = 0.01  # share of resamples; with more, the others are too select
+_LARGEST_FORM = 2000  # groups; with more, counting anew costs less than comparing all pairs of them
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Interval:
         point: The statistic of the images themselves; NaN if undefined.
         groups: Number of groups.
         resamples: Number of resamples that had a value; 0 if none was drawn.
-        reason: Why there is no interval, or what is to be known about it; else empty. Below 10
-            groups show the range over them (or over splits) instead.
+        reason: Why there is none, or what is to be known about it; else empty. Below 10 groups
+            show the range over them (or over splits) instead.
     """
 
     low: float
@@ -118,8 +119,8 @@ def bootstrap(
     quantiles = _quantiles(resamples, level)
     single, many = _statistic(statistic, score, mos, group, cells)
     point, count = single(), int(group.max(initial=-1)) + 1
-    drawn = _draw(count, resamples, seed) if _worth_drawing(count, point) else None
-    values = np.empty(0) if drawn is None else many()(drawn)
+    worth_it = _worth_drawing(count, point)
+    values = many()(_draw(count, resamples, seed)) if worth_it else np.empty(0)
     low, high, defined, reason = _interval(values, quantiles, count, point)
     return Interval(low, high, point, count, len(defined), reason)
 
@@ -135,11 +136,10 @@ def paired_bootstrap(
     level: float = 0.95,
     cells: Sequence[Hashable] | None = None,
 ) -> Difference:
-    """Compare two systems on the same images, both on the same resamples of groups.
+    """Compare two systems on the same images and the same resamples of groups.
 
-    It tells what other images would change, not what other splits or training runs would: take the
-    mean over seeds of each system first (:func:`average_seeds`), and for splits
-    :func:`~hmtnet.metrics.corrected_t_test`.
+    It tells what other images would change. For training runs take each system's mean over seeds
+    first (:func:`average_seeds`), for splits :func:`~hmtnet.metrics.corrected_t_test`.
 
     Args:
         score_a: (N,) predicted scores of the first system.
@@ -231,10 +231,7 @@ def _statistic(
     return lambda: one(score, mos), lambda: several(score, mos, group)
 
 
-_NAMED: dict[
-    str,
-    tuple[Callable[[Values, Values], float], Callable[[Floats, Floats, Integers], Many]],
-] = {
+_NAMED: dict[str, tuple[Callable[[Values, Values], float], Callable[..., Many]]] = {
     "srcc": (srcc, resampled.many_srcc),
     "plcc": (plcc, resampled.many_plcc),
     "rmse": (rmse, resampled.many_rmse),

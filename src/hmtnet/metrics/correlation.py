@@ -147,20 +147,23 @@ def count_pairs(score: Floats, mos: Floats, cell: Integers) -> PairCounts:
         The counts, summed over cells. O(N log N) time, O(N) memory.
     """
     score_rank, mos_rank = _dense_ranks(score), _dense_ranks(mos)
-    cell_score = _joint(cell, score_rank)
     # Within a cell by score and, where that is tied, by MOS: a later image with a lower MOS is then
     # a discordant pair, and pairs tied in the score are never counted as one.
     order = np.lexsort((mos_rank, score_rank, cell))
+    cell, score_rank, mos_rank = cell[order], score_rank[order], mos_rank[order]
+    new_cell = _changes(cell)
+    new_score = new_cell | _changes(score_rank)
+    by_mos = np.sort((np.cumsum(new_cell) - 1) * len(order) + mos_rank)
     return PairCounts(
-        pairs=_pairs_alike(cell),
-        tied_score=_pairs_alike(cell_score),
-        tied_mos=_pairs_alike(_joint(cell, mos_rank)),
-        tied_both=_pairs_alike(_joint(cell_score, mos_rank)),
-        discordant=_inversions(_dense_ranks(cell)[order], mos_rank[order]),
+        pairs=_pairs_alike(new_cell),
+        tied_score=_pairs_alike(new_score),
+        tied_mos=_pairs_alike(_changes(by_mos)),
+        tied_both=_pairs_alike(new_score | _changes(mos_rank)),
+        discordant=_inversions(np.flatnonzero(new_cell), mos_rank),
     )
 
 
-def _inversions(group: Integers, value: Integers) -> int:
+def _inversions(starts: Integers, value: Integers) -> int:
     """Count the pairs i < j of one group with value[i] > value[j].
 
     Works through the binary digits of the values, highest first. Two values of one group that agree
@@ -169,30 +172,38 @@ def _inversions(group: Integers, value: Integers) -> int:
     agree.
 
     Args:
-        group: (N,) not negative, ascending.
+        starts: (G,) the first position of each group, ascending from 0.
         value: (N,) not negative.
     """
     total = 0
+    sizes = np.diff(starts, append=len(value))
+    start, stop = np.repeat(starts, sizes), np.repeat(starts + sizes, sizes)  # of each one's group
+    position = np.arange(len(value))
     for digit in reversed(range(int(value.max(initial=0)).bit_length())):
         one = (value >> digit) & 1
-        ones_before = np.cumsum(one) - one
-        ones_before -= ones_before[np.searchsorted(group, group)]  # those of the own group only
-        total += int(ones_before[one == 0].sum())
-        group = 2 * group + one
-        order = np.argsort(group, kind="stable")
-        group, value = group[order], value[order]
+        ones = np.concatenate(([0], np.cumsum(one)))
+        before = ones[:-1] - ones[start]  # ones ahead in the own group
+        total += int((before * (1 - one)).sum())
+        middle = stop - (ones[stop] - ones[start])  # where the ones of the group will begin
+        place = np.where(one, middle + before, position - before)
+        order = np.empty_like(place)
+        order[place] = position
+        value = value[order]
+        start, stop = np.where(one, middle, start)[order], np.where(one, stop, middle)[order]
     return total
 
 
-def _pairs_alike(labels: Integers) -> int:
-    """Count the unordered pairs with the same label."""
-    counts = np.unique(labels, return_counts=True)[1]
+def _changes(values: Integers) -> NDArray[np.bool_]:
+    """Return where a value differs from the one before it; the first always does."""
+    changes = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=changes[1:])
+    return changes
+
+
+def _pairs_alike(changes: NDArray[np.bool_]) -> int:
+    """Count the unordered pairs within runs, told by where each run begins."""
+    counts = np.diff(np.flatnonzero(changes), append=len(changes))
     return int((counts * (counts - 1) // 2).sum())
-
-
-def _joint(first: Integers, second: Integers) -> Integers:
-    """Return one label for each distinct pair of two labels, numbered from 0."""
-    return _dense_ranks(_dense_ranks(first) * len(second) + _dense_ranks(second))
 
 
 def _dense_ranks(values: NDArray[np.float64] | Integers) -> Integers:

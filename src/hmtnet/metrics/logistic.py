@@ -150,10 +150,11 @@ def _project(columns: Floats, y: Floats) -> tuple[Floats, Floats]:
     unit[unit == 0] = 1.0
     centred /= unit[:, None]
     mean = y.mean()
-    weights = np.linalg.lstsq(centred.T, y - mean)[0]
+    weights = alone = centred @ (y - mean) / np.maximum((centred**2).sum(axis=1), 1e-300)
+    if len(columns) > 1:
+        weights = np.linalg.lstsq(centred.T, y - mean)[0]
     if weights.min() < 0 < weights.max():
-        # The least error is then on the border, where one of the two is zero.
-        alone = (centred @ (y - mean)) / np.maximum((centred**2).sum(axis=1), 1e-300)
+        # The least error is then on the border, where all weights but one are zero.
         kept = int(np.argmin(((y - mean - alone[:, None] * centred) ** 2).sum(axis=1)))
         weights = np.where(np.arange(len(alone)) == kept, alone, 0.0)
     return weights / unit, mean + weights @ centred
