@@ -1,6 +1,8 @@
 """What a finished stage leaves: weights with their description, and predictions.
 
 - ``artifact.store``: ``save``, ``load``, ``read_meta``, ``load_strictly``.
+- ``artifact.description``: ``read_description``, ``write_description``, without torch.
+- ``artifact.thumbnails``: small pictures of test images, beside the runs of a split.
 - ``artifact.predictions``: ``Predictions``, ``read``, ``write``.
 
 Nothing is imported here, because a report reads predictions and has no need of torch.

@@ -1,11 +1,14 @@
-"""What a stage wrote about itself, ``stage.json``, read without its weights and without torch."""
+"""What a stage writes about itself, ``stage.json``: without its weights, and without torch."""
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hmtnet import __version__
 from hmtnet.errors import ArtifactError, listed
+from hmtnet.files import write_text
 
 FORMAT = 1
 META_FILE = "stage.json"
@@ -20,8 +23,54 @@ def read_description(folder: Path) -> dict[str, Any]:
     Raises:
         ArtifactError: It is missing or damaged, or a newer hmtnet made it.
     """
-    document = read_document(Path(folder))
+    return without_envelope(read_document(Path(folder)))
+
+
+def write_description(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Write a description without weights to ``folder``: of predictions by weights elsewhere.
+
+    Args:
+        folder: The run directory; made if it does not exist.
+        meta: JSON values only; see `store.save`.
+
+    Raises:
+        ArtifactError: ``meta`` holds what JSON cannot, or the folder cannot be written.
+    """
+    check(meta)
+    try:
+        write_text(Path(folder) / META_FILE, as_text(enveloped(meta, None)))
+    except OSError as error:
+        raise ArtifactError(
+            f"The description cannot be written to {folder}: {error}. "
+            "Check that the folder is writable and the disk is not full."
+        ) from error
+
+
+def check(meta: Mapping[str, Any]) -> None:
+    """Refuse what cannot be a stage's description.
+
+    Raises:
+        ArtifactError: It holds what JSON cannot, or a key of the envelope.
+    """
+    for key in ENVELOPE:
+        if key in meta:
+            raise ArtifactError(f"{META_FILE} writes '{key}' itself; give it another name.")
+    _check_json(meta, "")
+
+
+def enveloped(meta: Mapping[str, Any], weights: str | None) -> dict[str, Any]:
+    """Put a description into its envelope; ``weights`` is their SHA-256, None without any."""
+    return {"format": FORMAT, "hmtnet": __version__, "weights_sha256": weights, **meta}
+
+
+def without_envelope(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Take a description out of its envelope."""
     return {key: value for key, value in document.items() if key not in ENVELOPE}
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """Return the text of the file."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_document(folder: Path) -> dict[str, Any]:
@@ -63,3 +112,24 @@ def damaged(path: Path, reason: str) -> ArtifactError:
         f"{path} is damaged: {reason}. Remove its folder and train the stage again, "
         "or copy the artifact anew."
     )
+
+
+def _check_json(value: object, where: str) -> None:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ArtifactError(f"{META_FILE} needs text keys; '{where}' has {key!r}.")
+            _check_json(inner, f"{where}.{key}" if where else key)
+    elif isinstance(value, (list, tuple)):
+        for index, inner in enumerate(value):
+            _check_json(inner, f"{where}[{index}]")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ArtifactError(
+                f"{META_FILE} cannot hold {value!r} at '{where}'; an undefined number is None."
+            )
+    elif not (value is None or isinstance(value, (str, int))):
+        raise ArtifactError(
+            f"{META_FILE} cannot hold {value!r} ({type(value).__name__}) at '{where}'; "
+            "give plain numbers, text, lists and mappings."
+        )

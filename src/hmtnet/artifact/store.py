@@ -6,8 +6,6 @@ a folder without it holds no artifact.
 """
 
 import hashlib
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +15,22 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from hmtnet import __version__
+from hmtnet.artifact.description import (
+    META_FILE,
+    as_text,
+    check,
+    damaged,
+    enveloped,
+    read_document,
+    without_envelope,
+)
+from hmtnet.artifact.description import read_description as read_meta
 from hmtnet.errors import ArtifactError, listed
-from hmtnet.files import digest_file, write_text, written_aside
+from hmtnet.files import digest_file, written_aside
 
-FORMAT = 1
+__all__ = ["META_FILE", "WEIGHTS_FILE", "Artifact", "load", "load_strictly", "read_meta", "save"]
+
 WEIGHTS_FILE = "stage.safetensors"
-META_FILE = "stage.json"
-
-# The envelope: keys of stage.json that this module owns.
-_OWN_KEYS = ("format", "hmtnet", "weights_sha256")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
         ArtifactError: ``meta`` holds what JSON cannot, or the folder cannot be written.
     """
     folder = Path(folder)
-    _check_meta(meta)
+    check(meta)
     # A copy of its own for each name: safetensors refuses shared memory.
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     meta_path, weights_path = folder / META_FILE, folder / WEIGHTS_FILE
@@ -70,8 +74,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
         with written_aside(meta_path) as meta_aside, written_aside(weights_path) as weights_aside:
             safetensors.torch.save_file(own, weights_aside)
             digest = digest_file(weights_aside)
-            document = {"format": FORMAT, "hmtnet": __version__, "weights_sha256": digest, **meta}
-            meta_aside.write_text(_as_text(document), encoding="utf-8", newline="\n")
+            meta_aside.write_text(as_text(enveloped(meta, digest)), encoding="utf-8", newline="\n")
             # Leaving the block renames the weights, then the description. Without an old
             # description between the two, a crash there leaves no artifact, not a mismatched one.
             meta_path.unlink(missing_ok=True)
@@ -82,38 +85,6 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
         ) from error
 
 
-def describe(folder: Path, meta: Mapping[str, Any]) -> None:
-    """Write a description without weights to ``folder``: of predictions by weights elsewhere.
-
-    Args:
-        folder: The run directory; made if it does not exist.
-        meta: As for `save`.
-
-    Raises:
-        ArtifactError: ``meta`` holds what JSON cannot, or the folder cannot be written.
-    """
-    _check_meta(meta)
-    document = {"format": FORMAT, "hmtnet": __version__, "weights_sha256": None, **meta}
-    try:
-        write_text(Path(folder) / META_FILE, _as_text(document))
-    except OSError as error:
-        raise ArtifactError(
-            f"The description cannot be written to {folder}: {error}. "
-            "Check that the folder is writable and the disk is not full."
-        ) from error
-
-
-def _check_meta(meta: Mapping[str, Any]) -> None:
-    for key in _OWN_KEYS:
-        if key in meta:
-            raise ArtifactError(f"{META_FILE} writes '{key}' itself; give it another name.")
-    _check_json(meta, "")
-
-
-def _as_text(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
 def load(folder: Path) -> Artifact:
     """Read the stage artifact in ``folder`` and check that it is whole.
 
@@ -122,17 +93,17 @@ def load(folder: Path) -> Artifact:
             hmtnet made them.
     """
     folder = Path(folder)
-    document = _read_document(folder)
+    document = read_document(folder)
     path = folder / WEIGHTS_FILE
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise _damaged(path, f"it is missing, though {META_FILE} describes it") from None
+        raise damaged(path, f"it is missing, though {META_FILE} describes it") from None
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error}.") from error
     digest = hashlib.sha256(data).hexdigest()
     if digest != document["weights_sha256"]:
-        raise _damaged(
+        raise damaged(
             path,
             f"its SHA-256 is {digest[:12]}…, but {META_FILE} was written for "
             f"{str(document['weights_sha256'])[:12]}…",
@@ -140,17 +111,8 @@ def load(folder: Path) -> Artifact:
     try:
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:
-        raise _damaged(path, f"it is no safetensors file ({error})") from error
-    return Artifact(folder, _without_envelope(document), tensors, digest)
-
-
-def read_meta(folder: Path) -> dict[str, Any]:
-    """Read only the description of the artifact in ``folder``; the weights are not looked at.
-
-    Raises:
-        ArtifactError: It is missing or damaged, or a newer hmtnet made it.
-    """
-    return _without_envelope(_read_document(Path(folder)))
+        raise damaged(path, f"it is no safetensors file ({error})") from error
+    return Artifact(folder, without_envelope(document), tensors, digest)
 
 
 def load_strictly(
@@ -196,63 +158,3 @@ def load_strictly(
             "with (they stand in stage.json), or train that stage again."
         )
     module.load_state_dict(found, strict=True)
-
-
-def _read_document(folder: Path) -> dict[str, Any]:
-    path = folder / META_FILE
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArtifactError(
-            f"No finished stage in {folder}: {META_FILE} is missing. Train the stage, or give the "
-            "folder of a finished one."
-        ) from None
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error}.") from error
-    except ValueError as error:  # neither JSON nor UTF-8
-        raise _damaged(path, str(error)) from error
-    if not isinstance(document, dict):
-        raise _damaged(path, "expected a JSON object")
-    # The format comes first: in a newer one, other keys may have other names.
-    version = document.get("format")
-    if isinstance(version, int) and version > FORMAT:
-        raise ArtifactError(
-            f"{path} has format {version}, made by hmtnet {document.get('hmtnet', '(unnamed)')}; "
-            f"this is hmtnet {__version__}, which reads up to format {FORMAT}. Upgrade hmtnet."
-        )
-    missing = [key for key in _OWN_KEYS if key not in document]
-    if missing:
-        raise _damaged(path, f"it lacks {listed(missing)}")
-    return document
-
-
-def _without_envelope(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key not in _OWN_KEYS}
-
-
-def _damaged(path: Path, reason: str) -> ArtifactError:
-    return ArtifactError(
-        f"{path} is damaged: {reason}. Remove its folder and train the stage again, "
-        "or copy the artifact anew."
-    )
-
-
-def _check_json(value: object, where: str) -> None:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise ArtifactError(f"{META_FILE} needs text keys; '{where}' has {key!r}.")
-            _check_json(inner, f"{where}.{key}" if where else key)
-    elif isinstance(value, (list, tuple)):
-        for index, inner in enumerate(value):
-            _check_json(inner, f"{where}[{index}]")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ArtifactError(
-                f"{META_FILE} cannot hold {value!r} at '{where}'; an undefined number is None."
-            )
-    elif not (value is None or isinstance(value, (str, int))):
-        raise ArtifactError(
-            f"{META_FILE} cannot hold {value!r} ({type(value).__name__}) at '{where}'; "
-            "give plain numbers, text, lists and mappings."
-        )

@@ -28,6 +28,7 @@ WORST = -1.0
 
 CAPPED = "capped by trainer.debug: these numbers mean nothing"
 BEST_ON_TEST = "epoch chosen on the test images: inflated, not to be quoted"
+ORACLE = "reads the true grade of every image: a bound, not a result"
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -87,6 +88,8 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
         note = CAPPED if capped else ""
         if settings.evaluate.selection == "best_on_test":
             note = BEST_ON_TEST
+        if store.read_meta(stage.directory.path).get("oracle"):
+            note = ORACLE
         rows.append(_row(stage.stage, stage.directory.predictions, subset, note))
     if settings.format == "json":
         runs = {stage.stage: str(stage.directory.path) for stage in result.stages}

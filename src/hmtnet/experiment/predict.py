@@ -39,6 +39,7 @@ def predict(
         One row an image; scores in the dataset's own unit.
     """
     network.to(device).eval()
+    edges = torch.tensor(grades.edges, dtype=torch.float32, device=device)
     parts = []
     for subset in subsets:
         loader = data.tiled(subset)
@@ -47,7 +48,12 @@ def predict(
         scores: list[np.ndarray] = []
         probabilities: list[np.ndarray] = []
         for batch in tqdm(islice(loader, total), total=total, desc=f"  {subset}", leave=False):
-            crops = look(batch.to(device), data.crops.size, network.saliency_operator)
+            crops = look(
+                batch.to(device),
+                data.crops.size,
+                network.saliency_operator,
+                edges if network.reads_labels else None,
+            )
             opinion = network(crops)
             rows += batch.rows.tolist()
             scores.append(opinion.score.double().cpu().numpy())
@@ -65,14 +71,15 @@ def _table(
     scores: list[np.ndarray],
     probabilities: list[np.ndarray],
 ) -> Predictions:
+    order = np.argsort(rows)  # a random sample comes in another one
     # (N, 0) stands for "this network knows no grades".
-    p = np.concatenate(probabilities) if probabilities else np.zeros((len(rows), 0))
+    p = np.concatenate(probabilities)[order] if probabilities else np.zeros((len(rows), 0))
     return tabulate(
         manifest,
         grades,
         subset,
-        rows,
-        score=manifest.from_unit(np.concatenate(scores)),
+        np.asarray(rows)[order].tolist(),
+        score=manifest.from_unit(np.concatenate(scores)[order]),
         grade=p.argmax(1) if probabilities else np.full(len(rows), -1),
         probabilities=p,
     )
@@ -110,7 +117,8 @@ def tabulate(
         grade=grade,
         true_grade=grades.assign(manifest.to_unit(mos)),
         probabilities=probabilities,
-        reference=tuple(record.reference for record in records),
+        # Of a set without references, the scene: what numbers are resampled over.
+        reference=tuple(manifest.records[row].reference or manifest.content[row] for row in rows),
         method=tuple(record.method for record in records),
         scale=tuple(record.scale for record in records),
     )

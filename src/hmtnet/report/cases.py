@@ -9,8 +9,8 @@ from hmtnet.artifact.predictions import Predictions
 from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name
 from hmtnet.metrics.checks import Floats
 from hmtnet.metrics.mapping import fit_mapping
-from hmtnet.report.collect import Run
 from hmtnet.report.leaderboard import Entry
+from hmtnet.report.run import Run
 
 EXTREMES = 6
 """How many best and how many worst cases are shown."""
@@ -107,7 +107,7 @@ def extremes(entry: Entry, other: Entry | None, count: int = EXTREMES) -> Extrem
 
 
 def duels(first: Entry, second: Entry, higher_is_better: bool = True) -> list[Duel]:
-    """Find the pairs that tell two systems apart (Ma et al., "Group maximum differentiation", 2016).
+    """Find the pairs that tell two systems apart (gMAD; Ma et al., CVPR 2016).
 
     Each system in turn calls images equal, in each third of its scores; among these the pair is
     shown that the other system holds most different. Thus a few images say more than averages: at
@@ -147,7 +147,7 @@ def duels(first: Entry, second: Entry, higher_is_better: bool = True) -> list[Du
             ]
             difference = abs(float(judged[better] - judged[worse]))
             verdict = _verdict(cases, difference, equal.name, different.name, higher_is_better)
-            found.append(Duel(equal.name, different.name, level, *cases, verdict))
+            found.append(Duel(equal.name, different.name, level, cases[0], cases[1], verdict))
     return found
 
 

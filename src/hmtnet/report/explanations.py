@@ -1,8 +1,9 @@
 """The words of a report that do not depend on its numbers."""
 
+from hmtnet.report.intervals import RESAMPLES
 from hmtnet.report.model import Report
 from hmtnet.report.quantities import QUANTITIES
-from hmtnet.report.sections import BEST_ON_TEST
+from hmtnet.report.run import BEST_ON_TEST
 
 
 def introduction(report: Report) -> list[str]:
@@ -11,8 +12,8 @@ def introduction(report: Report) -> list[str]:
     pseudo = any(section.grounds.label_kind == "pseudo" for section in report.sections)
     texts = [
         f"{_count(report.runs, 'finished run')} of {_count(rows, 'system configuration')}, judged "
-        "on test images that neither trained a network nor chose its epoch. Every number is "
-        "computed from the runs' predictions.csv.",
+        "on test images that no network was trained on. Every number is computed from the runs' "
+        "predictions.csv.",
         "A system is worth what it adds to the rows that never look at a pixel (label-only, "
         "scale-only): on images of known SR methods these already rank well. within-τ is the part "
         "that only pixels can explain.",
@@ -34,9 +35,11 @@ def how_computed(report: Report) -> list[str]:
         "Over splits: a number is computed on each split, averaged over its seeds, and then "
         "summarised over splits by median, mean and standard deviation (n − 1).",
         "Intervals: bootstrap over references, all images of a reference together (over images "
-        "where no reference is named), 1000 resamples, percentiles 2.5 and 97.5; on the pooled "
-        "test images of all folds where the splits are folds of one k-fold division, else on one "
-        "split. Below 10 groups no interval is given.",
+        f"where no reference is named), {RESAMPLES} resamples, percentiles 2.5 and 97.5. Where the "
+        "splits are folds of one k-fold division, of the mean SRCC over folds, by references of "
+        "all folds; else of SRCC on one split. Below 10 groups no interval is given.",
+        "Folds are not pooled by score: each has a predictor of its own, whose offset would order "
+        "images of different folds.",
         "Tests: two systems are compared only on the same test images of the same splits. Several "
         "seeds of one system are averaged before they are compared.",
         "label-only, scale-only and oracle-grade are recomputed from the training images in "

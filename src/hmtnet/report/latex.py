@@ -1,4 +1,4 @@
-"""The leaderboard as a LaTeX table, to be put into a paper with ``\\input``."""
+"""The leaderboard as a LaTeX table, to be put into a paper."""
 
 import math
 
@@ -65,9 +65,8 @@ def _table(section: Section) -> list[str]:
     bold = (
         f"Bold: {winner[1]}." if winner else "Nothing is bold: no test tells one system from all."
     )
-    caption = (
-        f"{section.grounds.title}; {numbers}. Labels: {section.grounds.labels}. {bold}"
-        + (f" Rows below the line: {MARK}." if section.published else "")
+    caption = f"{section.grounds.title}; {numbers}. Labels: {section.grounds.labels}. {bold}" + (
+        f" Rows below the line: {MARK}." if section.published else ""
     )
     titles = [q.title + ("" if q.higher_is_better else " ↓") for q in SKILL]
     lines = [

@@ -7,16 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hmtnet import metrics
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.metrics.bootstrap import Interval, bootstrap
-from hmtnet.report.collect import Run
+from hmtnet.metrics.bootstrap import Interval, average_seeds
+from hmtnet.report.intervals import extent, interval
 from hmtnet.report.quantities import QUANTITIES, Measured, Spread, measure, spread
 from hmtnet.report.reference_rows import ReferenceRow, reference_rows
+from hmtnet.report.run import Run
 from hmtnet.report.sections import Configuration, Grounds, natural
-
-RESAMPLES = 1000
-SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +55,13 @@ class Entry:
         kind: ``system``, or ``reference`` for what needs no network.
         outcomes: One a split and seed.
         spreads: Each number over splits, seeds averaged before; by key of ``QUANTITIES``.
-        view: Predictions of the view's test images, seeds averaged; None where there are none.
+        view: Predictions of the view's test images, seeds averaged, split by split; None where
+            there are none.
+        sizes: How many of these images are of each split.
         view_label: Which images these are.
         interval: Of SRCC over these; None where there are none.
+        extent: Lowest and highest SRCC within one reference of the view, what is shown where there
+            are too few references for an interval; None where no reference has 5 images.
         explanation: What a reference row predicts; empty for systems.
         marks: What a reader must see beside the name.
         reason: Why there are no numbers, or not on all splits.
@@ -72,8 +73,10 @@ class Entry:
     outcomes: tuple[Outcome, ...]
     spreads: Mapping[str, Spread]
     view: Predictions | None
+    sizes: tuple[int, ...]
     view_label: str
     interval: Interval | None
+    extent: tuple[float, float] | None = None
     explanation: str = ""
     marks: tuple[str, ...] = ()
     reason: str = ""
@@ -93,7 +96,9 @@ class Entry:
     def fits(self) -> dict[str, int]:
         """How the fits of the mapping went: how many of which status, without the reasons."""
         return dict(
-            Counter(o.measured.mapping.status.partition(":")[0] for o in self.outcomes).most_common()
+            Counter(
+                o.measured.mapping.status.partition(":")[0] for o in self.outcomes
+            ).most_common()
         )
 
     @property
@@ -141,15 +146,7 @@ def choose_view(configurations: Sequence[Configuration]) -> View:
     members = folds[family[best]]
     splits = tuple(members[number] for number in sorted(members))
     count = f"{len(splits)} folds" if len(splits) > 1 else "1 fold"
-    return View(splits, f"{count} of {family[best]}, pooled")
-
-
-def groups_of(rows: Predictions) -> list[str]:
-    """Return what each image shows: its reference, or the image itself where none is named."""
-    return [
-        f"image {image}" if reference is None else f"reference {reference}"
-        for image, reference in zip(rows.image, rows.reference, strict=True)
-    ]
+    return View(splits, f"{count} of {family[best]}")
 
 
 def averaged(parts: Sequence[Predictions]) -> Predictions:
@@ -163,7 +160,7 @@ def averaged(parts: Sequence[Predictions]) -> Predictions:
         return first
     places = [{image: row for row, image in enumerate(part.image)} for part in parts]
     orders = [[place[image] for image in first.image] for place in places]
-    score = np.mean([p.score[o] for p, o in zip(parts, orders, strict=True)], axis=0)
+    score = average_seeds([p.score[o] for p, o in zip(parts, orders, strict=True)])
     if len({part.probabilities.shape[1] for part in parts}) == 1:
         p = np.mean([q.probabilities[o] for q, o in zip(parts, orders, strict=True)], axis=0)
     else:
@@ -207,31 +204,31 @@ def _of_reference(row: ReferenceRow, view: View, marks: tuple[str, ...]) -> Entr
 
 def _entry(view: View, outcomes: Sequence[Outcome], **facts: Any) -> Entry:
     spreads = {q.key: spread(_by_split(outcomes, q.key)) for q in QUANTITIES}
-    rows, label = _viewed(outcomes, view)
-    interval = None
-    if rows is not None:
-        interval = bootstrap(rows.score, rows.mos, groups_of(rows), metrics.srcc, RESAMPLES, SEED)
+    parts, label = _viewed(outcomes, view)
+    rows = _pooled(parts) if parts else None
+    sizes = tuple(len(part) for part in parts)
     return Entry(
         outcomes=tuple(outcomes),
         spreads=spreads,
         view=rows,
         view_label=label,
-        interval=interval,
+        sizes=sizes,
+        interval=None if rows is None else interval(rows, sizes),
+        extent=None if rows is None else extent(rows),
         **facts,
     )
 
 
-def _viewed(outcomes: Sequence[Outcome], view: View) -> tuple[Predictions | None, str]:
-    """Return the predictions of the view's images, or of the first split there is."""
+def _viewed(outcomes: Sequence[Outcome], view: View) -> tuple[list[Predictions], str]:
+    """Return the predictions of each of the view's splits, or of the first split there is."""
     if not outcomes:
-        return None, ""
+        return [], ""
     splits = [outcome.split for outcome in outcomes]
     own = [split for split in view.splits if split in splits]
     label = view.label
     if len(own) < len(view.splits):
         label = f"{len(own)} of {label}" if own else f"split {splits[0]}"
-    parts = [at_split(outcomes, split) for split in own or splits[:1]]
-    return (parts[0] if len(parts) == 1 else _pooled(parts)), label
+    return [at_split(outcomes, split) for split in own or splits[:1]], label
 
 
 def at_split(outcomes: Sequence[Outcome], split: str) -> Predictions:

@@ -41,7 +41,7 @@ def tables_of(section: Section) -> list[Table]:
     """Return the tables of a section in the order of a report."""
     tables = [
         leaderboard_table(section),
-        *significance_tables(section.comparison, section.grounds.mos),
+        *significance_tables(section.comparison),
         stability_table(section.comparison),
         *map(breakdown_table, section.breakdowns),
         grades_table(section),
@@ -51,10 +51,10 @@ def tables_of(section: Section) -> list[Table]:
 
 
 def escape(text: str) -> str:
-    """Make text that Markdown shows as it is, on one line.
+    r"""Make text that Markdown shows as it is, on one line.
 
-    >>> escape("a|b <script>")
-    'a\\\\|b \\\\<script\\\\>'
+    >>> print(escape("a|b <script>"))
+    a\|b \<script\>
     """
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 

@@ -1,9 +1,10 @@
 """Markup that cannot be broken by what it shows: whatever is no `Markup` is escaped."""
 
 import html
+import re
 from collections.abc import Iterable
 
-_VOID = frozenset({"img", "meta", "br", "hr", "circle", "line", "path", "rect"})
+_VOID = frozenset({"img", "meta"})
 
 
 class Markup(str):
@@ -12,7 +13,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def element(name: str, *children: object, **attributes: object) -> Markup:
+def element(name: str, /, *children: object, **attributes: object) -> Markup:
     """Build an element.
 
     Args:
@@ -25,14 +26,24 @@ def element(name: str, *children: object, **attributes: object) -> Markup:
     '<td class="x" data-value="3">a &lt; b</td>'
     """
     given = "".join(_attribute(key, value) for key, value in attributes.items())
-    if name in _VOID and not children:
-        return Markup(f"<{name}{given}>" if name in {"img", "meta", "br", "hr"} else f"<{name}{given}/>")
+    if name in _VOID:
+        return Markup(f"<{name}{given}>")
     return Markup(f"<{name}{given}>{joined(children)}</{name}>")
 
 
 def joined(parts: Iterable[object], between: str = "") -> Markup:
     """Put parts one after the other; what is no markup is escaped, None is left out."""
     return Markup(between.join(_escaped(part) for part in parts if part is not None))
+
+
+def breakable(text: str) -> Markup:
+    """Let a long name end its line behind a dot, an underscore, a slash or an equals sign.
+
+    >>> breakable("a.b<c")
+    'a.<wbr>b&lt;c'
+    """
+    parts = re.split(r"(?<=[._/=])(?=.)", text)
+    return joined(parts, "<wbr>")
 
 
 def _escaped(part: object) -> str:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from hmtnet.report.breakdowns import Breakdown
 from hmtnet.report.cases import Duel, Extremes
 from hmtnet.report.collect import Problem
-from hmtnet.report.comparisons import Breakdown, Comparison
+from hmtnet.report.comparisons import Comparison
 from hmtnet.report.leaderboard import Entry, View
 from hmtnet.report.published import PublishedRow
 from hmtnet.report.sections import Grounds

@@ -11,7 +11,7 @@ import numpy as np
 
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.metrics.checks import Floats, Integers
-from hmtnet.report.collect import Run
+from hmtnet.report.run import Run
 
 LABEL_ONLY, SCALE_ONLY, ORACLE_GRADE = "label-only", "scale-only", "oracle-grade"
 

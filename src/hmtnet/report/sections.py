@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hmtnet.report.collect import BEST_ON_TEST, Problem, Run
+from hmtnet.report.collect import Problem
+from hmtnet.report.run import BEST_ON_TEST, Run
 
 _COUNTERS = re.compile(r"-[si]\d+(?=-|$)")
 _DIGEST = re.compile(r"-[0-9a-f]{8,}$")

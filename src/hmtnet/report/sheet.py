@@ -51,7 +51,7 @@ def _entry(entry: Entry) -> dict[str, object]:
         "marks": "; ".join([*entry.marks, *([entry.reason] if entry.reason else [])]),
         "splits": len(entry.splits),
         "seeds": len(entry.seeds),
-        "images": len(entry.view) if entry.view is not None else "",
+        "images": sum(entry.sizes) or "",
         "fits": "; ".join(f"{count} {status}" for status, count in entry.fits.items()),
         "runs": " ".join(run.key for run in entry.runs),
     }

@@ -32,20 +32,20 @@ def scatter(
         labels: Of the horizontal and vertical axis: score and MOS.
     """
     shown = thinned(mos)
-    x_low, x_high = _limits(score)
-    y_low, y_high = _limits(mos)
-    x, y = _scale(x_low, x_high, _LEFT, _WIDTH - _RIGHT), _scale(y_low, y_high, _HEIGHT - _BOTTOM, _TOP)
+    x, y = _frame(_limits(score), _limits(mos))
     # One path of zero-length strokes with round ends: a twentieth of as many circles.
-    dots = "".join(f"M{x(s):.1f} {y(m):.1f}h0" for s, m in zip(score[shown], mos[shown], strict=True))
+    dots = "".join(
+        f"M{x(s):.1f} {y(m):.1f}h0" for s, m in zip(score[shown], mos[shown], strict=True)
+    )
     along = np.linspace(score.min(), score.max(), 60)
-    curve = np.clip(mapping(along), y_low, y_high)
+    curve = np.clip(mapping(along), *_limits(mos))
     line = "L".join(f"{x(s):.1f} {y(m):.1f}" for s, m in zip(along, curve, strict=True))
     thin = "" if len(shown) == len(mos) else f" {len(shown)} of {len(mos)} points are drawn."
     return _figure(
         f"{labels[1]} against {labels[0]} of {name}",
         f"{len(mos)} images; the line is the fitted curve ({mapping.status}).{thin}",
-        _axes((x_low, x_high), (y_low, y_high), labels),
-        element("path", d=dots, class_="dots"),
+        _axes(_limits(score), _limits(mos), labels),
+        element("path", d=dots, class_="points"),
         element("path", d=f"M{line}", class_="curve"),
     )
 
@@ -111,7 +111,7 @@ def calibration(probabilities: Floats, true: Integers, name: str) -> Markup:
     bins = np.clip(np.ceil(confidence * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
     accuracy = np.bincount(bins, weights=right, minlength=_BINS) / np.maximum(counts, 1)
-    x, y = _scale(0, 1, _LEFT, _WIDTH - _RIGHT), _scale(0, 1, _HEIGHT - _BOTTOM, _TOP)
+    x, y = _frame((0.0, 1.0), (0.0, 1.0))
     bars = [
         element(
             "rect",
@@ -139,7 +139,10 @@ def calibration(probabilities: Floats, true: Integers, name: str) -> Markup:
 
 
 def strip(
-    values: list[float], median: float, interval: tuple[float, float] | None, low: float, high: float
+    values: list[float],
+    median: float,
+    interval: tuple[float, float] | None,
+    limits: tuple[float, float],
 ) -> Markup:
     """Draw one row of a dot plot as wide as its place: splits as dots, the median as a bar.
 
@@ -147,18 +150,19 @@ def strip(
         values: One a split.
         median: Of these.
         interval: A 95 % interval or a range, if there is one.
-        low: Value at the left end.
-        high: Value at the right end.
+        limits: Values at the left and the right end.
     """
-
-    def at(value: float) -> str:
-        return f"{2 + 96 * (value - low) / (high - low):.2f}%"
-
+    at = _share(limits)
     marks = [element("line", x1="0%", x2="100%", y1="50%", y2="50%", class_="rail")]
     if interval is not None:
         marks.append(
             element(
-                "line", x1=at(interval[0]), x2=at(interval[1]), y1="50%", y2="50%", class_="interval"
+                "line",
+                x1=at(interval[0]),
+                x2=at(interval[1]),
+                y1="50%",
+                y2="50%",
+                class_="interval",
             )
         )
     marks += [element("circle", cx=at(value), cy="50%", r=3, class_="dot") for value in values]
@@ -166,14 +170,12 @@ def strip(
     return element("svg", *marks, class_="strip", aria_hidden="true", focusable="false")
 
 
-def rule(ticks: list[float], low: float, high: float) -> Markup:
+def rule(limits: tuple[float, float]) -> Markup:
     """Draw the axis that stands below the strips."""
-
-    def at(value: float) -> str:
-        return f"{2 + 96 * (value - low) / (high - low):.2f}%"
-
+    at = _share(limits)
     labels = [
-        element("text", f"{tick:g}", x=at(tick), y="70%", text_anchor="middle") for tick in ticks
+        element("text", f"{tick:g}", x=at(tick), y="70%", text_anchor="middle")
+        for tick in ticks_between(*limits)
     ]
     return element("svg", *labels, class_="strip rule", aria_hidden="true", focusable="false")
 
@@ -186,9 +188,7 @@ def ticks_between(low: float, high: float, most: int = 5) -> list[float]:
     """
     span = high - low
     exponent = np.floor(np.log10(span / most))
-    step = next(
-        s for m in (1, 2, 2.5, 5, 10, 20) if span / (s := m * 10.0**exponent) <= most
-    )
+    step = next(s for m in (1, 2, 2.5, 5, 10, 20) if span / (s := m * 10.0**exponent) <= most)
     first = int(np.ceil(low / step - 1e-9))
     last = int(np.floor(high / step + 1e-9))
     return [float(f"{i * step:.10g}") for i in range(first, last + 1)]
@@ -196,7 +196,21 @@ def ticks_between(low: float, high: float, most: int = 5) -> list[float]:
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
     factor = (end - start) / (high - low)
-    return lambda value: start + (float(value) - low) * factor
+    return lambda value: round(start + (float(value) - low) * factor, 2)
+
+
+def _frame(
+    xs: tuple[float, float], ys: tuple[float, float]
+) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    """Return the functions from values to places in a figure."""
+    x = _scale(*xs, _LEFT, _WIDTH - _RIGHT)
+    return x, _scale(*ys, _HEIGHT - _BOTTOM, _TOP)
+
+
+def _share(limits: tuple[float, float]) -> Callable[[float], str]:
+    """Return the function from a value to its place in a strip of any width."""
+    place = _scale(*limits, 2, 98)
+    return lambda value: f"{place(value):.2f}%"
 
 
 def _limits(values: Floats) -> tuple[float, float]:
@@ -205,16 +219,15 @@ def _limits(values: Floats) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _axes(
-    xs: tuple[float, float], ys: tuple[float, float], labels: tuple[str, str]
-) -> Markup:
-    x, y = _scale(*xs, _LEFT, _WIDTH - _RIGHT), _scale(*ys, _HEIGHT - _BOTTOM, _TOP)
+def _axes(xs: tuple[float, float], ys: tuple[float, float], labels: tuple[str, str]) -> Markup:
+    x, y = _frame(xs, ys)
+    left, right, bottom, top = x(xs[0]), x(xs[1]), y(ys[0]), y(ys[1])
     parts: list[Markup] = []
     for tick in ticks_between(*xs):
-        parts.append(element("line", x1=x(tick), x2=x(tick), y1=y(ys[0]), y2=y(ys[1]), class_="grid"))
+        parts.append(element("line", x1=x(tick), x2=x(tick), y1=bottom, y2=top, class_="grid"))
         parts.append(_text(f"{tick:g}", x(tick), _HEIGHT - _BOTTOM + 15, "middle"))
     for tick in ticks_between(*ys):
-        parts.append(element("line", x1=x(xs[0]), x2=x(xs[1]), y1=y(tick), y2=y(tick), class_="grid"))
+        parts.append(element("line", x1=left, x2=right, y1=y(tick), y2=y(tick), class_="grid"))
         parts.append(_text(f"{tick:g}", _LEFT - 6, y(tick) + 4, "end"))
     return joined([*parts, *_axis_names(*labels)])
 

@@ -4,14 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hmtnet.report.comparisons import Breakdown, Comparison
+from hmtnet.report.breakdowns import Breakdown
+from hmtnet.report.comparisons import SIGNIFICANT, Comparison, Paired
 from hmtnet.report.leaderboard import Entry
 from hmtnet.report.model import Section
 from hmtnet.report.published import MARK, PublishedRow
 from hmtnet.report.quantities import DASH, GRADES, SKILL, Quantity, Spread, decimals
-
-SIGNIFICANT = 0.05
-"""Below it a difference is marked; p-values are adjusted for the number of pairs before."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +67,11 @@ def leaderboard_table(section: Section) -> Table:
     mos = section.grounds.mos
     columns = [
         Column("system", text=True),
-        *(_column(SKILL[0], mos), ),
+        _column(SKILL[0], mos),
         Column(
             "SRCC 95 %",
-            "Bootstrap over references (over images where none is named). Below 10 of them, the "
-            "range over references and no interval.",
+            "Bootstrap interval over references (over images where none is named). Below 10 of "
+            "them there is none: shown is the range of SRCC within one reference.",
         ),
         *(_column(quantity, mos) for quantity in SKILL[1:]),
         Column("fit", "How the fits of the logistic curve went, one a split and seed.", text=True),
@@ -140,7 +138,7 @@ def cost_table(section: Section) -> Table:
     return Table("Costs and runs", columns, tuple(rows))
 
 
-def significance_tables(comparison: Comparison, mos: str) -> list[Table]:
+def significance_tables(comparison: Comparison) -> list[Table]:
     """Lay out the paired tests: row less column, in SRCC."""
     tables = []
     for test in comparison.tests:
@@ -149,8 +147,7 @@ def significance_tables(comparison: Comparison, mos: str) -> list[Table]:
             TableRow((Cell(name), *(_difference(test.cells.get((name, c))) for c in test.names)))
             for name in test.names
         )
-        notes = (test.explanation.format(mos=mos), *test.notes)
-        tables.append(Table(test.title, columns, rows, notes))
+        tables.append(Table(test.title, columns, rows, (test.explanation, *test.notes)))
     return tables
 
 
@@ -164,13 +161,16 @@ def breakdown_table(breakdown: Breakdown) -> Table:
         TableRow(
             (
                 Cell(name),
-                *(_plain(breakdown.values.get((name, group), math.nan)) for group in breakdown.groups),
+                *(
+                    _plain(breakdown.values.get((name, group), math.nan))
+                    for group in breakdown.groups
+                ),
             ),
             breakdown.kinds[name],
         )
         for name in breakdown.names
     )
-    return Table(breakdown.title, columns, rows, breakdown.notes)
+    return Table(breakdown.title, columns, rows, (breakdown.note,))
 
 
 def stability_table(comparison: Comparison) -> Table | None:
@@ -180,23 +180,21 @@ def stability_table(comparison: Comparison) -> Table | None:
     columns = (
         Column("system", text=True),
         Column("mean rank"),
-        Column("best rank"),
-        Column("worst rank"),
+        Column("± sd", "Standard deviation of the rank over splits."),
         Column("first on", "Share of the splits on which it has the highest SRCC."),
     )
     rows = tuple(
         TableRow(
             (
-                Cell(rank.name),
+                Cell(rank.name, rank.name),
                 Cell(f"{rank.mean:.2f}", rank.mean),
-                Cell(f"{rank.best:g}", rank.best),
-                Cell(f"{rank.worst:g}", rank.worst),
+                Cell(f"{rank.sd:.2f}", rank.sd),
                 Cell(f"{100 * rank.first:.0f} %", rank.first),
             )
         )
         for rank in comparison.ranks
     )
-    return Table("Rank stability", columns, rows, comparison.rank_notes)
+    return Table("Rank stability", columns, rows, (comparison.rank_note,))
 
 
 def _leaderboard_row(entry: Entry) -> TableRow:
@@ -230,12 +228,16 @@ def _name(entry: Entry) -> Cell:
 
 def _interval(entry: Entry) -> Cell:
     found = entry.interval
-    if found is None or math.isnan(found.low):
+    if found is None:
         return Cell(DASH)
     what = "references" if entry.view and None not in entry.view.reference else "images"
-    text = f"{decimals(found.low)} to {decimals(found.high)}"
-    below = f"{found.groups} {what}"
-    return Cell(text, found.low, f"range, not an interval: {below}" if found.reason else below)
+    groups = f"{found.groups} {what}"
+    if not math.isnan(found.low):
+        return Cell(f"{decimals(found.low)} to {decimals(found.high)}", found.low, groups)
+    if entry.extent is None:
+        return Cell(DASH, below=groups)
+    low, high = entry.extent
+    return Cell(f"{decimals(low)} to {decimals(high)}", below=f"range, {groups}")
 
 
 def _spread(found: Spread, quantity: Quantity) -> Cell:
@@ -251,12 +253,12 @@ def _spread(found: Spread, quantity: Quantity) -> Cell:
     return Cell(quantity.write(found.median), found.median, below)
 
 
-def _difference(found: "Difference | None") -> Cell:
+def _difference(found: Paired | None) -> Cell:
     if found is None:
         return Cell(DASH)
     strong = found.p < SIGNIFICANT
     below = f"p {_p(found.p)}" if not math.isnan(found.p) else ""
-    if found.low is not None and found.high is not None:
+    if not math.isnan(found.low):
         below = f"[{found.low:+.3f}, {found.high:+.3f}] {below}"
     return Cell(f"{found.point:+.3f}" + (" *" if strong else ""), found.point, below, strong)
 
