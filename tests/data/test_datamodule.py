@@ -120,6 +120,15 @@ def test_workers_batches_and_the_order_of_visits_change_no_sample(make):
         )
 
 
+@pytest.mark.parametrize("batch_size", [2, 3, 5])
+def test_training_on_tiles_sees_each_image_once_as_it_is_judged(make, batch_size):
+    data = make(batch_size=batch_size, augment=("quarter_turn",), train_on_tiles=True)
+    # Not even an image that would be alone in its batch is dropped.
+    found = epoch_of(data, 0)
+    assert tuple(found) == SPLIT.train
+    assert found == samples_of(data.tiled("train"))
+
+
 def test_epochs_and_seeds_draw_anew(make):
     options = {"augment": ("horizontal_flip", "vertical_flip", "quarter_turn"), "batch_size": 5}
     first, second = (epoch_of(make(**options), epoch) for epoch in (0, 1))
@@ -151,6 +160,22 @@ def test_validation_tiles_the_images_as_they_are_in_every_epoch(make):
 def test_a_subset_is_visited_once_and_in_order(make, subset):
     rows = [row for batch in make().tiled(subset) for row in batch.rows.tolist()]
     assert rows == list(SPLIT.subsets[subset])
+
+
+def test_mixed_images_come_in_one_random_order(make):
+    def order(loader):
+        return [row for batch in loader for row in batch.rows.tolist()]
+
+    data = make(mixed=True)
+    found = order(data.tiled("train"))
+    assert found != list(SPLIT.train) and sorted(found) == list(SPLIT.train)
+    assert found == order(data.tiled("train"))
+    assert order(make(mixed=True, seed=1).tiled("train")) != found
+    loader = data.val_dataloader()
+    loader.sampler.set_epoch(3)  # also in a later epoch, or resumed there
+    assert order(loader) == order(data.tiled("val"))
+    # Training draws as it always does.
+    assert epoch_of(data, 1) == epoch_of(make(), 1)
 
 
 def test_training_drops_a_small_last_batch_unless_it_is_the_only_one(make):

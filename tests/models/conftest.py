@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from PIL import Image
 
 from hmtnet.data.batch import Batch, Sample
 from hmtnet.data.crops import Crops, CropSettings
@@ -156,6 +157,32 @@ def make_data():
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def one_stage(tiny_root):
+    """Make the words that train a system of one stage in seconds: ``one_stage("plain", runs)``."""
+
+    def words(system, runs, *more):
+        return [
+            *("train", f"system={system}", "data=qads", f"data.root={tiny_root}", f"runs={runs}"),
+            *("trainer=cpu", "size.crops={size: 48, count: 1, grid: 2}", "size.batch_size=4"),
+            *("size.backbone.widths=[16,16,16]", "system.grades.count=3", *more),
+        ]
+
+    return words
+
+
+@pytest.fixture(scope="session")
+def scores_of(tiny_root):
+    """Score an image of the tiny dataset by a restored network: ``scores_of(restored, name)``."""
+
+    def score(restored, name):
+        with Image.open(tiny_root / name) as file:
+            pixels = torch.from_numpy(np.array(file)).permute(2, 0, 1)
+        return restored.network.assess(pixels, restored.settings.crops).score.item()
+
+    return score
 
 
 class Curves(Callback):

@@ -52,6 +52,15 @@ def test_the_plain_encoder_halves_from_full_resolution(widths, pixels):
     ]
 
 
+@pytest.mark.parametrize("name", ["plain", "test_resnet"])
+def test_everything_is_laid_out_channels_last(name):
+    backbone = Backbone(BackboneSettings(name=name))
+    kernels = [p for p in backbone.parameters() if p.ndim == 4 and p.shape[1] > 1]
+    levels = backbone(torch.rand(2, 3, 64, 64))
+    for x in [*kernels, *levels]:
+        assert x.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_odd_sizes_pass():
     shapes = [level.shape[2:] for level in Backbone(BackboneSettings())(torch.rand(1, 3, 49, 35))]
     assert shapes == [(49, 35), (24, 17), (12, 8), (6, 4)]

@@ -45,6 +45,8 @@ class Crops:
         images: I, the number of images.
         saliency: (N, 1, P, P) in [0, 1], cut from the map of the whole image, or None.
         reference: (N, 3, P, P), the same crops of the reference images, or None.
+        prior: (I, K) grade log-probabilities, worst grade first, that stand in for what a grading
+            network would say of the images, or None.
     """
 
     pixels: Tensor
@@ -52,6 +54,7 @@ class Crops:
     images: int
     saliency: Tensor | None = None
     reference: Tensor | None = None
+    prior: Tensor | None = None
 
     def mean_by_image(self, values: Tensor) -> Tensor:
         """Reduce (N, ...) values of crops to (I, ...) values of images by the mean."""

@@ -91,6 +91,10 @@ class QualityData(L.LightningDataModule):
         loader: Workers and memory.
         with_reference: Whether samples carry their reference image.
         chosen_on: The subset that the epoch is chosen on.
+        mixed: Whether validation and test images come in a random order, always the same one, so
+            that each batch is a random sample of them.
+        train_on_tiles: Whether training sees its images as validation does, each exactly once and
+            in order, instead of drawing from them.
     """
 
     def __init__(
@@ -105,9 +109,13 @@ class QualityData(L.LightningDataModule):
         loader: LoaderSettings | None = None,
         with_reference: bool = False,
         chosen_on: Subset = "val",
+        mixed: bool = False,
+        train_on_tiles: bool = False,
     ) -> None:
         super().__init__()
+        self.train_on_tiles = train_on_tiles
         self.chosen_on = chosen_on
+        self.mixed = mixed
         self.split = split
         self.crops = crops
         self.batch_size = batch_size
@@ -120,6 +128,8 @@ class QualityData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Random crops of augmented training images, in an order that changes by epoch."""
+        if self.train_on_tiles:
+            return self._make(self._tiled, self.split.train, shuffle=False)
         return self._make(self._drawn, self.split.train, shuffle=True)
 
     def val_dataloader(self) -> DataLoader[Sample]:
@@ -151,6 +161,9 @@ class QualityData(L.LightningDataModule):
         rank, world = (
             (0, 1) if trainer is None or alone else (trainer.global_rank, trainer.world_size)
         )
+        if self.mixed and not shuffle:
+            # Of epoch 0, whichever epoch is being validated.
+            rows = [draw.row for draw in EpochSampler(rows, self.seed, shuffle=True)]
         sampler = EpochSampler(rows, self.seed, shuffle, rank, world)
         sampler.set_epoch(self._epoch)
         # A last batch of one or two images would give batch norms and ranking losses nothing to

@@ -89,7 +89,9 @@ class EpochRecord(Callback):
             return
         epoch = trainer.current_epoch
         row: dict[str, float] = {"epoch": epoch + 1, "step": trainer.global_step}
-        row |= {"lr": max(group["lr"] for group in trainer.optimizers[0].param_groups)}
+        groups = trainer.optimizers[0].param_groups
+        if groups:  # there are none where the weights are solved for
+            row["lr"] = max(group["lr"] for group in groups)
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         write_curve(self.directory.metrics, row)
         self.status = self.status.then(epoch=epoch + 1)

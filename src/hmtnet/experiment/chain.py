@@ -14,7 +14,7 @@ from hmtnet.data.split import Split
 from hmtnet.errors import ArtifactError, DataError, SettingsError, listed
 from hmtnet.experiment import leaks
 from hmtnet.experiment.fitting import check_hardware
-from hmtnet.experiment.plan import plan_chain, rehearse
+from hmtnet.experiment.plan import Planned, plan_chain, rehearse
 from hmtnet.experiment.scene import Scene, UpstreamStage
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.stage import StageResult, run_stage
@@ -64,7 +64,15 @@ def run_chain(settings: TrainSettings, system: System) -> ChainResult:
     given = _given(scene)
     plan = plan_chain(scene, given)
     rehearse(scene, plan, given)
-    return ChainResult(manifest, split, [run_stage(scene, planned) for planned in plan])
+    return ChainResult(manifest, split, [_run(scene, planned) for planned in plan])
+
+
+def _run(scene: Scene, planned: Planned) -> StageResult:
+    """Run one stage, and before it, unless it is finished, the folds that it needs."""
+    if not planned.directory.finished:
+        for fold in planned.folds:
+            run_stage(fold.scene, fold.planned)
+    return run_stage(scene, planned)
 
 
 def _given(scene: Scene) -> dict[str, UpstreamStage]:

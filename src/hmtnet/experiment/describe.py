@@ -19,8 +19,18 @@ from hmtnet.settings import plain
 VERSIONED = ("torch", "lightning", "torchmetrics", "timm", "kornia", "numpy")
 
 
-def describe(scene: Scene, planned: Planned, grades: Grades) -> dict[str, Any]:
-    """Describe a stage completely enough to rebuild, judge and cite it: its ``stage.json``."""
+def describe(
+    scene: Scene, planned: Planned, grades: Grades, reads_labels: bool = False
+) -> dict[str, Any]:
+    """Describe a stage completely enough to rebuild, judge and cite it: its ``stage.json``.
+
+    Args:
+        scene: What the chain shares.
+        planned: The stage.
+        grades: Its grades.
+        reads_labels: Whether its network does, so that what it predicts is a bound. So is what any
+            stage predicts that starts from it.
+    """
     settings, manifest, split = scene.settings, scene.manifest, scene.split
     stage, upstream = planned.stage, planned.upstream
     return {
@@ -36,13 +46,18 @@ def describe(scene: Scene, planned: Planned, grades: Grades) -> dict[str, Any]:
         "dataset": describe_dataset(manifest),
         "split": describe_split(split),
         "selection": settings.evaluate.selection,
+        "oracle": reads_labels or any(meta.get("oracle", False) for meta in _metas(upstream)),
         "seen": leaks.seen(
-            manifest, split, _seen_upstream(upstream), scene.chosen_on_test
+            manifest,
+            split,
+            [leaks.Seen.from_json(meta["seen"]) for meta in _metas(upstream)],
+            scene.chosen_on_test,
         ).to_json(),
         "upstream": {
             name: {"key": given.key, "path": os.path.relpath(given.path, planned.directory.path)}
             for name, given in upstream.items()
         },
+        **({"folds": [fold.planned.key for fold in planned.folds]} if planned.folds else {}),
         "seed": settings.seed,
         "precision": settings.trainer.precision,
         "debug": plain(settings.trainer.debug) if settings.trainer.debug.active else None,
@@ -76,6 +91,5 @@ def describe_split(split: Split) -> dict[str, Any]:
     }
 
 
-def _seen_upstream(upstream: Mapping[str, UpstreamStage]) -> list[leaks.Seen]:
-    metas = [store.read_meta(given.path) for given in upstream.values()]
-    return [leaks.Seen.from_json(meta["seen"]) for meta in metas]
+def _metas(upstream: Mapping[str, UpstreamStage]) -> list[dict[str, Any]]:
+    return [store.read_meta(given.path) for given in upstream.values()]

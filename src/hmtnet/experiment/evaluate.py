@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hmtnet.artifact import predictions as prediction_files
-from hmtnet.artifact import store
+from hmtnet.artifact.description import write_description
 from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
@@ -28,6 +28,9 @@ from hmtnet.runs.lock import locked
 from hmtnet.runs.status import Status
 from hmtnet.scoring.restore import Restored, restore
 from hmtnet.settings import plain
+
+# What an evaluation says of itself in the words of the stage that it evaluates.
+_KEPT = ("system", "stage", "settings", "seed", "precision", "versions", "selection", "oracle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,12 +169,15 @@ def _predict(
         trained.settings.batch_size,
         loader=LoaderSettings(workers=settings.trainer.workers, pin_memory=device.type == "cuda"),
         with_reference=network.needs_reference,
+        mixed=network.mixes_images,
     )
     batches = settings.trainer.debug.batches
     found = predict(network, data, manifest, trained.grades, subsets, device, batches)
     prediction_files.write(directory.predictions, found)
     write_thumbnails(directory, manifest, images, split.test)
-    store.describe(directory.path, _description(settings, trained, manifest, split, directory, key))
+    write_description(
+        directory.path, _description(settings, trained, manifest, split, directory, key)
+    )
     status = Status.begin(trained.stage, key, 0)
     run_status.write(directory.status, status.then(state="finished", epoch=0))
 
@@ -186,11 +192,7 @@ def _description(
 ) -> dict[str, Any]:
     """Describe the evaluation as a stage is described, and say what was evaluated."""
     path = Path(settings.artifact).expanduser()
-    kept: dict[str, Any] = {
-        name: trained.meta[name]
-        for name in ("system", "stage", "settings", "seed", "precision", "versions", "selection")
-        if name in trained.meta
-    }
+    kept: dict[str, Any] = {name: trained.meta[name] for name in _KEPT if name in trained.meta}
     edges, debug = trained.grades, settings.trainer.debug
     return {
         **kept,

@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import lightning as L
@@ -29,6 +29,9 @@ ANSWERED = (
     ".*Checkpoint directory.*exists and is not empty.*",  # resuming
     ".*treespec, LeafSpec.*",  # Lightning's own, of torch
     ".*module\\(s\\) in eval mode at the start of training.*",  # frozen norms, a frozen stage
+    ".*this fit will run with no optimizer.*",  # weights that are solved for
+    ".*`training_step` returned `None`.*",  # the same
+    ".*no gradient clipping will occur.*",  # the same
     ".*sync_dist=True.*",  # metrics synchronise themselves; the leader's training loss shows
 )
 
@@ -68,11 +71,23 @@ def fit(
             plugins=[WholeCheckpoints()],
             default_root_dir=directory.path,
         )
+        if trainer_settings.compile:
+            # In place, so that its tensors keep their names in checkpoints.
+            eager = trainer_settings.compile == "eager"
+            task.network.compile(backend="eager" if eager else "inductor")
         try:
             trainer.fit(task, datamodule=data, ckpt_path=resume)
         except SystemExit as stop:
             # Lightning turns Ctrl-C into an exit like any other.
             raise KeyboardInterrupt from stop
+
+
+def uncompiled(settings: TrainerSettings) -> AbstractContextManager[Any]:
+    """Compute as written inside this context, also by a network that training has compiled."""
+    if not settings.compile:
+        return nullcontext()
+    context: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return context
 
 
 def best_state(directory: RunDirectory) -> dict[str, torch.Tensor]:

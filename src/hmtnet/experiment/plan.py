@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from hmtnet.data.folds import divide
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.scene import Scene, UpstreamStage
@@ -24,12 +25,27 @@ class Planned:
         upstream: The stages it starts from, finished by the time it runs.
         key: The digest of everything that its result depends on.
         directory: Where it is kept.
+        folds: What must be finished too, to judge its training images out of fold.
     """
 
     stage: Stage
     upstream: Mapping[str, UpstreamStage]
     key: str
     directory: RunDirectory
+    folds: "tuple[Fold, ...]" = ()
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A stage on a part of the training images; those that it lacks are its scene's test images.
+
+    Attributes:
+        scene: The scene it runs in.
+        planned: The stage.
+    """
+
+    scene: Scene
+    planned: Planned
 
 
 def plan_chain(scene: Scene, given: Mapping[str, UpstreamStage]) -> list[Planned]:
@@ -40,29 +56,72 @@ def plan_chain(scene: Scene, given: Mapping[str, UpstreamStage]) -> list[Planned
         given: Finished stages from elsewhere.
 
     Raises:
-        SettingsError: Nothing is left to train.
+        DataError: There are fewer training contents than folds.
+        SettingsError: Nothing is left to train, a stage is given that is needed in folds, or
+            several processes are asked for where one solves for the weights.
         WeightsError: A file of weights that a stage starts from is not there.
     """
     settings = scene.settings
     at_hand = dict(given)
-    planned = []
+    planned: list[Planned] = []
     for stage in scene.system.stages:
         if stage.name not in settings.stages and (settings.stages or stage.name in given):
             continue
-        alone = settings.system.stages[stage.name].stands_alone
+        fit_settings = settings.system.stages[stage.name]
+        if fit_settings.closed_form and settings.trainer.devices > 1:
+            raise SettingsError(
+                f"Stage '{stage.name}' is solved in closed form, by one process: expected "
+                f"trainer.devices=1, found {settings.trainer.devices}."
+            )
+        alone = fit_settings.stands_alone
         upstream = {n: at_hand[n] for n in stage.after if n in at_hand and not alone}
-        key = stage_key(scene, stage, upstream)
+        folds = _plan_folds(scene, stage, planned)
+        key = stage_key(scene, stage, upstream, folds)
         directory = RunDirectory.locate(
             Path(settings.runs), scene.manifest.name, scene.split.id, stage.name, key
         )
         at_hand[stage.name] = UpstreamStage(key, directory.path)
-        planned.append(Planned(stage, upstream, key, directory))
+        planned.append(Planned(stage, upstream, key, directory, folds))
     if not planned:
         raise SettingsError("Nothing to train: upstream gives every stage of the system.")
     return planned
 
 
-def stage_key(scene: Scene, stage: Stage, upstream: Mapping[str, UpstreamStage]) -> str:
+def _plan_folds(scene: Scene, stage: Stage, before: Sequence[Planned]) -> tuple[Fold, ...]:
+    """Line up, on each part of the training contents but one, the stages that this one borrows.
+
+    They are kept inside the run directory of the stage on all parts, and resume and are reused like
+    any other.
+    """
+    settings = scene.settings
+    count = settings.system.stages[stage.name].folds
+    if not count:
+        return ()
+    whole = {planned.stage.name: planned for planned in before}
+    for name in stage.borrows:
+        if name not in whole:
+            raise SettingsError(
+                f"system.{stage.name} asks for what '{name}' says of training images it has not "
+                f"seen, so '{name}' must be trained here, {count} times more. Name it in the "
+                f"chain (stages=[{name},{stage.name}]); if it is finished, it is reused."
+            )
+    folds = []
+    for i, split in enumerate(divide(scene.manifest, scene.split, settings.split, count), start=1):
+        part = scene.part(split)
+        for name in stage.borrows:
+            borrowed, upstream = whole[name].stage, whole[name].upstream
+            key = stage_key(part, borrowed, upstream)
+            path = whole[name].directory.path / "folds" / f"{i}of{count}-{key}"
+            folds.append(Fold(part, Planned(borrowed, upstream, key, RunDirectory(path))))
+    return tuple(folds)
+
+
+def stage_key(
+    scene: Scene,
+    stage: Stage,
+    upstream: Mapping[str, UpstreamStage],
+    folds: Sequence[Fold] = (),
+) -> str:
     """Return the digest of everything that a stage's result depends on.
 
     Not of paths, loader workers, logger or device: they change nothing, or nothing that matters.
@@ -81,6 +140,7 @@ def stage_key(scene: Scene, stage: Stage, upstream: Mapping[str, UpstreamStage])
             "processes": settings.trainer.devices,
             "debug": settings.trainer.debug,
             **({"selection": "best_on_test"} if scene.chosen_on_test else {}),
+            **({"folds": [fold.planned.key for fold in folds]} if folds else {}),
             "sources": sources_digest(
                 [stage.network.__module__, stage.task.__module__, "hmtnet.data.datamodule"]
             ),

@@ -1,6 +1,6 @@
 """What the stages of one chain share, and what they hand on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.split import Split
 from hmtnet.experiment.fitting import device_of
-from hmtnet.experiment.settings import TrainSettings
+from hmtnet.experiment.settings import EvaluateSettings, TrainSettings
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import System
@@ -28,12 +28,14 @@ class Scene:
         system: The system.
         manifest: The dataset.
         split: Who trains, validates and tests.
+        whole: The scene of which this one sees a part, if it does: a fold of its training images.
     """
 
     settings: TrainSettings
     system: System
     manifest: Manifest
     split: Split
+    whole: "Scene | None" = None
 
     @property
     def chosen_on_test(self) -> bool:
@@ -43,6 +45,8 @@ class Scene:
     @cached_property
     def store(self) -> ImageStore:
         """The decoded images, made when first needed: a reused chain decodes nothing."""
+        if self.whole is not None:
+            return self.whole.store
         rows = (*self.split.train, *self.split.val, *self.split.test)
         return ImageStore(self.manifest, rows, self.settings.data.cache)
 
@@ -55,9 +59,19 @@ class Scene:
         return torch.tensor(keys)
 
     def training_grades(self) -> Grades:
-        """Cut the training MOS, and only them, into grades."""
+        """Cut the training MOS, and only them, into grades.
+
+        A part has the grades of the whole: priors must speak of the same ones.
+        """
+        if self.whole is not None:
+            return self.whole.training_grades()
         training = self.manifest.unit_scores[list(self.split.train)]
         return Grades.fit(training, self.settings.system.grades)
+
+    def part(self, split: Split) -> "Scene":
+        """Return the scene of a part of the training images; its epoch is chosen by validation."""
+        settings = replace(self.settings, evaluate=EvaluateSettings(test=False))
+        return replace(self, settings=settings, split=split, whole=self)
 
     def data(self, fit_settings: FitSettings, network: QualityNetwork) -> QualityData:
         """Make a stage's loaders."""
@@ -73,6 +87,8 @@ class Scene:
             LoaderSettings(workers=trainer.workers, pin_memory=device_of(trainer).type == "cuda"),
             network.needs_reference,
             "test" if self.chosen_on_test else "val",
+            network.mixes_images,
+            train_on_tiles=fit_settings.closed_form,
         )
 
 

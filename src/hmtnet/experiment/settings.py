@@ -64,6 +64,9 @@ class TrainerSettings:
         accelerator: Lightning's name of the kind of device.
         devices: How many processes train, one device each.
         precision: Of the forward and backward pass; weights stay float32.
+        compile: Train the network as ``torch.compile`` makes it. The first steps take minutes,
+            the others less time than before on a GPU; predictions are made uncompiled.
+            ``"eager"`` only traces it, which needs no compiler and shows what cannot be traced.
         deterministic: Refuse operations that are not reproducible bit by bit on this device.
         workers: Loader processes; 0 prepares images in the training process.
         debug: Limits for a quick look.
@@ -72,6 +75,7 @@ class TrainerSettings:
     accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
     devices: int = 1
     precision: Precision = "32-true"
+    compile: bool | Literal["eager"] = False
     deterministic: bool = False
     workers: int = 0
     debug: Caps = field(default_factory=Caps)

@@ -17,7 +17,8 @@ from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import QualityData, Subset
 from hmtnet.data.grades import Grades
 from hmtnet.experiment.describe import describe
-from hmtnet.experiment.fitting import best_state, device_of, fit
+from hmtnet.experiment.fitting import best_state, device_of, fit, uncompiled
+from hmtnet.experiment.out_of_fold import out_of_fold
 from hmtnet.experiment.plan import Planned, shared_grades
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.processes import is_helper, wait_for_leader
@@ -117,7 +118,7 @@ def _make_ready(scene: Scene, planned: Planned) -> Ready:
     restored = {name: given.restore() for name, given in planned.upstream.items()}
     grades = shared_grades(scene, {name: found.grades for name, found in restored.items()})
     upstream = {name: found.network for name, found in restored.items()}
-    given = Ingredients(grades, upstream, scene.method_keys)
+    given = Ingredients(grades, upstream, scene.method_keys, out_of_fold(planned.folds))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = stage.network(fit_settings, given)
@@ -183,18 +184,19 @@ def _leave_artifact(
     """Predict, write predictions and artifact, and return the validation SRCC."""
     settings, directory, network = scene.settings, planned.directory, ready.network
     device = device_of(settings.trainer)
-    found = predict(
-        network,
-        ready.data,
-        scene.manifest,
-        ready.grades,
-        ("train", "val"),
-        device,
-        settings.trainer.debug.batches,
-    )
+    with uncompiled(settings.trainer):
+        found = predict(
+            network,
+            ready.data,
+            scene.manifest,
+            ready.grades,
+            ("train", "val"),
+            device,
+            settings.trainer.debug.batches,
+        )
     prediction_files.write(directory.predictions, found)
     validation = found.select("val")
-    meta = describe(scene, planned, ready.grades)
+    meta = describe(scene, planned, ready.grades, network.reads_labels)
     meta["val_srcc"] = _known(srcc(validation.score, validation.mos))
     meta["grade_accuracy"] = _grade_accuracy(found)
     meta["cost"] = {

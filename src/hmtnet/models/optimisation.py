@@ -87,6 +87,20 @@ class FitSettings:
         """Whether a stage with these settings has no use for upstream stages."""
         return False
 
+    @property
+    def closed_form(self) -> bool:
+        """Whether the weights are solved for: in one pass over tiles, in one process."""
+        return False
+
+    @property
+    def folds(self) -> int:
+        """In how many parts the training contents are dealt, each to be judged out of fold.
+
+        For each part, every stage that this one borrows from is trained on the other parts, and
+        judges that part; see ``Ingredients.out_of_fold``. 0 asks for nothing of the kind.
+        """
+        return 0
+
 
 def optimizer_for(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
     """Group a network's trainable parameters and make the optimiser.

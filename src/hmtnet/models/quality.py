@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hmtnet.data.batch import Batch, Sample
@@ -34,12 +35,18 @@ class QualityNetwork(nn.Module):
         saliency_operator: Which saliency of the whole image the crops must carry, or None.
         needs_reference: Whether the crops must carry the reference image's.
         graded: Whether its opinions carry grade probabilities.
+        reads_labels: Whether the crops must carry the images' true grades (``Crops.prior``). What
+            such a network says is a bound on others and no judgement.
+        mixes_images: Whether an opinion of an image depends on the others of its batch, which must
+            then be a random sample.
         loaded: Whether this module starts from trained weights, and so learns at the lower rate.
     """
 
     saliency_operator: SaliencyOperator | None = None
     needs_reference: bool = False
     graded: bool = False
+    reads_labels: bool = False
+    mixes_images: bool = False
     loaded: bool = False
 
     def forward(self, crops: Crops) -> Opinion:
@@ -71,11 +78,33 @@ class QualityNetwork(nn.Module):
         return opinion
 
 
-def look(batch: Batch, size: int, operator: SaliencyOperator | None) -> Crops:
+def look(
+    batch: Batch, size: int, operator: SaliencyOperator | None, edges: Tensor | None = None
+) -> Crops:
     """Cut a batch's crops on its device; saliency is computed on the whole images before.
 
     The saliency of a small crop is meaningless, so it is the one perspective that must be computed
     here and not inside the network.
+
+    Args:
+        batch: Whole images.
+        size: P, the side of the crops.
+        operator: The saliency operator, or None.
+        edges: (K - 1,) edges of the grades, if the crops shall carry the true ones.
     """
     saliency = None if operator is None else saliency_of_list(batch.images, operator)
-    return cut(batch.images, batch.corners, size, saliency, batch.references)
+    crops = cut(batch.images, batch.corners, size, saliency, batch.references)
+    if edges is not None:
+        crops.prior = nearly_certain(true_grades(batch.mos, edges), len(edges) + 1)
+    return crops
+
+
+def true_grades(mos: Tensor, edges: Tensor) -> Tensor:
+    """Assign grades 0 … K-1 to unit scores; a score on an edge belongs to the better grade."""
+    return torch.bucketize(mos, edges, right=True)
+
+
+def nearly_certain(grade: Tensor, count: int) -> Tensor:
+    """Return log-probabilities (I, K) that give 99 % to the grades (I,), the rest to all others."""
+    others = 0.01 / (count - 1)
+    return (F.one_hot(grade, count) * (0.99 - others) + others).log()

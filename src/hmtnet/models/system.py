@@ -32,11 +32,15 @@ class Ingredients:
         grades: The grades, of the upstream grading stage or of the training MOS.
         upstream: Finished networks by stage name.
         method_keys: (records,) a whole number for each record's SR method, -1 where it has none.
+        out_of_fold: By stage name, (records, K) grade log-probabilities: of each training image
+            what that stage's network says which was trained without the image's content; NaN of
+            all others. For settings with ``folds`` only.
     """
 
     grades: Grades
     upstream: Mapping[str, QualityNetwork] = field(default_factory=dict)
     method_keys: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    out_of_fold: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,11 @@ class SystemSettings:
 
 # "module:attribute" of each system; imported when asked for. Other packages add theirs by the entry
 # point "hmtnet.systems".
-SYSTEMS = {"hmtnet": "hmtnet.models.hmtnet.system:SYSTEM"}
+SYSTEMS = {
+    "hmtnet": "hmtnet.models.hmtnet.system:SYSTEM",
+    "plain": "hmtnet.models.plain.system:SYSTEM",
+    "ridge": "hmtnet.models.ridge.system:SYSTEM",
+}
 
 
 def find_system(name: str) -> System:

@@ -11,7 +11,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
 from hmtnet.metrics.quality import GradeMetrics, QualityMetrics
 from hmtnet.models.optimisation import FitSettings, optimizer_for, schedule_for
-from hmtnet.models.quality import Opinion, QualityNetwork, look
+from hmtnet.models.quality import Opinion, QualityNetwork, look, true_grades
 
 SELECTED_BY = "val/srcc"
 
@@ -50,7 +50,9 @@ class QualityTask(L.LightningModule):
         raise NotImplementedError("A task says here what it minimises.")
 
     def _step(self, batch: Batch, subset: str) -> tuple[Opinion, Tensor]:
-        crops = look(batch, self.fit_settings.crops.size, self.network.saliency_operator)
+        network = self.network
+        edges = self.edges if network.reads_labels else None
+        crops = look(batch, self.fit_settings.crops.size, network.saliency_operator, edges)
         opinion = self.judge(crops, batch)
         terms = self.losses(opinion, batch, crops)
         loss = sum(terms.values(), opinion.score.new_zeros(()))
@@ -64,7 +66,7 @@ class QualityTask(L.LightningModule):
         )
         return opinion, loss
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
         """Take one optimisation step."""
         del batch_index
         return self._step(batch, "train")[1]
@@ -98,8 +100,3 @@ class QualityTask(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
-
-
-def true_grades(mos: Tensor, edges: Tensor) -> Tensor:
-    """Assign grades 0 … K-1 to unit scores; a score on an edge belongs to the better grade."""
-    return torch.bucketize(mos, edges, right=True)

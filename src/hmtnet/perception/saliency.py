@@ -5,7 +5,7 @@ trained, and no gradient flows through them: a map is computed once from pixels 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
@@ -134,17 +134,8 @@ def saliency(rgb: Tensor, operator: SaliencyOperator, size: int | None = None) -
             ``size`` is out of range.
     """
     check_rgb(rgb)
-    if operator not in _OPERATORS:
-        raise ValueError(f"Expected operator {' or '.join(_OPERATORS)}; found {operator!r}.")
-    function, published = _OPERATORS[operator]
-    longest = published if size is None else size
-    if longest < 8:
-        raise ValueError(f"Expected a size of at least 8 pixels; found {size}.")
-    height, width = rgb.shape[-2:]
-    factor = longest / max(height, width)
-    small = (max(1, round(factor * height)), max(1, round(factor * width)))
     with full_precision(rgb) as x:
-        return _stretched(_resized(function(_resized(x, small)), (height, width))).to(rgb.dtype)
+        return _saliency([x[:, c : c + 1] for c in range(3)], operator, size).to(rgb.dtype)
 
 
 def saliency_of_list(images: list[Tensor], operator: SaliencyOperator) -> list[Tensor]:
@@ -164,11 +155,37 @@ def saliency_of_list(images: list[Tensor], operator: SaliencyOperator) -> list[T
     for place, image in enumerate(images):
         alike.setdefault((image.shape, image.dtype), []).append(place)
     maps: dict[int, Tensor] = {}
-    for places in alike.values():
-        batch = torch.stack([images[place] for place in places])
-        pixels = batch.float() / 255 if batch.dtype == torch.uint8 else batch
-        maps.update(zip(places, saliency(pixels, operator), strict=True))
+    for (shape, dtype), places in alike.items():
+        check_rgb(torch.empty((1, *shape), device="meta"))
+        if dtype != torch.uint8:
+            found = saliency(torch.stack([images[place] for place in places]), operator)
+        else:
+            # One channel at a time: a large image in float32 takes four times its own memory.
+            planes = (
+                torch.stack([images[place][c : c + 1] for place in places]).float().div_(255)
+                for c in range(3)
+            )
+            found = _saliency(planes, operator, None)
+        maps.update(zip(places, found, strict=True))
     return [maps[place] for place in range(len(images))]
+
+
+@torch.no_grad()
+def _saliency(planes: Iterable[Tensor], operator: SaliencyOperator, size: int | None) -> Tensor:
+    """Map saliency (B, 1, H, W) from R, G and B, (B, 1, H, W) each, asked for one by one."""
+    if operator not in _OPERATORS:
+        raise ValueError(f"Expected operator {' or '.join(_OPERATORS)}; found {operator!r}.")
+    function, published = _OPERATORS[operator]
+    longest = published if size is None else size
+    if longest < 8:
+        raise ValueError(f"Expected a size of at least 8 pixels; found {size}.")
+    reduced = []
+    for plane in planes:
+        height, width = plane.shape[-2:]
+        factor = longest / max(height, width)
+        small = (max(1, round(factor * height)), max(1, round(factor * width)))
+        reduced.append(_resized(plane, small))
+    return _stretched(_resized(function(torch.cat(reduced, 1)), (height, width)))
 
 
 def _frequency_prior(colours: Tensor) -> Tensor:
@@ -226,4 +243,6 @@ def _stretched(maps: Tensor) -> Tensor:
     """Stretch every map to [0, 1]; a flat one becomes 1."""
     low, high = _extremes(maps)
     span = high - low
-    return torch.where(span > 0, (maps - low) / torch.where(span > 0, span, 1), 1)
+    flat = ~(span > 0)
+    maps = (maps - low).div_(torch.where(flat, 1, span))
+    return maps.masked_fill_(flat, 1)

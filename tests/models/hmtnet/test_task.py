@@ -9,7 +9,7 @@ from hmtnet.models.hmtnet import HMTNet
 from hmtnet.models.hmtnet.settings import HMTNetSettings, JointLossSettings, JointStageSettings
 from hmtnet.models.hmtnet.task import JointTask
 from hmtnet.models.quality import look
-from hmtnet.models.sfen.task import score_terms
+from hmtnet.models.score_loss import score_terms
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from hmtnet.data.grades import Grades
 from hmtnet.losses import gather_across_processes, grade_loss, supervised_contrastive
 from hmtnet.models.grading.network import GradingNet, GradingOpinion
 from hmtnet.models.grading.settings import GradingLossSettings, GradingStageSettings
-from hmtnet.models.quality import Opinion
-from hmtnet.models.task import QualityTask, true_grades
+from hmtnet.models.quality import Opinion, true_grades
+from hmtnet.models.task import QualityTask
 
 
 class GradeTerms:

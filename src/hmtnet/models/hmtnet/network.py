@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hmtnet.data.crops import Crops
+from hmtnet.errors import SettingsError
 from hmtnet.models.grading.network import GradingNet, GradingOpinion
 from hmtnet.models.quality import Opinion, QualityNetwork
 from hmtnet.models.sfen.network import SFEN, Prior
@@ -40,6 +41,8 @@ class HMTNet(QualityNetwork):
         self.sfen = sfen
         self.grading_frozen = grading_frozen
         self.saliency_operator = sfen.saliency_operator
+        self.reads_labels = sfen.settings.prior_source == "oracle"
+        self.mixes_images = sfen.settings.prior_source == "shuffled"
         if grading_frozen:
             grading.requires_grad_(False).eval()
 
@@ -47,14 +50,18 @@ class HMTNet(QualityNetwork):
         """Grade, then score.
 
         Args:
-            crops: The crops of I images.
+            crops: The crops of I images. Their ``prior``, if they carry one, takes the place of
+                what the grading network says, but only in guiding the score.
             keep_prior: (I,) bool: images whose prior guides the score; the others get the
                 uninformed one (prior dropout in training). None keeps all.
+
+        Raises:
+            SettingsError: The prior is the true grade (``prior_source: oracle``), and the crops do
+                not carry it.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.grading_frozen):
             grading = self.grading(crops)
-        assert grading.log_grades is not None and grading.embedding is not None
-        prior = Prior(grading.log_grades, grading.embedding)
+        prior = self._prior(crops, grading)
         if keep_prior is not None:
             nothing = self.sfen.uninformed(crops.images, prior.log_grades)
             keep = keep_prior[:, None]
@@ -69,6 +76,26 @@ class HMTNet(QualityNetwork):
             maps={**grading.maps, **opinion.maps},
             grading=grading,
         )
+
+    def _prior(self, crops: Crops, grading: GradingOpinion) -> Prior:
+        """Return the prior that ``prior_source`` means."""
+        assert grading.log_grades is not None and grading.embedding is not None
+        source = self.sfen.settings.prior_source
+        if source == "shuffled" and crops.images == 1:
+            return self.sfen.uninformed(1, grading.log_grades)  # there is no other image
+        if source == "shuffled":
+            # Batches are random samples (mixes_images), so the neighbour is a random image.
+            return Prior(grading.log_grades.roll(1, 0), grading.embedding.roll(1, 0))
+        if source == "oracle" and crops.prior is None:
+            raise SettingsError(
+                "This network was trained with prior_source=oracle: it reads the true grade of "
+                "each image, so it cannot judge images without labels. Take one that was trained "
+                "with prior_source=frozen."
+            )
+        log_grades = grading.log_grades if crops.prior is None else crops.prior
+        if source == "frozen":
+            return Prior(log_grades, grading.embedding)
+        return Prior(log_grades, torch.zeros_like(grading.embedding))
 
     def own_state(self) -> dict[str, Tensor]:
         """Leave a frozen grading network to its own artifact."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from hmtnet.models.grading.network import GradingSettings
 from hmtnet.models.grading.settings import GradingLossSettings
 from hmtnet.models.optimisation import FitSettings
+from hmtnet.models.score_loss import ScoreLossSettings
 from hmtnet.models.sfen.network import SFENSettings
-from hmtnet.models.sfen.settings import ScoreLossSettings
 
 
 @dataclass(frozen=True, kw_only=True)

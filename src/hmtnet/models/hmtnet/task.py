@@ -8,7 +8,8 @@ from hmtnet.models.grading.task import GradeTerms
 from hmtnet.models.hmtnet.network import HMTNet, HMTOpinion
 from hmtnet.models.hmtnet.settings import JointStageSettings
 from hmtnet.models.quality import Opinion
-from hmtnet.models.sfen.task import kept_priors, score_terms
+from hmtnet.models.score_loss import score_terms
+from hmtnet.models.sfen.task import kept_priors
 from hmtnet.models.task import QualityTask
 
 

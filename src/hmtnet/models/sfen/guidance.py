@@ -11,8 +11,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hmtnet.data.grades import Grades
+from hmtnet.models.heads import Regressor
 
 PriorUse = Literal["mixture", "film", "concat", "none"]
+
+PriorSource = Literal["frozen", "out_of_fold", "shuffled", "oracle"]
+"""Whose grade prior guides the score of an image.
+
+- ``frozen``: the grading network's own. In stage 2 that network is frozen; it has seen the training
+  images, and is over-confident there.
+- ``out_of_fold``: while stage 2 trains, that of a grading network which has not seen the image's
+  content; otherwise, and in stage 3, as ``frozen``.
+- ``shuffled``: that of another image, to see whether it matters what the prior says.
+- ``oracle``: the true grade. It reads labels, also of test images: a bound, never a result.
+
+The embeddings of different grading networks have nothing in common, and a true grade has none: with
+``out_of_fold`` and ``oracle`` the embedding is zero throughout.
+"""
 
 
 class Mixture(nn.Module):
@@ -44,22 +59,6 @@ class Mixture(nn.Module):
         inside = self.midpoints + self.halfwidths * self.position(z).float().tanh()
         score: Tensor = (weights * inside).sum(1)
         return score
-
-
-class Regressor(nn.Linear):
-    """A last layer (N, F) → (N,) that starts at the middle of the scale.
-
-    In float32 also under autocast: bfloat16 has 128 values from 0.5 to 1, and would tie scores.
-    """
-
-    def __init__(self, features: int) -> None:
-        super().__init__(features, 1)
-        nn.init.constant_(self.bias, 0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Regress."""
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float()).squeeze(1)
 
 
 class Film(nn.Module):

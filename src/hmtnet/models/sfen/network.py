@@ -18,7 +18,7 @@ from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.quality import Opinion, QualityNetwork
 from hmtnet.models.sfen.fusion import PerspectiveFusion, Pool
-from hmtnet.models.sfen.guidance import PriorUse, guidance
+from hmtnet.models.sfen.guidance import PriorSource, PriorUse, guidance
 from hmtnet.perception import SaliencyOperator, mscn, residual, sobel
 
 Perspective = Literal["texture", "gradient", "saliency"]
@@ -45,6 +45,7 @@ class SFENSettings:
         pool: How a level's map becomes a vector.
         features: Z, the width of the fused feature.
         prior: How the grade prior guides the score.
+        prior_source: Whose prior that is; see ``PriorSource``.
         prior_dropout: Probability, an image and epoch, that training hides the prior. The grading
             network has seen the training images, so that its prior is over-confident there.
         margin: How far a grade's interval reaches into its neighbours (mixture), unit score.
@@ -60,6 +61,7 @@ class SFENSettings:
     pool: Pool = "mean"
     features: int = 128
     prior: PriorUse = "mixture"
+    prior_source: PriorSource = "frozen"
     prior_dropout: float = 0.2
     margin: float = 0.05
 
@@ -68,6 +70,10 @@ class SFENSettings:
             raise ValueError(f"perspectives: expected distinct ones, found {self.perspectives}")
         if not 0 <= self.prior_dropout <= 1:
             raise ValueError(f"prior_dropout: expected 0 to 1, found {self.prior_dropout}")
+        if self.prior == "none" and self.prior_source != "frozen":
+            raise ValueError(
+                f"prior_source: {self.prior_source} changes nothing where prior=none; leave it out"
+            )
         if self.levels < 1:
             raise ValueError(f"levels: expected at least 1, found {self.levels}")
 

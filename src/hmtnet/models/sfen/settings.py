@@ -1,35 +1,38 @@
 """Settings of stage 2."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from hmtnet.models.optimisation import FitSettings
+from hmtnet.models.score_loss import ScoreLossSettings
 from hmtnet.models.sfen.network import SFENSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreLossSettings:
-    """The loss of a score.
+class SFENStageSettings(FitSettings):
+    """Everything about the SFEN stage.
 
     Attributes:
-        score: Distance to the MOS in [0, 1].
-        relation: What compares the images of a batch: a pairwise ranking hinge, 1 - PLCC, or none.
-        relation_weight: Its weight.
+        network: The network.
+        loss: The loss.
+        prior_folds: In how many parts the training contents are dealt for
+            ``prior_source="out_of_fold"``; so many more grading networks are trained.
     """
-
-    score: Literal["l1", "smooth_l1", "mse"] = "l1"
-    relation: Literal["ranking", "plcc", "none"] = "ranking"
-    relation_weight: float = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class SFENStageSettings(FitSettings):
-    """Everything about the SFEN stage."""
 
     network: SFENSettings = field(default_factory=SFENSettings)
     loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
+    prior_folds: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.prior_folds < 2:
+            raise ValueError(f"prior_folds: expected at least 2, found {self.prior_folds}")
 
     @property
     def stands_alone(self) -> bool:
         """Without a prior, no grading network is needed."""
         return self.network.prior == "none"
+
+    @property
+    def folds(self) -> int:
+        """So many parts of the training contents are judged by a network that lacks them."""
+        return self.prior_folds if self.network.prior_source == "out_of_fold" else 0

@@ -36,10 +36,20 @@ def make_network(settings: SFENStageSettings, given: Ingredients) -> QualityNetw
 def make_task(
     network: QualityNetwork, settings: SFENStageSettings, given: Ingredients
 ) -> "SFENTask":
-    """Make stage 2's task."""
+    """Make stage 2's task.
+
+    Raises:
+        SettingsError: Priors out of fold are wanted, and none are there.
+    """
     from hmtnet.models.sfen.task import SFENTask
 
-    return SFENTask(network, settings, given.grades)
+    priors = given.out_of_fold.get("grading")
+    if settings.folds and priors is None:
+        raise SettingsError(
+            "prior_source=out_of_fold needs the priors of grading networks that have not seen the "
+            "images they judge (Ingredients.out_of_fold); hmtnet train makes them."
+        )
+    return SFENTask(network, settings, given.grades, priors)
 
 
 SFEN_STAGE = Stage(

@@ -1,30 +1,15 @@
 """Stage 2: train an SFEN, guided by a finished grading network or by none."""
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.losses import pairwise_ranking, plcc_loss
-from hmtnet.models.quality import Opinion
+from hmtnet.data.grades import Grades
+from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.score_loss import score_terms
 from hmtnet.models.sfen.network import SFENSettings
-from hmtnet.models.sfen.settings import ScoreLossSettings, SFENStageSettings
+from hmtnet.models.sfen.settings import SFENStageSettings
 from hmtnet.models.task import QualityTask
-
-
-def score_terms(score: Tensor, mos: Tensor, settings: ScoreLossSettings) -> dict[str, Tensor]:
-    """Return the terms ``score`` and, unless it is off, ``relation`` for (I,) images."""
-    if settings.score == "smooth_l1":
-        # The MOS spans [0, 1]: the quadratic zone ends at a tenth of the scale, not at 1.
-        distance = F.smooth_l1_loss(score, mos, beta=0.1)
-    else:
-        distance = {"l1": F.l1_loss, "mse": F.mse_loss}[settings.score](score, mos)
-    terms = {"score": distance}
-    if settings.relation == "ranking":
-        terms["relation"] = settings.relation_weight * pairwise_ranking(score, mos)
-    elif settings.relation == "plcc":
-        terms["relation"] = settings.relation_weight * plcc_loss(score, mos)
-    return terms
 
 
 def kept_priors(batch: Batch, settings: SFENSettings, training: bool) -> Tensor | None:
@@ -41,12 +26,33 @@ class SFENTask(QualityTask):
     """Train the score; the prior is hidden for some images (``prior_dropout``).
 
     The network is an HMTNet with a frozen grading network, or a bare SFEN.
+
+    Args:
+        network: The network.
+        fit_settings: Its stage's settings.
+        grades: The grades.
+        out_of_fold: (records, K) log-probabilities of the training images' grades that guide the
+            score in training, instead of what the frozen network says; None leaves it that.
     """
 
     fit_settings: SFENStageSettings
+    out_of_fold: Tensor | None
+
+    def __init__(
+        self,
+        network: QualityNetwork,
+        fit_settings: SFENStageSettings,
+        grades: Grades,
+        out_of_fold: Tensor | None = None,
+    ) -> None:
+        super().__init__(network, fit_settings, grades)
+        # Not kept in checkpoints: it is made of finished stages.
+        self.register_buffer("out_of_fold", out_of_fold, persistent=False)
 
     def judge(self, crops: Crops, batch: Batch) -> Opinion:
         """Score the images; hide the prior of some in training."""
+        if self.training and self.out_of_fold is not None:
+            crops.prior = self.out_of_fold[batch.rows]
         keep = kept_priors(batch, self.fit_settings.network, self.training)
         if keep is None:
             return super().judge(crops, batch)

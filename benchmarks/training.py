@@ -1,0 +1,219 @@
+"""What a training step of HMTNet spends its time on, as ratios of what is measured side by side.
+
+Random weights, noise for images, both networks trainable. All variants take turns in one process,
+and the least time of each counts. The plain loop feeds the same network by the usual way: at each
+use a loader's worker decodes the file, computes its saliency and cuts the crops, on the CPU.
+
+    python benchmarks/training.py
+    python benchmarks/training.py --size small --workers 4
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from hmtnet.data.batch import Batch
+from hmtnet.data.crops import Crops, CropSettings, cut, random_corners
+from hmtnet.data.datamodule import LoaderSettings, QualityData
+from hmtnet.data.grades import Grades
+from hmtnet.data.images import ImageStore, decode
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.record import Record
+from hmtnet.data.split import Split
+from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.grading import GradingNet, GradingSettings
+from hmtnet.models.hmtnet import HMTNet
+from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
+from hmtnet.models.quality import look
+from hmtnet.models.score_loss import ScoreLossSettings, score_terms
+from hmtnet.models.sfen import SFEN, SFENSettings
+from hmtnet.perception import saliency_of_list
+
+HEIGHT, WIDTH = 384, 512
+OPERATOR: Literal["spectral_residual"] = "spectral_residual"
+SIZES = {
+    "tiny": (BackboneSettings(), CropSettings(size=96, count=2)),
+    "small": (BackboneSettings(name="mobilenetv2_100"), CropSettings(size=160, count=2)),
+}
+
+
+def make_manifest(folder: Path, images: int) -> Manifest:
+    """Write noise, about as easy to compress as a photograph."""
+    random = np.random.default_rng(0)
+    for i in range(images):
+        coarse = random.integers(0, 256, (HEIGHT // 4, WIDTH // 4, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((WIDTH, HEIGHT)).save(folder / f"{i}.png")
+    records = [Record(image=f"{i}.png", mos=i / images, reference=str(i)) for i in range(images)]
+    return Manifest.create(
+        "noise", folder, records, label_kind="pseudo", mos_range=(0, 1), higher_is_better=True
+    )
+
+
+def make_network(backbone: BackboneSettings) -> HMTNet:
+    """Make both networks, untrained."""
+    torch.manual_seed(0)
+    grades = Grades((0.2, 0.4, 0.6, 0.8))
+    grading = GradingNet(GradingSettings(encoder=backbone), grades)
+    return HMTNet(grading, SFEN(SFENSettings(backbone=backbone, saliency=OPERATOR), grades)).train()
+
+
+class PlainDataset(Dataset[tuple[Crops, float]]):
+    """Decode, compute saliency and crop in the worker, at each use."""
+
+    def __init__(self, manifest: Manifest, crops: CropSettings) -> None:
+        self.paths = [manifest.path(record.image) for record in manifest.records]
+        self.scores = manifest.unit_scores
+        self.crops = crops
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i: int) -> tuple[Crops, float]:
+        """Return the crops of an image, and its score."""
+        pixels = torch.from_numpy(decode(self.paths[i]).copy()).permute(2, 0, 1)
+        corners = random_corners(HEIGHT, WIDTH, self.crops, np.random.default_rng())
+        saliency = saliency_of_list([pixels], OPERATOR)
+        return cut([pixels], [corners], self.crops.size, saliency), float(self.scores[i])
+
+
+def collate(samples: list[tuple[Crops, float]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Join pixels, saliency and scores of several images with equally many crops."""
+    saliency = [crops.saliency for crops, _ in samples if crops.saliency is not None]
+    pixels = torch.cat([crops.pixels for crops, _ in samples])
+    return pixels, torch.cat(saliency), torch.tensor([score for _, score in samples])
+
+
+class Bench:
+    """A network, ways to feed it, and a clock."""
+
+    def __init__(self, given: argparse.Namespace, folder: Path) -> None:
+        self.given, self.device = given, torch.device(given.device)
+        backbone, self.crops = SIZES[given.size]
+        self.network = make_network(backbone).to(self.device)
+        self.optimizer = optimizer_for(self.network, OptimizerSettings())
+        self.manifest = make_manifest(folder, given.steps * given.batch)
+
+    def loader(self, cache: Literal["memory", "none"]) -> DataLoader[Any]:
+        """Make the training loader as a stage makes it."""
+        rows = tuple(range(len(self.manifest)))
+        data = QualityData(
+            self.manifest,
+            Split("image", 0, rows, rows, (), "noise", True),
+            ImageStore(self.manifest, rows, cache),
+            self.crops,
+            self.given.batch,
+            ("horizontal_flip", "quarter_turn"),
+            loader=LoaderSettings(
+                workers=self.given.workers, pin_memory=self.device.type == "cuda"
+            ),
+        )
+        return data.train_dataloader()
+
+    def plain_loader(self) -> DataLoader[Any]:
+        """Make the loader of the plain loop; it has a worker at least."""
+        workers = max(1, self.given.workers)
+        return DataLoader(
+            PlainDataset(self.manifest, self.crops),
+            self.given.batch,
+            shuffle=True,
+            num_workers=workers,
+            persistent_workers=True,
+            collate_fn=collate,
+        )
+
+    def train(self, batches: Iterable[Batch]) -> None:
+        """Take a step for each batch of whole images."""
+        for batch in batches:
+            there = batch.to(self.device)
+            self.step(look(there, self.crops.size, OPERATOR), there.mos)
+
+    def train_plainly(self, loader: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
+        """Take a step for each batch of crops."""
+        for parts in loader:
+            pixels, saliency, mos = (part.to(self.device) for part in parts)
+            image = torch.arange(len(mos), device=self.device).repeat_interleave(self.crops.count)
+            self.step(Crops(pixels, image, len(mos), saliency), mos)
+
+    def step(self, crops: Crops, mos: Tensor) -> None:
+        """Learn from crops."""
+        terms = score_terms(self.network(crops).score, mos, ScoreLossSettings())
+        self.optimizer.zero_grad()
+        torch.stack([*terms.values()]).sum().backward()
+        self.optimizer.step()
+
+    def seconds(self, *calls: Callable[[], object]) -> list[float]:
+        """Return the least time of each call; they take turns, and a first round does not count."""
+        rounds = [[self.time(call) for call in calls] for _ in range(self.given.repeats + 1)]
+        return [min(times) for times in zip(*rounds[1:], strict=True)]
+
+    def time(self, call: Callable[[], object]) -> float:
+        """Return the seconds that a call takes, the device's included."""
+        wait = torch.cuda.synchronize if self.device.type == "cuda" else lambda: None
+        wait()
+        start = time.perf_counter()
+        call()
+        wait()
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--size", choices=SIZES, default="tiny")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        report(Bench(given, Path(folder)))
+
+
+def report(bench: Bench) -> None:
+    """Measure all variants and print their ratios."""
+    given, sfen = bench.given, bench.network.sfen
+    kept, decoding, plain = bench.loader("memory"), bench.loader("none"), bench.plain_loader()
+    ready = [batch.to(bench.device) for batch in kept]
+    fed, piped, decoded, plainly = bench.seconds(
+        lambda: bench.train(ready),
+        lambda: bench.train(kept),
+        lambda: bench.train(decoding),
+        lambda: bench.train_plainly(plain),
+    )
+    crops = look(ready[0], bench.crops.size, OPERATOR)
+    views = list(sfen.perspectives(crops).values())
+    extract = sfen.extractors[0]
+    # The perspectives of a step are one saliency of whole images, and three views of the crops.
+    perceiving, stacked, apart = bench.seconds(
+        lambda: (saliency_of_list(ready[0].images, OPERATOR), sfen.perspectives(crops)),
+        lambda: extract(torch.cat(views)),
+        lambda: [extract(view) for view in views],
+    )
+    step = fed / len(ready)
+    print(
+        f"{given.size} on {bench.device}: {given.batch} images of {WIDTH}×{HEIGHT} a step, ", end=""
+    )
+    print(f"{bench.crops.count} crops of {bench.crops.size}; a step takes {1000 * step:.1f} ms")
+    rows = {
+        "pipeline, over batches already on the device (aim: at most 1.10)": piped / fed,
+        "perspectives, as a part of a step (aim: at most 0.10 on a GPU)": perceiving / step,
+        "three forwards, over one of stacked perspectives (aim: above 1 on a GPU)": apart / stacked,
+        "cache=none, over cache=memory": decoded / piped,
+        "plain loop, over the pipeline": plainly / piped,
+    }
+    for name, ratio in rows.items():
+        print(f"  {name:<68}{ratio:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""PlainNet: what a backbone alone can do. Ours, and meant to be beaten."""
+
+from dataclasses import dataclass, field
+
+from hmtnet.data.crops import Crops
+from hmtnet.models.backbone import Backbone, BackboneSettings
+from hmtnet.models.heads import Regressor
+from hmtnet.models.quality import Opinion, QualityNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainSettings:
+    """Settings of a PlainNet.
+
+    Attributes:
+        backbone: The feature extractor, fine-tuned as a whole.
+    """
+
+    backbone: BackboneSettings = field(default_factory=BackboneSettings)
+
+
+class PlainNet(QualityNetwork):
+    """A backbone's coarsest level, averaged over places, into a linear regressor.
+
+    Args:
+        settings: Architecture.
+    """
+
+    def __init__(self, settings: PlainSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.backbone = Backbone(settings.backbone)
+        self.score = Regressor(self.backbone.channels[-1])
+
+    def forward(self, crops: Crops) -> Opinion:
+        """Score images: the mean over the scores of their crops.
+
+        Args:
+            crops: Crops (N, 3, P, P) of I images, RGB in [0, 1].
+        """
+        levels = self.backbone(self.backbone.normalise(crops.pixels))
+        return Opinion(score=crops.mean_by_image(self.score(levels[-1].mean((2, 3)))))

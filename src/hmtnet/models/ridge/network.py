@@ -1,0 +1,111 @@
+"""RidgeNet: a linear map on frozen features. Ours, and meant to be beaten."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from hmtnet.data.crops import Crops
+from hmtnet.errors import SettingsError
+from hmtnet.models.backbone import Backbone, BackboneSettings
+from hmtnet.models.heads import Regressor
+from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.ridge.solving import Solution
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgeSettings:
+    """Settings of a RidgeNet.
+
+    Attributes:
+        backbone: The feature extractor; it stays as it was loaded.
+        levels: How many of its coarsest levels are used.
+    """
+
+    backbone: BackboneSettings = field(default_factory=BackboneSettings)
+    levels: int = 3
+
+    def __post_init__(self) -> None:
+        if self.levels < 1:
+            raise ValueError(f"levels: expected at least 1, found {self.levels}")
+
+
+class RidgeNet(QualityNetwork):
+    """Frozen backbone → mean and deviation of each channel → standardised → linear.
+
+    Mean and deviation are an image's: over all places of all its crops. The backbone is in
+    evaluation mode always, and computes in float32 also under autocast, so that the features that
+    are solved on are those that are scored.
+
+    Attributes:
+        centre, scale: (F,) what standardises the features.
+        alpha: () the penalty that was chosen; NaN before anything is solved.
+
+    Args:
+        settings: Architecture.
+    """
+
+    centre: Tensor
+    scale: Tensor
+    alpha: Tensor
+
+    def __init__(self, settings: RidgeSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.backbone = Backbone(settings.backbone).requires_grad_(False)
+        channels = self.backbone.channels
+        if settings.levels > len(channels):
+            raise SettingsError(
+                f"levels: expected at most the backbone's {len(channels)}, found {settings.levels}"
+            )
+        self.width = 2 * sum(channels[-settings.levels :])
+        self.register_buffer("centre", torch.zeros(self.width))
+        self.register_buffer("scale", torch.ones(self.width))
+        self.register_buffer("alpha", torch.tensor(torch.nan))
+        self.score = Regressor(self.width)
+        self.train()
+
+    def features(self, crops: Crops) -> Tensor:
+        """Describe I images by (I, F) features: a level's means, its deviations, the next level's.
+
+        Args:
+            crops: Crops (N, 3, P, P) of I images, RGB in [0, 1].
+        """
+        with torch.autocast(crops.pixels.device.type, enabled=False):
+            levels = self.backbone(self.backbone.normalise(crops.pixels.float()))
+            found = []
+            for level in levels[-self.settings.levels :]:
+                mean = crops.mean_by_image(level.mean((2, 3)))
+                # In a second pass: the difference of two squares would be rounding error.
+                beside = level - mean[crops.image][:, :, None, None]
+                variance = crops.mean_by_image(beside.square().mean((2, 3)))
+                found += [mean, variance.sqrt()]
+            return torch.cat(found, 1)
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Turn features (I, F) into unit scores (I,)."""
+        score: Tensor = self.score((features - self.centre) / self.scale)
+        return score
+
+    def forward(self, crops: Crops) -> Opinion:
+        """Score images by the features of all their crops together."""
+        return Opinion(score=self.judge(self.features(crops)))
+
+    @torch.no_grad()
+    def take(self, solution: Solution) -> None:
+        """Score as ``solution`` says from now on."""
+        for tensor, values in (
+            (self.centre, solution.centre),
+            (self.scale, solution.scale),
+            (self.alpha, solution.alpha),
+            (self.score.weight[0], solution.weight),
+            (self.score.bias, solution.bias),
+        ):
+            tensor.copy_(torch.as_tensor(values))
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode, but leave the backbone in evaluation mode."""
+        super().train(mode)
+        self.backbone.eval()
+        return self

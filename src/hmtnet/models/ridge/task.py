@@ -1,0 +1,94 @@
+"""Solve a RidgeNet: one pass collects features, and validation chooses the penalty."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hmtnet.data.batch import Batch
+from hmtnet.data.grades import Grades
+from hmtnet.metrics.quality import PerImage
+from hmtnet.models.quality import look
+from hmtnet.models.ridge.network import RidgeNet
+from hmtnet.models.ridge.settings import RidgeStageSettings
+from hmtnet.models.ridge.solving import choose, solve
+from hmtnet.models.task import QualityTask
+
+
+class ImageFeatures(PerImage):
+    """The features of images, in the order of their rows however they were batched.
+
+    Args:
+        width: F.
+    """
+
+    def __init__(self, width: int) -> None:
+        column = torch.empty(0, dtype=torch.float64)
+        super().__init__({"features": column.reshape(0, width), "mos": column})
+
+    def update(self, features: Tensor, mos: Tensor, image: Tensor) -> None:
+        """Add a batch: (I, F), (I,) in [0, 1], (I,)."""
+        self.add_rows(image, features=features, mos=mos)
+
+    def compute(self) -> dict[str, Any]:
+        """Return arrays: ``features`` (N, F), ``mos`` (N,) and ``image`` (N,), ascending."""
+        return self.unique_rows()
+
+
+class RidgeTask(QualityTask):
+    """Fit in one epoch without an optimiser.
+
+    Training steps only collect; so do validation steps, because what they would score is not known
+    before their end. Then the weights are solved for, put into the network, and judged as ever.
+    """
+
+    network: RidgeNet
+    fit_settings: RidgeStageSettings
+
+    def __init__(self, network: RidgeNet, settings: RidgeStageSettings, grades: Grades) -> None:
+        super().__init__(network, settings, grades)
+        self.training_images = ImageFeatures(network.width)
+        self.validation_images = ImageFeatures(network.width)
+
+    def training_step(self, batch: Batch, batch_index: int) -> None:
+        """Collect; there is no loss to descend."""
+        del batch_index
+        self._collect(batch, self.training_images)
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """Collect."""
+        del batch_index
+        self._collect(batch, self.validation_images)
+
+    @torch.no_grad()
+    def _collect(self, batch: Batch, images: ImageFeatures) -> None:
+        crops = look(batch, self.fit_settings.crops.size, self.network.saliency_operator)
+        images.update(self.network.features(crops), batch.mos, batch.rows)
+
+    def on_validation_epoch_end(self) -> None:
+        """Solve, and log how well the solution judges both subsets."""
+        train, val = self.training_images.compute(), self.validation_images.compute()
+        loss = self.fit_settings.loss
+        solutions = solve(train["features"], train["mos"], loss.alphas)
+        solution = choose(solutions, val["features"], val["mos"], loss.chosen_by)
+        self.network.take(solution)
+        self.log("alpha", solution.alpha)
+        self._judge("train", train)
+        self.quality.update(*self._judge("val", val), torch.as_tensor(val["image"]))
+        self.training_images.reset()
+        self.validation_images.reset()
+        super().on_validation_epoch_end()
+
+    @torch.no_grad()
+    def _judge(self, subset: str, rows: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Log the mean squared error; return scores, by the network itself, and MOS (N,)."""
+        features, mos = (
+            torch.as_tensor(rows[name], dtype=torch.float32, device=self.device)
+            for name in ("features", "mos")
+        )
+        scores = self.network.judge(features)
+        self.log(f"{subset}/loss", (scores - mos).square().mean())
+        return scores, mos
+
+    def configure_optimizers(self) -> None:
+        """There is none."""

@@ -1,0 +1,191 @@
+"""Scores of anyone's images by a finished stage."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hmtnet.artifact.store import META_FILE, read_meta
+from hmtnet.errors import ArtifactError, SettingsError
+from hmtnet.models.quality import QualityNetwork
+from hmtnet.scoring.judge import Judgement, judge
+from hmtnet.scoring.maps import Collector, perspectives_of
+from hmtnet.scoring.pixels import ImageLike, read_rgb
+from hmtnet.scoring.restore import restore
+from hmtnet.scoring.tiles import Tiles
+from hmtnet.scoring.verdict import Verdict
+
+
+class Scorer:
+    """A finished stage, ready to judge images.
+
+    Images are looked at as in test: tiles on a fixed grid, float32, means over the tiles. The same
+    image gives the same bytes every time on the same machine. Scores agree with
+    ``predictions.csv`` to 1e-6 of the unit score and not to the last bit, because there several
+    images share a batch, and torch adds up in an order that depends on the batch. An image smaller
+    than a tile is mirrored outwards, as in training; its verdict says so.
+
+    Args:
+        artifact: The run directory of a finished stage.
+        device: ``auto`` takes a GPU if there is one; or torch's name of a device.
+        batch_tiles: Tiles that are looked at together: more need more memory and may be faster. It
+            changes a score by no more than rounding.
+
+    Attributes:
+        restored: The network, with its settings and description.
+        device: Where it computes.
+
+    Raises:
+        ArtifactError: The artifact is missing or damaged, has no weights, or its network cannot
+            judge an image that comes alone: it needs references, labels or other images.
+        SettingsError: There is no such device, or ``batch_tiles`` is below 1.
+    """
+
+    def __init__(
+        self, artifact: Path | str, device: str | torch.device = "auto", batch_tiles: int = 16
+    ) -> None:
+        if batch_tiles < 1:
+            raise SettingsError(f"batch_tiles: expected at least 1, found {batch_tiles}.")
+        folder = Path(artifact).expanduser()
+        _check_weighted(folder)
+        self.batch_tiles = batch_tiles
+        self.device = _device(device)
+        self.restored = restore(folder)
+        _check_alone(self.restored.network, f"Stage '{self.restored.stage}' in {folder}")
+        try:
+            dataset: dict[str, Any] = self.restored.meta["dataset"]
+            low, high = dataset["mos_range"]
+            self._range = (float(low), float(high))
+            self._higher_is_better = bool(dataset["higher_is_better"])
+            self._label_kind = str(dataset["label_kind"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f"{folder / META_FILE} does not say what its scores mean ({type(error).__name__}: "
+                f"{error}). Train the stage again."
+            ) from error
+        self._network = self.restored.network.to(self.device).eval()
+
+    def __call__(self, image: ImageLike, maps: bool = True) -> Verdict:
+        """Judge one image.
+
+        Args:
+            image: A file, a Pillow image of mode RGB, a uint8 array (H, W, 3) or a uint8 tensor
+                (3, H, W).
+            maps: Whether the verdict has maps. They need memory as large as the image, several
+                times; without, memory holds the image, its saliency and ``batch_tiles`` tiles (see
+                `hmtnet.scoring.judge.judge` for networks that need all tiles together).
+
+        Raises:
+            DataError: The image cannot be read, or is no 8-bit RGB.
+        """
+        network, crops = self._network, self.restored.settings.crops
+        operator, group = network.saliency_operator, self.batch_tiles
+        with _reproducible(self.device):
+            # The decoded image is not kept: the tiles have their own on the device.
+            tiles = Tiles(read_rgb(image), crops, operator, self.device, group)
+            if not maps:
+                return self._verdict(judge(network, tiles, _blind), tiles, {})
+            collector = Collector(network, tiles)
+            with collector.listening():
+                judgement = judge(network, tiles, collector.see)
+            return self._verdict(judgement, tiles, collector.maps())
+
+    def many(
+        self, images: Iterable[Path | str], maps: bool = False
+    ) -> Iterator[tuple[Path, Verdict]]:
+        """Judge files one after another: each when it is asked for, none kept.
+
+        Args:
+            images: Paths.
+            maps: Whether the verdicts have maps.
+
+        Yields:
+            Each path and its verdict, in the order given.
+
+        Raises:
+            DataError: An image cannot be read; no further ones follow.
+        """
+        for image in images:
+            path = Path(image)
+            yield path, self(path, maps)
+
+    def _verdict(self, judgement: Judgement, tiles: Tiles, maps: dict[str, Any]) -> Verdict:
+        low, high = self._range
+        unit = float(judgement.score)
+        distance = unit * (high - low)
+        found = judgement.probabilities
+        probabilities = np.zeros(0) if found is None else found.numpy()
+        return Verdict(
+            score=low + distance if self._higher_is_better else high - distance,
+            unit_score=unit,
+            mos_range=self._range,
+            higher_is_better=self._higher_is_better,
+            label_kind=self._label_kind,
+            grade=None if found is None else int(probabilities.argmax()) + 1,
+            probabilities=probabilities,
+            maps=maps,
+            perspectives=perspectives_of(self._network) if "attention" in maps else (),
+            layout=tiles.layout,
+        )
+
+
+def _blind(*_: object) -> None:
+    """See nothing."""
+
+
+def _check_weighted(folder: Path) -> None:
+    """Refuse a folder without weights, and say where they are."""
+    if folder.is_file():
+        raise ArtifactError(f"{folder} is a file. Give the run directory that it lies in.")
+    meta = read_meta(folder)
+    if "evaluated" in meta:
+        weights = (folder / str(meta["evaluated"]["path"])).resolve()
+        found = "" if weights.is_dir() else ", which is not there any more"
+        raise ArtifactError(
+            f"{folder} holds the predictions of an evaluation, not the weights. Give the stage "
+            f"that was evaluated: {weights}{found}."
+        )
+
+
+def _check_alone(network: QualityNetwork, what: str) -> None:
+    """Refuse a network that cannot judge an image which comes alone."""
+    if network.needs_reference:
+        reason = "compares images with their references"
+    elif network.reads_labels:
+        reason = "reads the true grade of each image"
+    elif network.mixes_images:
+        reason = "judges an image by the grades of another one"
+    else:
+        return
+    raise ArtifactError(
+        f"{what} {reason}, so it cannot judge an image that comes alone. Evaluate it on a dataset "
+        "(hmtnet evaluate), or take another stage."
+    )
+
+
+def _device(name: str | torch.device) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise SettingsError(
+            f"device: '{name}' cannot be used ({reason}). Give 'auto', 'cpu', or a device of this "
+            "machine."
+        ) from error
+    return device
+
+
+def _reproducible(device: torch.device) -> AbstractContextManager[None]:
+    """Keep a GPU's convolutions in float32 and to one algorithm."""
+    if device.type != "cuda":
+        return nullcontext()
+    context: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return context

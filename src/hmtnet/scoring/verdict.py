@@ -1,0 +1,71 @@
+"""What a trained network says of one image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hmtnet.scoring.tiles import Layout
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """A score, a grade, and where they come from.
+
+    Attributes:
+        score: In the unit of the dataset that the network was trained on. A regression may leave
+            ``mos_range`` slightly.
+        unit_score: The same in [0, 1], 1 = best.
+        mos_range: Lowest and highest possible score of that dataset.
+        higher_is_better: Whether a higher ``score`` means better quality.
+        label_kind: ``human``, or ``pseudo``: the network has learned a formula, not people.
+        grade: 1 (worst) to K (best), the most probable; None for a network without grades.
+        probabilities: (K,) of the grades, worst first; (0,) for a network without grades.
+        maps: By name, what the network has to show; what it has not is absent. (H, W) float32 of
+            the image's size, NaN where no tile has looked:
+
+            - ``grade_evidence``: the expected grade of each place, 1 to K;
+            - ``grade_weight``: how much a place counts for the grade, 1 = an average one;
+            - ``saliency``: in [0, 1], of the whole image;
+            - ``gradient``: magnitude of the luminance's gradient a pixel;
+
+            and ``attention`` (L, V): how much each of V perspectives counts at each of L levels,
+            from fine to coarse, the mean over the tiles; each level sums to 1.
+        perspectives: Names of the V perspectives.
+        layout: Where the image was looked at.
+    """
+
+    score: float
+    unit_score: float
+    mos_range: tuple[float, float]
+    higher_is_better: bool
+    label_kind: str
+    grade: int | None
+    probabilities: npt.NDArray[np.float64]
+    maps: Mapping[str, npt.NDArray[np.float32]]
+    perspectives: tuple[str, ...]
+    layout: Layout
+
+    @property
+    def grades(self) -> int:
+        """K, the number of grades; 0 for a network without."""
+        return len(self.probabilities)
+
+    @property
+    def label(self) -> str:
+        """What the score predicts: ``MOS``, or ``pseudo-MOS`` where no human gave the labels."""
+        return "pseudo-MOS" if self.label_kind == "pseudo" else "MOS"
+
+    def __str__(self) -> str:
+        low, high = self.mos_range
+        best = high if self.higher_is_better else low
+        parts = [f"predicted {self.label} {self.score:.4g} ({low:g} to {high:g}, {best:g} is best)"]
+        if self.grade is not None:
+            share = self.probabilities[self.grade - 1]
+            parts.append(f"grade {self.grade} of {self.grades} (probability {share:.2f})")
+        if self.layout.padded:
+            size = self.layout.size
+            height, width = max(self.layout.height, size), max(self.layout.width, size)
+            parts.append(f"mirrored outwards to {width} × {height} pixels")
+        return ", ".join(parts)

@@ -1,0 +1,84 @@
+"""The plain baseline by the command line: chosen like any other system."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from hmtnet.artifact import predictions as prediction_files
+from hmtnet.artifact import store
+from hmtnet.experiment import stage
+from hmtnet.models.plain import PlainNet
+from hmtnet.models.system import find_system
+from hmtnet.scoring.restore import restore
+
+EPOCHS = "system.plain.epochs=2"
+
+
+@pytest.fixture(scope="module")
+def trained(hmtnet, one_stage, tmp_path_factory):
+    """The run directory of a finished plain stage."""
+    runs = tmp_path_factory.mktemp("plain") / "runs"
+    done = hmtnet(*one_stage("plain", runs, EPOCHS))
+    assert done.code == 0, done.err
+    (path,) = runs.glob("qads/*/plain-*")
+    return path
+
+
+def test_it_is_one_stage_that_starts_from_nothing():
+    (only,) = find_system("plain").stages
+    assert (only.name, only.after, only.borrows) == ("plain", (), ())
+
+
+def test_it_leaves_what_every_stage_leaves(trained):
+    names = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv", "scatter.png"}
+    assert {path.name for path in trained.iterdir()} == names | {
+        "stage.safetensors",
+        "stage.json",
+        ".lock",
+    }
+    meta = store.read_meta(trained)
+    assert (meta["system"], meta["stage"], meta["upstream"]) == ("plain", "plain", {})
+    assert meta["grade_accuracy"] is None and np.isfinite(meta["val_srcc"])
+    found = prediction_files.read(trained / "predictions.csv")
+    assert [len(found.select(name)) for name in ("train", "val", "test")] == [16, 4, 4]
+    assert found.probabilities.shape == (24, 0)
+
+
+def test_what_is_restored_scores_as_predicted(trained, scores_of):
+    restored = restore(trained)
+    assert isinstance(restored.network, PlainNet)
+    found = prediction_files.read(trained / "predictions.csv")
+    for image, score in zip(found.image, found.score, strict=True):
+        assert scores_of(restored, image) == pytest.approx(score, abs=1e-6)
+
+
+def test_killed_after_an_epoch_it_resumes_to_the_same_bits(hmtnet, one_stage, trained, tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    words = one_stage("plain", tmp_path, EPOCHS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "best_state", killed)
+        with pytest.raises(Killed):
+            hmtnet(*words)
+    done = hmtnet(*words)
+    assert done.code == 0 and "plain: resuming" in done.err
+    (path,) = tmp_path.glob("qads/*/plain-*")
+    ours, theirs = store.load(path).tensors, store.load(trained).tensors
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+
+
+def test_scoring_it_needs_no_lightning():
+    code = (
+        "import sys, hmtnet.scoring.restore; from hmtnet.models.system import find_system; "
+        "find_system('plain'); find_system('ridge'); print('lightning' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hmtnet.data.crops import CropSettings
+from hmtnet.models.sfen import SFENSettings
+from hmtnet.models.sfen.settings import SFENStageSettings
+from hmtnet.perception import saliency_of_list, sobel
+from hmtnet.scoring.maps import Canvas, Collector, expected_grade, perspectives_of, window
+from hmtnet.scoring.scorer import Scorer
+from hmtnet.scoring.tiles import Layout, Tiles
+
+
+def tensor(image):
+    return torch.from_numpy(image).permute(2, 0, 1)
+
+
+@pytest.mark.parametrize("size", [16, 17, 96])
+def test_the_window_is_highest_in_the_middle_and_nowhere_zero(size):
+    found = window(size)
+    assert found.shape == (size, size) and found.max() == 1 and found.min() > 0
+    middle = slice((size - 1) // 2, size // 2 + 1)
+    assert (found[middle, middle] == 1).all()
+    torch.testing.assert_close(found, found.flip(0))
+    torch.testing.assert_close(found, found.T)
+    assert (found[size // 2].diff()[: size // 2 - 1] > 0).all()
+
+
+def test_the_expected_grade_of_known_evidence():
+    evidence = torch.zeros(1, 5, 1, 3)
+    evidence[0, 4, 0, 1] = 100.0
+    evidence[0, [0, 1], 0, 2] = 100.0
+    torch.testing.assert_close(expected_grade(evidence)[0, 0, 0], torch.tensor([3.0, 5.0, 1.5]))
+
+
+def test_overlapping_tiles_are_averaged_by_their_weights():
+    canvas = Canvas(Layout(2, 5, 3, ((0, 0), (0, 1))))
+    ones = np.ones((3, 3), np.float32)
+    canvas.add((0, 0), 1 * ones, 3 * ones)
+    canvas.add((0, 1), 5 * ones, ones)
+    found = canvas.mean()
+    np.testing.assert_array_equal(found, [[1, 2, 2, 5, np.nan]] * 2)
+
+
+def test_parts_of_a_tile_beyond_the_image_are_left_out():
+    canvas = Canvas(Layout(2, 1, 4, ((-1, -2),)))
+    canvas.add((-1, -2), np.arange(16, dtype=np.float32).reshape(4, 4), np.ones((4, 4), np.float32))
+    np.testing.assert_array_equal(canvas.mean(), [[6], [10]])
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (97, 200), (300, 130), (40, 200)])
+def test_every_map_has_the_images_size_and_no_gap(joint, noise, height, width):
+    folder, _ = joint()
+    verdict = Scorer(folder, "cpu", batch_tiles=3)(noise(height, width))
+    assert set(verdict.maps) == {
+        *("grade_evidence", "grade_weight", "saliency", "gradient", "attention")
+    }
+    for name, found in verdict.maps.items():
+        assert found.dtype == np.float32
+        if name != "attention":
+            assert found.shape == (height, width) and np.isfinite(found).all(), name
+    grade = verdict.maps["grade_evidence"]
+    assert 1 <= grade.min() < grade.max() <= 5
+    assert verdict.maps["grade_weight"].min() > 0
+    assert verdict.maps["saliency"].min() >= 0 and verdict.maps["saliency"].max() <= 1
+
+
+def test_one_tile_shows_what_the_network_says_of_it(joint, noise):
+    folder, network = joint()
+    scorer, image = Scorer(folder, "cpu"), noise(96, 96)
+    maps = scorer(image).maps
+    whole = network.assess(tensor(image), scorer.restored.settings.crops).maps
+    np.testing.assert_allclose(
+        maps["grade_evidence"], expected_grade(whole["grade_evidence"])[0, 0], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        maps["grade_weight"], whole["grade_weight"][0, 0] * 96 * 96, rtol=1e-4
+    )
+    assert maps["grade_weight"].mean() == pytest.approx(1, abs=1e-4)
+    np.testing.assert_allclose(maps["attention"].mean(0), whole["attention"][0], atol=1e-6)
+
+
+def test_gradient_and_saliency_are_those_of_the_whole_image(joint, noise):
+    folder, network = joint()
+    image = noise(150, 250)
+    maps = Scorer(folder, "cpu")(image).maps
+    (saliency,) = saliency_of_list([tensor(image)], network.saliency_operator)
+    np.testing.assert_array_equal(maps["saliency"], saliency[0])
+    magnitude = sobel(tensor(image)[None].float() / 255)[0, 2].numpy()
+    # A tile's own border sees no neighbours: only the outermost places of tiles may differ.
+    near = np.isclose(maps["gradient"], magnitude, atol=1e-5)
+    corners = ((0, 54), (0, 77, 154))
+    edges = [{c + d for c in along for d in (0, 95)} for along in corners]
+    seams = np.zeros_like(near)
+    seams[sorted(edges[0])] = True
+    seams[:, sorted(edges[1])] = True
+    assert near[~seams].all() and near.mean() > 0.95
+
+
+def test_the_maps_of_a_padded_image_are_of_the_image_itself(joint, noise):
+    folder, network = joint()
+    image = noise(50, 200)
+    maps = Scorer(folder, "cpu")(image).maps
+    inside = sobel(tensor(image)[None].float() / 255)[0, 2].numpy()[1:-1, 1:30]
+    np.testing.assert_allclose(maps["gradient"][1:-1, 1:30], inside, atol=1e-5)
+    padded = np.pad(image, ((23, 23), (0, 0), (0, 0)), mode="symmetric")
+    (saliency,) = saliency_of_list([tensor(padded.copy())], network.saliency_operator)
+    np.testing.assert_array_equal(maps["saliency"], saliency[0, 23:73])
+
+
+def test_where_no_tile_looks_there_is_nothing(finished, noise):
+    maps = Scorer(finished.stages["joint"], "cpu")(noise(64, 80)).maps  # one tile of 48
+    seen = np.zeros((64, 80), bool)
+    seen[8:56, 16:64] = True
+    for name in ("grade_evidence", "grade_weight", "gradient"):
+        np.testing.assert_array_equal(np.isfinite(maps[name]), seen)
+    assert np.isfinite(maps["saliency"]).all()
+
+
+def test_attention_is_a_share_at_every_level(joint, noise):
+    folder, network = joint(levels=2)
+    verdict = Scorer(folder, "cpu", batch_tiles=2)(noise(150, 250))
+    attention = verdict.maps["attention"]
+    assert attention.shape == (2, 3)
+    np.testing.assert_allclose(attention.sum(1), 1, atol=1e-6)
+    assert abs(attention[0] - attention[1]).max() > 1e-3
+    assert verdict.perspectives == ("texture", "gradient", "saliency")
+    hooks = [module for module in network.modules() if module._forward_hooks]
+    assert hooks == []
+
+
+def test_no_hook_stays(joint, noise):
+    scorer = Scorer(joint()[0], "cpu")
+    scorer(noise(100, 100))
+    network: nn.Module = scorer.restored.network
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_a_map_that_the_network_has_not_is_absent(leave, finished, noise):
+    image = noise(100, 100)
+    grading = Scorer(finished.stages["grading"], "cpu")(image)
+    assert set(grading.maps) == {"grade_evidence", "grade_weight"}
+    assert grading.perspectives == ()
+    settings = SFENStageSettings(
+        network=SFENSettings(levels=2, prior="none", perspectives=("texture",))
+    )
+    folder, network = leave(settings, stage="sfen")
+    verdict = Scorer(folder, "cpu")(image)
+    assert set(verdict.maps) == {"attention"}
+    np.testing.assert_array_equal(verdict.maps["attention"], [[1], [1]])
+    assert verdict.perspectives == perspectives_of(network) == ("texture",)
+
+
+def test_where_tiles_overlap_the_evidence_that_counts_more_wins(noise):
+    tiles = Tiles(noise(48, 72), CropSettings(size=48), None, torch.device("cpu"), 2)
+    ((corners, _),) = tiles.groups()
+    assert corners == ((0, 0), (0, 24))
+    evidence = torch.zeros(2, 2, 48, 48)
+    evidence[0, 0], evidence[1, 1] = 100.0, 100.0  # grade 1 on the left, grade 2 on the right
+    weight = torch.ones(2, 1, 48, 48)
+    weight[0, :, :, 24:], weight[1, :, :, 24:] = 0.25, 0.25
+    weight = weight / weight.sum((2, 3), keepdim=True)
+    collector = Collector(nn.Identity(), tiles)
+    collector.see(corners, {"grade_evidence": evidence, "grade_weight": weight})
+    maps = collector.maps()
+    left, right = window(48)[20, 24:] * 0.25, window(48)[20, :24]
+    expected = [*[1.0] * 24, *(1 + right / (left + right)).tolist(), *[2.0] * 24]
+    np.testing.assert_allclose(maps["grade_evidence"][20], expected, rtol=1e-5)
+    assert maps["grade_weight"][20, 0] == pytest.approx(1.6) and set(maps) == {
+        *("grade_evidence", "grade_weight")
+    }
