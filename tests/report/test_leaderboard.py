@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hmtnet.metrics import krcc, plcc, rmse, srcc, within_tau
+from hmtnet.metrics import krcc, plcc, rmse, srcc, within_reference_srcc, within_tau
 from hmtnet.metrics.mapping import fit_mapping
 from hmtnet.report.build import build_report
 from hmtnet.report.collect import collect
 from hmtnet.report.intervals import difference, interval, standard_ranks
 from hmtnet.report.leaderboard import averaged
-from hmtnet.report.quantities import DASH, decimals, measure, percent, spread
+from hmtnet.report.quantities import DASH, FURTHER, decimals, measure, percent, spread
+from hmtnet.report.tables import leaderboard_table
 
 
 def section(runs):
@@ -41,7 +42,11 @@ def test_every_number_of_one_run(runs):
         "rmse_mapped": rmse(mapped, test.mos),
         "within_tau": within_tau(test.score, test.mos, cells),
         "accuracy": float(np.mean(test.grade == test.true_grade)),
+        "within_reference": within_reference_srcc(test.score, test.mos, test.reference),
     }
+    if np.isfinite(test.mos_std).any():
+        far = np.abs(mapped - test.mos) > 2 * test.mos_std
+        expected["outlier_ratio"] = float(np.mean(far[np.isfinite(test.mos_std)]))
     for key, value in expected.items():
         assert row.spreads[key].median == row.spreads[key].mean == value, key
         assert math.isnan(row.spreads[key].sd)
@@ -189,3 +194,14 @@ def test_spread_counts_where_it_is_defined():
 def test_numbers_as_text():
     assert (decimals(math.nan), percent(math.nan)) == (DASH, DASH)
     assert (decimals(-0.0512), decimals(250.0), percent(0.7123)) == ("-0.051", "250.0", "71.2 %")
+
+
+def test_further_columns_are_shown_only_where_a_row_has_them(runs):
+    runs.write()
+    found = section(runs)
+    titles = [column.title for column in leaderboard_table(found).columns]
+    for quantity in FURTHER:
+        defined = any(row.spreads[quantity.key].defined for row in found.entries)
+        shown = any(title.startswith(quantity.title) for title in titles)
+        assert shown == defined, quantity.key
+    assert all(len(row.cells) == len(titles) for row in leaderboard_table(found).rows)

@@ -105,6 +105,26 @@ SKILL = (
         decimals,
     ),
 )
+FURTHER = (
+    Quantity(
+        "within_reference",
+        "within-reference",
+        "Mean SRCC within one reference, references of 5 images or more, weighted by images: are "
+        "the versions of one scene ordered as their {mos} orders them?",
+        True,
+        decimals,
+    ),
+    Quantity(
+        "outlier_ratio",
+        "outliers",
+        "Share of images whose mapped score is further from the {mos} than twice the standard "
+        "deviation of the image's opinions, of those where it is known.",
+        False,
+        percent,
+    ),
+)
+"""Shown where they are defined for some row."""
+
 GRADES = (
     Quantity("accuracy", "accuracy", "Share of images whose grade is right.", True, percent),
     Quantity(
@@ -119,7 +139,7 @@ GRADES = (
         decimals,
     ),
 )
-QUANTITIES = (*SKILL, *GRADES)
+QUANTITIES = (*SKILL, *FURTHER, *GRADES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +171,8 @@ def measure(test: Predictions, *, own_unit: bool = True) -> Measured:
     mapped = mapping(test.score)
     found["plcc_mapped"] = metrics.plcc(mapped, test.mos)
     found["rmse_mapped"] = metrics.rmse(mapped, test.mos)
+    found["within_reference"] = metrics.within_reference_srcc(test.score, test.mos, test.reference)
+    found["outlier_ratio"] = metrics.outlier_ratio(mapped, test.mos, test.mos_std)
     if not own_unit:
         found["rmse"] = math.nan
     return Measured(found, mapping, n)

@@ -9,7 +9,7 @@ from hmtnet.report.comparisons import SIGNIFICANT, Comparison, Paired
 from hmtnet.report.leaderboard import Entry
 from hmtnet.report.model import Section
 from hmtnet.report.published import MARK, PublishedRow
-from hmtnet.report.quantities import DASH, GRADES, SKILL, Quantity, Spread, decimals
+from hmtnet.report.quantities import DASH, FURTHER, GRADES, SKILL, Quantity, Spread, decimals
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,22 @@ class Table:
 def leaderboard_table(section: Section) -> Table:
     """Lay out skill, intervals and how much stands behind them."""
     mos = section.grounds.mos
+    quantities = _skill(section)
     columns = [
         Column("system", text=True),
-        _column(SKILL[0], mos),
+        _column(quantities[0], mos),
         Column(
             "SRCC 95 %",
             "Bootstrap interval over references (over images where none is named). Below 10 of "
             "them there is none: shown is the range of SRCC within one reference.",
         ),
-        *(_column(quantity, mos) for quantity in SKILL[1:]),
+        *(_column(quantity, mos) for quantity in quantities[1:]),
         Column("fit", "How the fits of the logistic curve went, one a split and seed.", text=True),
         Column("splits"),
         Column("seeds"),
     ]
-    rows = [_leaderboard_row(entry) for entry in section.entries]
-    rows += [_published_row(row) for row in section.published]
+    rows = [_leaderboard_row(entry, quantities) for entry in section.entries]
+    rows += [_published_row(row, quantities) for row in section.published]
     notes = [f"{e.name}: {e.explanation}." for e in section.entries if e.explanation]
     several = any(len(entry.splits) > 1 for entry in section.entries)
     if several:
@@ -197,8 +198,8 @@ def stability_table(comparison: Comparison) -> Table | None:
     return Table("Rank stability", columns, rows, (comparison.rank_note,))
 
 
-def _leaderboard_row(entry: Entry) -> TableRow:
-    spreads = [_spread(entry.spreads[quantity.key], quantity) for quantity in SKILL]
+def _leaderboard_row(entry: Entry, quantities: Sequence[Quantity]) -> TableRow:
+    spreads = [_spread(entry.spreads[quantity.key], quantity) for quantity in quantities]
     fits = ", ".join(f"{count} {status}" for status, count in entry.fits.items())
     cells = (
         _name(entry),
@@ -212,9 +213,15 @@ def _leaderboard_row(entry: Entry) -> TableRow:
     return TableRow(cells, entry.kind)
 
 
-def _published_row(row: PublishedRow) -> TableRow:
+def _skill(section: Section) -> tuple[Quantity, ...]:
+    """Return the columns of the leaderboard: further ones only where a row has them."""
+    further = (q for q in FURTHER if any(e.spreads[q.key].defined for e in section.entries))
+    return (*SKILL, *further)
+
+
+def _published_row(row: PublishedRow, quantities: Sequence[Quantity]) -> TableRow:
     shown = {"srcc": row.srcc, "plcc": row.plcc, "krcc": row.krcc, "rmse": row.rmse}
-    cells = [_plain(shown.get(quantity.key, math.nan), 4) for quantity in SKILL]
+    cells = [_plain(shown.get(quantity.key, math.nan), 4) for quantity in quantities]
     none = Cell(DASH)
     return TableRow(
         (Cell(row.name, row.name, MARK), cells[0], none, *cells[1:], none, none, none), "published"
