@@ -29,7 +29,7 @@ DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce \
+.PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce ablation \
 	test test-full lint format typecheck benchmark clean
 
 ##@ Start
@@ -66,6 +66,13 @@ evaluate: $(RUN) ## Predict a dataset with a finished stage: ARGS="artifact=runs
 
 report: $(RUN) ## One page from all run directories of a dataset: DATASET=demo
 	"$(BIN)/hmtnet" report "$(RUNS)/$(DATASET)" $(ARGS)
+
+# Its sweep reads test: it is analysis, never a way to choose. A question that a small dataset cannot
+# answer (a grade without an image) fails alone, and the others are reported.
+ablation: $(RUN) ## Every question of conf/ablation over SPLITS splits of DATASET, then the report
+	-"$(BIN)/hmtnet" train -m data=$(DATASET) 'ablation=glob(*)' 'seed=range(0,$(SPLITS))' \
+		evaluate.test=true "runs=$(RUNS)" $(ARGS)
+	"$(BIN)/hmtnet" report "$(RUNS)/$(DATASET)"
 
 reproduce: $(RUN) ## All stages over SPLITS splits of DATASET, then the report; resumable
 	"$(BIN)/hmtnet" train -m data=$(DATASET) 'seed=range(0,$(SPLITS))' evaluate.test=true \

@@ -212,7 +212,7 @@ def report(bench: Bench) -> None:
         "plain loop, over the pipeline": plainly / piped,
     }
     for name, ratio in rows.items():
-        print(f"  {name:<68}{ratio:6.2f}")
+        print(f"  {name:<75}{ratio:6.2f}")
 
 
 if __name__ == "__main__":

@@ -97,6 +97,12 @@ def _notes(grounds: Grounds, rows: Sequence[Entry]) -> list[str]:
             f"The test images chose the epoch of {listed(chosen)}. Such rows measure what that "
             "habit is worth; they are no results."
         )
+    told = [e.name for e in systems if any(r.oracle for r in e.runs)]
+    if told:
+        notes.append(
+            f"{listed(told)}: told the true grades of the test images. Such rows are bounds; they "
+            "are no results."
+        )
     if len({entry.splits for entry in systems}) > 1:
         counts = ", ".join(f"{entry.name}: {len(entry.splits)}" for entry in systems)
         notes.append(

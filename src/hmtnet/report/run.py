@@ -41,6 +41,7 @@ class Run:
         upstream: Keys of the stages it started from, by stage name.
         cost: Parameters, seconds, device.
         selection: What chose the epoch: ``validation`` or ``best_on_test``.
+        oracle: Whether it reads the true grades of the images that it is tested on.
         precision: Of the arithmetic in training.
         finished: When, ISO 8601 in UTC; empty where unknown.
         train_images: Size of the training subset; None where unknown.
@@ -65,6 +66,7 @@ class Run:
     upstream: Mapping[str, str] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
     selection: str = "validation"
+    oracle: bool = False
     precision: str = ""
     finished: str = ""
     train_images: int | None = None
@@ -117,6 +119,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
         upstream={n: str(run_value(_mapping(upstream), n, "key")) for n in _mapping(upstream)},
         cost=_mapping(meta.get("cost")),
         selection=str(meta.get("selection") or "validation"),
+        oracle=bool(meta.get("oracle", False)),
         precision=str(meta.get("precision") or ""),
         finished=finished,
         train_images=run_value(meta, "split", "images", "train"),

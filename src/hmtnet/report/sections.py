@@ -80,6 +80,8 @@ class Configuration:
         marks = ["leaky split"] if any(run.leaky for run in self.runs) else []
         if any(run.selection == BEST_ON_TEST for run in self.runs):
             marks.append("epoch chosen on the test images")
+        if any(run.oracle for run in self.runs):
+            marks.append("reads the true grades")
         return tuple(marks)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hmtnet.baselines.study import study
+from hmtnet.data.grades import Grades, GradesSettings
 from hmtnet.data.readers import isrgen_qa, ma, pipal_sr, qads, realsrq, sriqa_bench
 from hmtnet.data.series import series
 from hmtnet.data.settings import DataSettings
@@ -229,3 +230,26 @@ def test_method_disjoint_splits_of_qads_leave_only_the_scale():
     }
     assert values["label-only"] == values["scale-only"]
     assert 0.75 < np.median(values["scale-only"]) < 0.85 and np.std(values["scale-only"]) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("module", "table", "edges"),
+    [
+        (qads, "QADSfullinfo.mat", [0.220, 0.408, 0.591, 0.786]),
+        (ma, "sr_metric_data.mat", [2.363, 3.974, 5.693, 7.589]),
+    ],
+)
+def test_the_five_grades_of_a_whole_dataset_are_near_the_known_ones_and_no_worse(
+    module, table, edges
+):
+    def distance(grades):
+        grade = grades.assign(scores)
+        return sum(((scores - scores[grade == k].mean()) ** 2)[grade == k].sum() for k in range(5))
+
+    # The known edges are near the optimum but not quite it, as an iterated k-means may end.
+    labels = read(module, table)
+    scores, known = labels.unit_scores, Grades(tuple(labels.to_unit(np.array(edges)).tolist()))
+    found = Grades.fit(scores, GradesSettings())
+    assert found.edges == pytest.approx(known.edges, abs=0.0025)
+    assert distance(found) < distance(known) < 1.001 * distance(found)
+    assert np.mean(found.assign(scores) == known.assign(scores)) > 0.99
