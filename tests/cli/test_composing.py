@@ -111,7 +111,11 @@ BAD = [
     ("runs=???", "Setting 'runs' is required: give runs=<value>.", ""),
     ("seed=${sed}", "does not resolve: Interpolation key 'sed' not found", ""),
     ("system.name=hmtnets", "Unknown system 'hmtnets'. Did you mean 'hmtnet'?", ""),
-    ("system=null", "'system=null' chooses nothing. Give system=<one of hmtnet, plain, ridge>.", ""),
+    (
+        "system=null",
+        "'system=null' chooses nothing. Give system=<one of hmtnet, plain, ridge>.",
+        "",
+    ),
     ("size=", "'size=' chooses nothing. Give size=<one of full, small, tiny>.", ""),
 ]
 

@@ -60,6 +60,16 @@ def test_notes(runs):
     assert all("leaky split" in row.marks for row in section.entries)
 
 
+def test_rows_that_are_told_the_grades_are_marked(runs):
+    runs.write()
+    runs.write(stage="sfen", oracle=True)
+    (section,) = report(runs).sections
+    marks = {row.name: row.marks for row in section.systems}
+    assert marks == {"hmtnet joint": (), "hmtnet sfen": ("reads the true grades",)}
+    (note,) = section.notes
+    assert note.startswith("hmtnet sfen: told the true grades of the test images.")
+
+
 def test_few_splits_of_unseen_methods_are_told(runs):
     runs.write(protocol="method")
     (section,) = report(runs).sections
