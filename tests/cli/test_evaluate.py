@@ -56,7 +56,7 @@ def test_on_another_dataset_in_its_own_unit(evaluate, other, tmp_path):
     document = json.loads(done.out)
     assert (document["dataset"], document["split"][:6]) == ("theirs", "whole-")
     (result,) = document["results"]
-    assert result["n"] == 24
+    assert result["n"] == 24 and result["note"] == "trained on qads, whose scores have another unit"
     folder = only(tmp_path)
     meta = store.read_meta(folder)
     assert meta["dataset"]["name"] == "theirs" and meta["evaluated"]["dataset"] == "qads"

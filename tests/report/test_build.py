@@ -81,3 +81,16 @@ def test_a_clean_report_has_no_notes(runs):
     (section,) = report(runs).sections
     assert section.notes == ()
     assert report(runs).problems == ()
+
+
+def test_what_was_trained_elsewhere_is_a_row_of_its_own(runs):
+    runs.write()
+    runs.write(seed=1, evaluated={"dataset": "elsewhere"})
+    (section,) = report(runs).sections
+    rows = {row.marks: row for row in section.systems}
+    assert set(rows) == {(), ("trained on elsewhere",)}
+    assert len({row.name for row in section.systems}) == 2
+    # The units of two datasets are not the same.
+    assert rows[()].spreads["rmse"].defined
+    assert not rows[("trained on elsewhere",)].spreads["rmse"].defined
+    assert rows[("trained on elsewhere",)].spreads["rmse_mapped"].defined

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hmtnet.artifact import predictions as prediction_files
+from hmtnet.artifact.description import read_description
 from hmtnet.cli.composing import run_composed
 from hmtnet.experiment.evaluate import Evaluation, EvaluationSettings
 from hmtnet.experiment.evaluate import evaluate as evaluate_stage
@@ -29,7 +30,9 @@ def _show(settings: EvaluationSettings, found: Evaluation) -> None:
     manifest, split, path = found.manifest, found.split, found.directory.path
     predictions = prediction_files.read(found.directory.predictions)
     test = summarise(predictions, "test")
-    rows = [Row(found.stage, test, test)]
+    home = read_description(path)["evaluated"]["dataset"]
+    note = "" if home == manifest.name else f"trained on {home}, whose scores have another unit"
+    rows = [Row(found.stage, test, test, note)]
     if settings.format == "json":
         document = {
             "dataset": manifest.name,

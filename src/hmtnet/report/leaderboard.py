@@ -174,7 +174,8 @@ def _of_system(configuration: Configuration, view: View, own_unit: bool) -> Entr
     outcomes = []
     for run in configuration.runs:
         test = run.predictions.select("test")
-        outcomes.append(Outcome(run.split, run.seed, test, measure(test, own_unit=own_unit)))
+        own = own_unit and run.trained_on == run.dataset
+        outcomes.append(Outcome(run.split, run.seed, test, measure(test, own_unit=own)))
     return _entry(
         view,
         outcomes,

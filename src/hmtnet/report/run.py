@@ -41,6 +41,7 @@ class Run:
         upstream: Keys of the stages it started from, by stage name.
         cost: Parameters, seconds, device.
         selection: What chose the epoch: ``validation`` or ``best_on_test``.
+        trained_on: The dataset that it was trained on.
         oracle: Whether it reads the true grades of the images that it is tested on.
         precision: Of the arithmetic in training.
         finished: When, ISO 8601 in UTC; empty where unknown.
@@ -66,6 +67,7 @@ class Run:
     upstream: Mapping[str, str] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
     selection: str = "validation"
+    trained_on: str = ""
     oracle: bool = False
     precision: str = ""
     finished: str = ""
@@ -119,6 +121,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
         upstream={n: str(run_value(_mapping(upstream), n, "key")) for n in _mapping(upstream)},
         cost=_mapping(meta.get("cost")),
         selection=str(meta.get("selection") or "validation"),
+        trained_on=str(run_value(meta, "evaluated", "dataset") or texts["dataset"]),
         oracle=bool(meta.get("oracle", False)),
         precision=str(meta.get("precision") or ""),
         finished=finished,

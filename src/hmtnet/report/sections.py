@@ -80,6 +80,9 @@ class Configuration:
         marks = ["leaky split"] if any(run.leaky for run in self.runs) else []
         if any(run.selection == BEST_ON_TEST for run in self.runs):
             marks.append("epoch chosen on the test images")
+        elsewhere = {run.trained_on for run in self.runs if run.trained_on != run.dataset}
+        if elsewhere:
+            marks.append(f"trained on {', '.join(sorted(elsewhere))}")
         if any(run.oracle for run in self.runs):
             marks.append("reads the true grades")
         return tuple(marks)
@@ -158,6 +161,7 @@ def _identity(run: Run, by_key: Mapping[str, Run]) -> dict[str, str]:
     edges, rule = run.grades
     found["grades.count"], found["grades.rule"] = str(len(edges) + 1 if edges else 0), rule
     found["precision"], found["selection"] = run.precision, run.selection
+    found["trained on"] = run.trained_on
     for key in run.upstream.values():
         if key in by_key:
             found = {**_identity(by_key[key], by_key), **found}
