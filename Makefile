@@ -26,11 +26,12 @@ PYTEST := "$(BIN)/python" -m pytest -n auto --maxprocesses 8
 MADE := $(VENV)/.made
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+JUPYTER := $(VENV)/.installed-notebooks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce ablation \
-	test test-full lint format typecheck benchmark clean
+	notebooks test test-full lint format typecheck benchmark clean
 
 ##@ Start
 
@@ -73,6 +74,12 @@ ablation: $(RUN) ## Every question of conf/ablation over SPLITS splits of DATASE
 	-"$(BIN)/hmtnet" train -m data=$(DATASET) 'ablation=glob(*)' 'seed=range(0,$(SPLITS))' \
 		evaluate.test=true "runs=$(RUNS)" $(ARGS)
 	"$(BIN)/hmtnet" report "$(RUNS)/$(DATASET)"
+
+# The notebooks themselves stay without outputs.
+notebooks: $(JUPYTER) ## Run the notebooks on the runs of DATASET; pages in build/notebooks
+	HMTNET_RUNS="$(abspath $(RUNS))" HMTNET_DATASET="$(DATASET)" "$(BIN)/python" -m nbconvert \
+		--execute --to html --output-dir build/notebooks \
+		--TagRemovePreprocessor.remove_input_tags=hide-input notebooks/*.ipynb $(ARGS)
 
 reproduce: $(RUN) ## All stages over SPLITS splits of DATASET, then the report; resumable
 	"$(BIN)/hmtnet" train -m data=$(DATASET) 'seed=range(0,$(SPLITS))' evaluate.test=true \
@@ -122,4 +129,8 @@ $(RUN): $(MADE) pyproject.toml constraints.txt
 
 $(DEV): $(RUN)
 	$(PIP) -c constraints.txt -e ".[dev]"
+	@touch "$@"
+
+$(JUPYTER): $(RUN)
+	$(PIP) -c constraints.txt -e ".[notebooks]"
 	@touch "$@"

@@ -1,13 +1,20 @@
 """Every notebook runs from top to bottom, and is committed without outputs."""
 
 import json
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
 from matplotlib import pyplot
 
+from hmtnet.artifact import predictions
+from hmtnet.metrics import srcc
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+TOUR, ABLATION = NOTEBOOKS
 
 
 def code_cells(path):
@@ -15,19 +22,31 @@ def code_cells(path):
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
-def test_there_are_notebooks():
-    assert NOTEBOOKS
+@pytest.fixture
+def execute(monkeypatch, tmp_path, capsys):
+    """Call ``execute(path, NAME="value")``: its cells, one after another, in this environment.
 
+    Returns what they print, and what stands at the axes of their figures.
+    """
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_runs(path, demo_root, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
+    def run(path, **environment):
+        monkeypatch.chdir(tmp_path)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, str(value))
+        names = {"__name__": "__main__"}
+        for number, cell in enumerate(code_cells(path), start=1):
+            exec(compile("".join(cell["source"]), f"{path.name}, cell {number}", "exec"), names)
+        axes = [axis for figure in pyplot.get_fignums() for axis in pyplot.figure(figure).axes]
+        return capsys.readouterr().out, [axis.get_xlabel() or axis.get_ylabel() for axis in axes]
+
     mpl.use("Agg")
-    names = {"__name__": "__main__"}
-    for number, cell in enumerate(code_cells(path), start=1):
-        exec(compile("".join(cell["source"]), f"{path.name}, cell {number}", "exec"), names)
-    assert pyplot.get_fignums()
+    yield run
     pyplot.close("all")
+
+
+def test_the_tour_runs(execute, demo_root):
+    _, axes = execute(TOUR)
+    assert any("pseudo-MOS (not human)" in label for label in axes)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -35,3 +54,103 @@ def test_has_no_outputs(path):
     for cell in code_cells(path):
         assert cell["outputs"] == []
         assert cell["execution_count"] is None
+
+
+@pytest.fixture(scope="session")
+def ablation(hmtnet, tiny, tmp_path_factory):
+    """The folder of runs of three questions and the reference over two splits."""
+    runs = tmp_path_factory.mktemp("ablation") / "runs"
+    questions = "ablation=reference,chain_two_stage,perspectives_texture,prior_none"
+    # Half of the references are tested: of a single one, within-τ is undefined.
+    words = ["seed=0,1", "evaluate.test=true", "split.fractions=[0.34,0.16,0.5]"]
+    outcome = hmtnet(*tiny(runs, "-m", questions, *words))
+    assert outcome.code == 0, outcome.err
+    return runs
+
+
+def differences(runs):
+    """Each question's test SRCC less the reference's, split by split, from the files alone."""
+    found = {"reference": [], "prior_none": [], "perspectives_texture": [], "chain_two_stage": []}
+    for split in sorted((runs / "qads").glob("content-*")):
+        values, upstream = {}, {}
+        for joint in split.glob("joint-*"):
+            name = question_of(joint)
+            values[name] = skill(joint)
+            upstream[name] = json.loads((joint / "stage.json").read_text())["upstream"]
+        values["chain_two_stage"] = skill(split / f"sfen-{upstream['reference']['sfen']['key']}")
+        for name, value in values.items():
+            found[name].append(value - values["reference"])
+    assert found.pop("reference") == [0, 0]
+    return found
+
+
+def question_of(joint):
+    network = json.loads((joint / "stage.json").read_text())["settings"]["network"]["sfen"]
+    if network["prior"] == "none":
+        return "prior_none"
+    return "perspectives_texture" if network["perspectives"] == ["texture"] else "reference"
+
+
+def skill(run):
+    test = predictions.read(run / "predictions.csv").select("test")
+    return srcc(test.score, test.mos)
+
+
+def test_the_ablation_says_what_each_question_changed(execute, ablation):
+    text, axes = execute(ABLATION, HMTNET_RUNS=ablation, HMTNET_DATASET="qads")
+    expected = differences(ablation)
+    beyond = 0
+    for name, (a, b) in expected.items():
+        mean, sd = (a + b) / 2, abs(a - b) / 2**0.5
+        assert re.search(rf"^{name} +{re.escape(f'{mean:+.3f} ± {sd:.3f}')} ", text, re.MULTILINE)
+        beyond += abs(mean) > sd
+    assert any(a or b for a, b in expected.values())
+    sentence = " ".join(text.splitlines()[:6])
+    assert sentence.startswith(
+        f"Of 3 questions asked over 2 splits of qads, {beyond} changed the test SRCC with MOS"
+    )
+    assert "What is the grade prior worth? The SFEN without it." in text
+    assert "Reference: size=tiny, and beside its defaults" in text
+    skills = "on test images, question less reference; right is better"
+    assert axes == [f"SRCC with MOS {skills}", f"within-τ with MOS {skills}", "share of attention"]
+
+
+def test_a_change_beyond_the_spread_is_named_and_computed_labels_are_pseudo_mos(
+    execute, ablation, tmp_path
+):
+    runs = shutil.copytree(ablation, tmp_path / "runs")
+    for path in runs.rglob("stage.json"):
+        meta = json.loads(path.read_text())
+        meta["dataset"]["label_kind"] = "pseudo"
+        path.write_text(json.dumps(meta))
+    for joint in runs.rglob("joint-*"):
+        if question_of(joint) == "prior_none":
+            found = predictions.read(joint / "predictions.csv")
+            predictions.write(joint / "predictions.csv", replace(found, score=-found.mos))
+    a, b = differences(runs)["prior_none"]
+    assert a < -1 and b < -1
+    text, axes = execute(ABLATION, HMTNET_RUNS=runs, HMTNET_DATASET="qads")
+    sentence = " ".join(text.splitlines()[:6])
+    assert f"by more than the spread (prior_none {(a + b) / 2:+.3f}" in sentence
+    everything = " ".join([text, *axes])
+    assert "pseudo-MOS, not human" in text and everything.count("pseudo-MOS") >= 5
+    assert not re.search("(?<!pseudo-)MOS", everything)
+
+
+def test_one_split_answers_nothing(execute, finished):
+    text, _ = execute(ABLATION, HMTNET_RUNS=finished.runs, HMTNET_DATASET="qads")
+    assert text.replace("\n", " ").startswith(
+        "Of 1 question asked over 1 split of qads, none can be answered: one split has no spread"
+    )
+    assert "chain_two_stage" in text
+
+
+@pytest.mark.parametrize("stages", ["none", "grading"])
+def test_without_an_ablation_it_tells_how_to_make_one(execute, finished, tmp_path, stages):
+    if stages == "grading":
+        shutil.copytree(finished.stages["grading"], tmp_path / "runs/qads/split/grading-0")
+    text, axes = execute(ABLATION, HMTNET_RUNS=tmp_path / "runs", HMTNET_DATASET="qads")
+    assert text.startswith("There is no ablation of 'qads' in")
+    assert ("1 usable run" in text) == (stages == "grading")
+    assert "make ablation" in text and "HMTNET_RUNS" in text
+    assert axes == []
