@@ -79,13 +79,13 @@ def test_root_is_found_in_the_documented_places(monkeypatch, tmp_path):
 
 
 def test_a_missing_root_says_what_was_tried_and_what_lies_there(monkeypatch, tmp_path):
-    (tmp_path / "scenes_sr").mkdir()
+    (tmp_path / "photos").mkdir()
     monkeypatch.setenv("HMTNET_DATA", str(tmp_path))
     with pytest.raises(DataError) as error:
-        find_root(DataSettings(reader="qads", root="scene_sr"), "QADS is obtained from its authors.")
+        find_root(DataSettings(reader="qads", root="photo"), "QADS is obtained from its authors.")
     message = str(error.value)
-    assert f"looked for {tmp_path / 'scene_sr'}, scene_sr" in message
-    assert "holds scenes_sr/" in message and "Did you mean 'scenes_sr'?" in message
+    assert f"looked for {tmp_path / 'photo'}, photo" in message
+    assert "holds photos/" in message and "Did you mean 'photos'?" in message
     assert "data.root" in message and "HMTNET_DATA" in message and "obtained from" in message
 
 
