@@ -97,8 +97,7 @@ def _recall(cache: str) -> dict[str, tuple[_Status, str]]:
 def _status(root: Path, name: str) -> _Status | None:
     """Return what changes with a file's bytes, or None if there is no such file."""
     try:
-        # os.path for speed, as in _check_inside.
-        found = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118
+        found = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - speed
     except (OSError, ValueError):
         return None
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
@@ -117,13 +116,13 @@ def _check_inside(root: Path, names: list[str]) -> None:
 
     def outside_by_folder(path: str) -> bool:
         folder, last = os.path.split(path)
-        if last in ("", os.curdir, os.pardir) or os.path.islink(path):  # noqa: PTH114
+        if last in ("", os.curdir, os.pardir) or os.path.islink(path):  # noqa: PTH114 - speed
             return outside(path)
         if folder not in leaves:
             leaves[folder] = outside(folder)
         return leaves[folder]
 
-    found = [name for name in names if outside_by_folder(os.path.join(root, name))]  # noqa: PTH118
+    found = [name for name in names if outside_by_folder(os.path.join(root, name))]  # noqa: PTH118 - speed
     if found:
         raise DataError(
             f"{len(found)} image paths leave the dataset's folder '{root}': {listed(found)}. "

@@ -60,8 +60,8 @@ def crossed(
         DataError: A subset is left empty.
     """
     subsets = [
-        tuple(row for row in collect(part, rows_of) if key(labels.records[row]) in set(own))
-        for part, own in zip(contents, held, strict=True)
+        tuple(row for row in collect(part, rows_of) if key(labels.records[row]) in own)
+        for part, own in zip(contents, map(set, held), strict=True)
     ]
     return none_empty(labels, settings, (subsets[0], subsets[1], subsets[2]))
 

@@ -138,7 +138,8 @@ def _unseen(
             f"{len(split.test)} test images, or what they show, such as {names[0]}. Evaluate it on "
             "what it has not seen: its own split, another dataset, or with drop_seen=true."
         )
-    test = tuple(row for row in split.test if row not in set(known))
+    left_out = set(known)
+    test = tuple(row for row in split.test if row not in left_out)
     if not test:
         raise DataError(
             f"Stage '{trained.stage}' of {settings.artifact} has seen all test images of "

@@ -105,4 +105,4 @@ def _prior(network: HMTNet, grading: Judgement, tiles: Tiles) -> Prior:
     # What the prior is made of depends on the network's settings, so the network is asked; of the
     # crops it only looks at how many images they are of.
     nothing = torch.zeros(0, device=tiles.device)
-    return network._prior(Crops(pixels=nothing, image=nothing.long(), images=1), opinion)
+    return network.prior(Crops(pixels=nothing, image=nothing.long(), images=1), opinion)

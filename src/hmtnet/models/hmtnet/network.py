@@ -61,7 +61,7 @@ class HMTNet(QualityNetwork):
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.grading_frozen):
             grading = self.grading(crops)
-        prior = self._prior(crops, grading)
+        prior = self.prior(crops, grading)
         if keep_prior is not None:
             nothing = self.sfen.uninformed(crops.images, prior.log_grades)
             keep = keep_prior[:, None]
@@ -77,8 +77,16 @@ class HMTNet(QualityNetwork):
             grading=grading,
         )
 
-    def _prior(self, crops: Crops, grading: GradingOpinion) -> Prior:
-        """Return the prior that ``prior_source`` means."""
+    def prior(self, crops: Crops, grading: GradingOpinion) -> Prior:
+        """Return the prior that ``prior_source`` means.
+
+        Args:
+            crops: Of I images; only their number and their ``prior`` are looked at.
+            grading: What the grading network makes of them: (I, K) and (I, D).
+
+        Raises:
+            SettingsError: The prior is the true grade, and the crops do not carry it.
+        """
         assert grading.log_grades is not None and grading.embedding is not None
         source = self.sfen.settings.prior_source
         if source == "shuffled" and crops.images == 1:
