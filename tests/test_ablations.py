@@ -31,6 +31,7 @@ QUESTIONS = {
     ],
     "system.sfen.network.texture": ["residual", "mscn", "rgb"],
     "system.sfen.network.saliency": ["sdsp"],
+    "system.sfen.network.pool": ["mean_std", "saliency"],
     "system.sfen.network.sharing": ["separate"],
     "system.sfen.network.prior": ["none", "concat", "film"],
     "system.sfen.network.prior_dropout": [0.0],
