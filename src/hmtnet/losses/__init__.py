@@ -8,12 +8,14 @@ returns a zero that is still part of the graph, so that a backward pass needs no
 - ``losses.processes``: ``gather_across_processes``, for losses that compare images.
 - ``losses.ordinal``: ``grade_loss`` and its three kinds, on log-probabilities.
 - ``losses.ranking``: ``pairwise_ranking``, ``plcc_loss``.
+- ``losses.similarity``: ``ssim_loss``, of maps.
 """
 
 from hmtnet.losses.contrastive import supervised_contrastive
 from hmtnet.losses.ordinal import GradeLoss, cross_entropy, grade_loss, ordinal, soft
 from hmtnet.losses.processes import gather_across_processes
 from hmtnet.losses.ranking import pairwise_ranking, plcc_loss
+from hmtnet.losses.similarity import ssim_loss
 
 __all__ = [
     "GradeLoss",
@@ -24,5 +26,6 @@ __all__ = [
     "pairwise_ranking",
     "plcc_loss",
     "soft",
+    "ssim_loss",
     "supervised_contrastive",
 ]

@@ -1,0 +1,32 @@
+"""Train a NEMGNet on scores and on the errors that references show."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from hmtnet.data.batch import Batch
+from hmtnet.data.crops import Crops
+from hmtnet.losses import ssim_loss
+from hmtnet.models.nemg.network import NEMGNet
+from hmtnet.models.nemg.settings import NEMGStageSettings
+from hmtnet.models.quality import Opinion
+from hmtnet.models.task import QualityTask
+
+
+class NEMGTask(QualityTask):
+    """Train score, coarse error map and fine error map at once."""
+
+    network: NEMGNet
+    fit_settings: NEMGStageSettings
+
+    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+        """Score term, and of crops with their reference the two error terms."""
+        settings = self.fit_settings.loss
+        terms = {"score": settings.score * F.smooth_l1_loss(opinion.score, batch.mos)}
+        if crops.reference is not None:
+            true = self.network.true_error(crops)
+            found = opinion.maps
+            terms["error_mse"] = settings.mse * F.mse_loss(found["error_mse"], true)
+            terms["error_ssim"] = settings.ssim * ssim_loss(
+                found["error_ssim"], true, settings.window, settings.sigma
+            )
+        return terms

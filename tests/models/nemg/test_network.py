@@ -1,0 +1,197 @@
+import contextlib
+import dataclasses
+
+import pytest
+import torch
+
+from hmtnet.data.crops import Crops, CropSettings
+from hmtnet.errors import SettingsError
+from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.nemg import NEMGNet, NEMGSettings
+from hmtnet.models.nemg.error import error_map, gray
+from hmtnet.models.nemg.network import fine_level
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """The published network without memory for its weights."""
+    # There is no autocast on the meta device, not even one that is off.
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+    backbone = BackboneSettings(name="resnet50.a1_in1k", view="pixels")
+    with torch.device("meta"):
+        yield NEMGNet(NEMGSettings(backbone=backbone))
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_the_published_network_has_3_67_million_parameters_beyond_resnet_50(full):
+    beyond = count(full) - count(full.backbone)
+    assert beyond == 3_673_544 and round(beyond / 1e6, 2) == 3.67
+    assert count(full.backbone) == 23_508_032
+    assert count(full.semantic) == 2_655_808
+
+
+def test_the_published_network_s_maps(full):
+    seen = {}
+    for name in ("semantic", "decoder"):
+        module = getattr(full, name)
+        module.register_forward_pre_hook(lambda m, given, name=name: seen.update({name: given}))
+    taps = full.backbone(torch.empty(2, 3, 224, 224))
+    assert [tuple(tap.shape[1:]) for tap in taps[1:]] == [
+        (256, 56, 56),
+        (512, 28, 28),
+        (1024, 28, 28),
+        (2048, 14, 14),
+    ]
+    crops = Crops(torch.empty(3, 3, 224, 224), torch.zeros(3, dtype=torch.long), 1)
+    opinion = full(crops)
+    assert [tuple(x.shape) for x in seen["semantic"]] == [(3, 2048, 14, 14)]
+    assert [tuple(x.shape) for x in seen["decoder"]] == [(3, 257, 56, 56), (3, 64, 28, 28)]
+    assert {name: tuple(m.shape) for name, m in opinion.maps.items()} == {
+        "error_mse": (3, 1, 56, 56),
+        "error_ssim": (3, 1, 56, 56),
+        "sensitivity": (3, 2, 28, 28),
+    }
+    assert opinion.score.shape == (1,)
+
+
+def test_what_it_is(make_net):
+    network = make_net()
+    assert network.learns_from_reference and network.by_crop
+    assert not network.needs_reference and not network.graded
+    assert network.saliency_operator is None
+
+
+def test_an_image_s_score_is_the_mean_over_its_crops(make_net, make_crops):
+    network, crops = make_net().eval(), make_crops((2, 3), saliency=False)
+    alone = [
+        network(Crops(crops.pixels[i : i + 1], torch.zeros(1, dtype=torch.long), 1)).score
+        for i in range(5)
+    ]
+    expected = torch.stack([torch.cat(alone[:2]).mean(), torch.cat(alone[2:]).mean()])
+    torch.testing.assert_close(network(crops).score, expected)
+
+
+def test_a_reference_changes_no_opinion(make_net, make_referenced):
+    network, crops = make_net().eval(), make_referenced()
+    blind = dataclasses.replace(crops, reference=None)
+    assert torch.equal(network(crops).score, network(blind).score)
+
+
+def test_the_score_is_the_seen_error_without_its_border(make_net, make_crops):
+    network = make_net(shave=2).eval()
+    opinion = network(make_crops((1, 1), saliency=False))
+    fine, coarse = opinion.maps["error_ssim"], opinion.maps["error_mse"]
+    halved = torch.cat([network.pyramid.halve(fine), network.pyramid.halve(coarse)], 1)
+    inner = (opinion.maps["sensitivity"] * halved)[:, :, 2:4, 2:4]
+    weight, bias = network.score.weight.flatten(), network.score.bias
+    mixed = (inner * weight.view(1, 2, 1, 1)).sum(1) + bias
+    expected = torch.where(mixed > 0, mixed, 0.01 * mixed).mean((1, 2))
+    torch.testing.assert_close(opinion.score, expected)
+
+
+@pytest.mark.parametrize("size", [32, 45, 50, 64])
+@pytest.mark.parametrize("widths", [(8, 8), (8, 8, 16), (8, 8, 8, 16, 16)])
+def test_any_crop_and_any_depth_of_the_backbone(make_net, make_crops, size, widths):
+    network = make_net(backbone=BackboneSettings(widths=widths)).eval()
+    opinion = network(make_crops((1, 1), size, saliency=False))
+    quarter, eighth = -(-size // 4), -(-size // 8)
+    shapes = {name: tuple(m.shape[1:]) for name, m in opinion.maps.items()}
+    assert shapes["error_ssim"] == shapes["error_mse"] == (1, quarter, quarter)
+    assert shapes["sensitivity"] == (2, eighth, eighth)
+    assert torch.isfinite(opinion.score).all()
+
+
+def test_the_level_at_stride_4_or_the_one_before_it():
+    assert fine_level([2, 4, 8, 8, 16]) == 1
+    assert fine_level([1, 2, 4, 8]) == 2
+    assert fine_level([1, 2]) == 1
+    assert fine_level([8, 16]) == 0
+
+
+def test_crops_that_shaving_leaves_nothing_of_are_refused(make_net, make_crops):
+    network = make_net(shave=3)
+    with pytest.raises(SettingsError, match=r"nothing of a map of 6, which crops of 48.*than 48"):
+        network(make_crops((1,), 48, saliency=False))
+    assert network(make_crops((1,), 56, saliency=False)).score.shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"width": 0}, "width, semantic: expected positive"),
+        ({"semantic": (16, 0)}, "width, semantic: expected positive"),
+        ({"shave": -1}, "shave: expected at least 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        NEMGSettings(**changes)
+
+
+def test_without_semantic_widths_there_is_one_convolution(make_net, make_crops):
+    network = make_net(semantic=())
+    assert len(network.semantic) == 1
+    assert network(make_crops((1,), saliency=False)).score.shape == (1,)
+
+
+def test_what_is_fine_in_the_image_enters_the_decoder(make_net):
+    network = make_net()
+    flat = torch.full((1, 3, 48, 48), 0.4)
+    assert network.fine_detail(flat).abs().max() < 1e-6
+    noise = torch.rand(1, 3, 48, 48)
+    quarter = network.pyramid.quarter(gray(noise))
+    expected = network.pyramid.high_pass(quarter)
+    torch.testing.assert_close(network.fine_detail(noise), expected)
+    assert expected.shape == (1, 1, 12, 12) and expected.abs().max() > 0.01
+
+
+def test_the_true_error(make_net, make_referenced):
+    network, crops = make_net(), make_referenced()
+    e = error_map(gray(crops.pixels), gray(crops.reference))
+    torch.testing.assert_close(network.true_error(crops), network.pyramid.quarter(e))
+    same = dataclasses.replace(crops, reference=crops.pixels)
+    torch.testing.assert_close(network.true_error(same), torch.ones(5, 1, 12, 12))
+    with pytest.raises(ValueError, match="Expected crops with their reference, found none"):
+        network.true_error(dataclasses.replace(crops, reference=None))
+
+
+def test_every_weight_learns_from_the_three_terms(make_net, make_referenced):
+    network, crops = make_net().train(), make_referenced((2, 2))
+    opinion = network(crops)
+    true = network.true_error(crops)
+    loss = opinion.score.square().sum()
+    loss = loss + sum((opinion.maps[f"error_{n}"] - true).square().sum() for n in ("mse", "ssim"))
+    loss.backward()
+    names = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert names == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_map_starts_dead(make_net, make_crops, seed):
+    torch.manual_seed(seed)
+    opinion = make_net().eval()(make_crops((1, 1, 1), saliency=False))
+    for name, found in opinion.maps.items():
+        alive = (found > 0).float().mean((0, 2, 3))
+        assert alive.min() > 0.1, name
+
+
+def test_scores_are_float32_under_autocast(make_net, make_crops):
+    network, crops = make_net().eval(), make_crops((1, 1), saliency=False)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        opinion = network(crops)
+    assert opinion.score.dtype == torch.float32
+    assert all(found.dtype == torch.float32 for found in opinion.maps.values())
+    torch.testing.assert_close(opinion.score, network(crops).score, rtol=0, atol=0.05)
+
+
+def test_a_timm_backbone_serves_too(make_net, make_crops):
+    network = make_net(backbone=BackboneSettings(name="test_efficientnet.r160_in1k")).eval()
+    assert network(make_crops((2, 1), 64, saliency=False)).score.shape == (2,)
+
+
+def test_it_judges_a_whole_image(make_net):
+    image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
+    assert make_net().eval().assess(image, CropSettings(size=48)).score.shape == (1,)
