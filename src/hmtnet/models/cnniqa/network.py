@@ -1,0 +1,125 @@
+"""CNNIQANet: one convolution, its largest and smallest responses, two hidden layers.
+
+Kang, Ye, Li and Doermann, "Convolutional Neural Networks for No-Reference Image Quality
+Assessment", CVPR 2014. What is theirs and what is ours: README.md beside this file.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hmtnet.data.crops import Crops
+from hmtnet.models.cnniqa.patches import cut_patches, normalise_contrast
+from hmtnet.models.heads import Regressor
+from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.perception import luminance
+
+
+@dataclass(frozen=True, kw_only=True)
+class CNNIQASettings:
+    """Settings of a CNNIQANet; the defaults are the paper's, as far as it tells them.
+
+    Attributes:
+        patch: Side of the patches that a crop is divided into, pixels.
+        kernels: Kernels of the only convolution.
+        kernel_size: Their side, pixels.
+        hidden: Units of each of the two hidden layers.
+        dropout: Share of the second hidden layer's units that training leaves out.
+        window: Side of the window of the contrast normalisation, pixels; odd.
+        constant: What is added to its deviation, in levels of 255 (ours: the paper gives none).
+    """
+
+    patch: int = 32
+    kernels: int = 50
+    kernel_size: int = 7
+    hidden: int = 800
+    dropout: float = 0.5
+    window: int = 3
+    constant: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("kernels", "kernel_size", "hidden"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        if self.window < 3 or self.window % 2 == 0:
+            raise ValueError(f"window: expected an odd number from 3, found {self.window}")
+        if self.patch < max(self.kernel_size, self.window):
+            raise ValueError(
+                f"patch: expected at least kernel_size={self.kernel_size} and "
+                f"window={self.window}, found {self.patch}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: expected 0 to below 1, found {self.dropout}")
+        if self.constant <= 0:
+            raise ValueError(f"constant: expected above 0, found {self.constant}")
+
+
+@dataclass
+class CNNIQAOpinion(Opinion):
+    """An opinion with what was said of each patch.
+
+    Attributes:
+        patch_score: (N, k, k) unit scores of the crops' patches.
+    """
+
+    patch_score: Tensor | None = None
+
+
+class CNNIQANet(QualityNetwork):
+    """Patches of contrast-normalised grey → convolution → max and min → two layers → score.
+
+    Args:
+        settings: Architecture.
+    """
+
+    by_crop = True
+
+    def __init__(self, settings: CNNIQASettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.convolution = nn.Conv2d(1, settings.kernels, settings.kernel_size)
+        self.first = nn.Linear(2 * settings.kernels, settings.hidden)
+        self.second = nn.Linear(settings.hidden, settings.hidden)
+        self.score = Regressor(settings.hidden)
+
+    def patches(self, pixels: Tensor) -> Tensor:
+        """Turn crops (N, 3, P, P) of RGB in [0, 1] into patches (N · k · k, 1, 32, 32).
+
+        Raises:
+            ValueError: The crops are smaller than a patch.
+        """
+        settings = self.settings
+        grey = normalise_contrast(luminance(pixels), settings.window, settings.constant)
+        return cut_patches(grey, settings.patch)
+
+    def forward(self, crops: Crops, keep: Tensor | None = None) -> CNNIQAOpinion:
+        """Score images: the mean over the patches of a crop, then over the crops of an image.
+
+        Args:
+            crops: Crops (N, 3, P, P) of I images, RGB in [0, 1], P at least the side of a patch.
+            keep: (N · k · k, hidden) bool: the units of the second hidden layer that are not left
+                out. None draws them in training, by torch's own state, and keeps all otherwise.
+
+        Returns:
+            An opinion whose map ``quality`` (N, 1, k, k) has the patches' scores.
+
+        Raises:
+            ValueError: The crops are smaller than a patch.
+        """
+        dropout, side = self.settings.dropout, crops.pixels.shape[-1] // self.settings.patch
+        # No ReLU here: it would leave nothing to the smallest responses.
+        low, high = self.convolution(self.patches(crops.pixels)).flatten(2).aminmax(dim=2)
+        hidden = F.relu(self.first(torch.cat([high, low], 1)))
+        hidden = F.relu(self.second(hidden))
+        if keep is None:
+            hidden = F.dropout(hidden, dropout, self.training)
+        else:
+            hidden = hidden * keep / (1 - dropout)
+        scores = self.score(hidden).view(-1, side, side)
+        return CNNIQAOpinion(
+            score=crops.mean_by_image(scores.mean((1, 2))),
+            maps={"quality": scores.unsqueeze(1)},
+            patch_score=scores,
+        )
