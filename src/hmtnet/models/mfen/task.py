@@ -1,0 +1,110 @@
+"""Train a DAN, then an MFEN around it."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hmtnet.data.batch import Batch
+from hmtnet.data.crops import Crops
+from hmtnet.data.grades import Grades
+from hmtnet.losses import gather_across_processes, supervised_contrastive
+from hmtnet.models.mfen.dan import DAN, TypedOpinion
+from hmtnet.models.mfen.network import MFEN
+from hmtnet.models.mfen.settings import DANStageSettings, QualityStageSettings
+from hmtnet.models.quality import Opinion
+from hmtnet.models.score_loss import score_terms
+from hmtnet.models.task import QualityTask
+
+
+def type_loss(log_types: Tensor, keys: Tensor) -> Tensor:
+    """Return the mean cross entropy (I, T) of images of known type.
+
+    Args:
+        log_types: (I, T) log-probabilities.
+        keys: (I,) types 0 … T-1; -1 where an image's is unknown.
+
+    Returns:
+        A scalar; 0, with a gradient of zeros, if none is known.
+    """
+    total = F.nll_loss(log_types, keys, ignore_index=-1, reduction="sum")
+    return total / (keys >= 0).sum().clamp_min(1)
+
+
+class TypedTask(QualityTask):
+    """A task that is told the distortion types of the training images.
+
+    Those of other images are not told, so terms that speak of types are of training alone.
+
+    Args:
+        network: What is trained.
+        fit_settings: Its stage's settings.
+        grades: The grades.
+        distortion_keys: (records,) a whole number for each training image's type, -1 of all others.
+    """
+
+    distortion_keys: Tensor
+
+    def __init__(
+        self,
+        network: DAN | MFEN,
+        fit_settings: DANStageSettings | QualityStageSettings,
+        grades: Grades,
+        distortion_keys: Tensor,
+    ) -> None:
+        super().__init__(network, fit_settings, grades)
+        # Not kept in checkpoints: it is the dataset's.
+        self.register_buffer("distortion_keys", distortion_keys, persistent=False)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
+        """Take one optimisation step; log how many types are recognised."""
+        del batch_index
+        opinion, loss = self._step(batch, "train")
+        assert isinstance(opinion, TypedOpinion)
+        if opinion.log_types is not None:
+            keys = self.distortion_keys[batch.rows]
+            right = (opinion.log_types.argmax(1) == keys).sum()
+            share = right / (keys >= 0).sum().clamp_min(1)
+            self.log(
+                "train/type_accuracy", share, on_step=False, on_epoch=True, batch_size=len(batch)
+            )
+        return loss
+
+
+class DANTask(TypedTask):
+    """Train a DAN: its features by contrast, its classifier on top of them."""
+
+    fit_settings: DANStageSettings
+
+    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+        """Contrastive term and the classifier's cross entropy; none in validation."""
+        if not self.training:
+            return {}
+        assert isinstance(opinion, TypedOpinion)
+        assert opinion.embedding is not None and opinion.log_types is not None
+        keys = self.distortion_keys[batch.rows]
+        # Images of unknown type are not of one type: each gets a key of its own.
+        own = torch.where(keys < 0, -1 - batch.rows, keys)
+        contrast = supervised_contrastive(
+            gather_across_processes(opinion.embedding),
+            gather_across_processes(own[crops.image]),
+            gather_across_processes(batch.rows[crops.image]),
+            temperature=self.fit_settings.loss.temperature,
+        )
+        return {"contrast": contrast, "type": type_loss(opinion.log_types, keys)}
+
+
+class MFENTask(TypedTask):
+    """Train an MFEN: its score, and beside it the distortion type."""
+
+    fit_settings: QualityStageSettings
+
+    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+        """Score terms and, in training and where there are types, the type's cross entropy."""
+        del crops
+        settings = self.fit_settings.loss
+        terms = score_terms(opinion.score, batch.mos, settings.score)
+        assert isinstance(opinion, TypedOpinion)
+        if self.training and opinion.log_types is not None:
+            keys = self.distortion_keys[batch.rows]
+            terms["type"] = settings.types * type_loss(opinion.log_types, keys)
+        return terms
