@@ -162,3 +162,9 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
     return Runs(tmp_path / "runs")
+
+
+@pytest.fixture(scope="module")
+def shared_runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Runs that the tests of one file only read."""
+    return Runs(tmp_path_factory.mktemp("shared") / "runs")

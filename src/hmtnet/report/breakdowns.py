@@ -18,6 +18,7 @@ class Breakdown:
         title: Of the table.
         names: Rows.
         kinds: Of the rows, ``system`` or ``reference``.
+        blocks: Of the rows; see ``Entry.block``.
         groups: Columns.
         images: How many images a group has.
         values: (row, column) to SRCC, NaN where undefined.
@@ -27,6 +28,7 @@ class Breakdown:
     title: str
     names: tuple[str, ...]
     kinds: Mapping[str, str]
+    blocks: Mapping[str, str]
     groups: tuple[str, ...]
     images: Mapping[str, int]
     values: Mapping[tuple[str, str], float]
@@ -68,6 +70,7 @@ def _breakdown(
         title,
         tuple(entry.name for entry in kept),
         {entry.name: entry.kind for entry in kept},
+        {entry.name: entry.block for entry in kept},
         tuple(sorted(images, key=natural)),
         images,
         values,

@@ -13,7 +13,13 @@ from hmtnet.report.model import Report, Section
 from hmtnet.report.published import published_rows
 from hmtnet.report.reference_rows import LABEL_ONLY
 from hmtnet.report.run import BEST_ON_TEST, Run
-from hmtnet.report.sections import Configuration, Grounds, by_grounds, configurations
+from hmtnet.report.sections import (
+    FULL_REFERENCE,
+    Configuration,
+    Grounds,
+    by_grounds,
+    configurations,
+)
 
 _FEWEST_METHOD_SPLITS = 20  # test sets of unseen methods are small, and differ a lot
 
@@ -57,8 +63,10 @@ def build_report(found: Collection, title: str = "Leaderboard", rows: Sequence[s
 def _section(grounds: Grounds, named: Sequence[Configuration], runs: Sequence[Run]) -> Section:
     rows, view = entries(grounds, named, runs)
     systems = [entry for entry in rows if entry.kind == "system"]
-    # The best system is looked at beside the second best; a lone one beside label-only.
-    second = next((e for e in [*systems[1:], *_label_only(rows)] if e.view is not None), None)
+    # The best system is looked at beside the second best of its block; a lone one beside
+    # label-only.
+    rivals = [entry for entry in systems[1:] if entry.block == systems[0].block]
+    second = next((e for e in [*rivals, *_label_only(rows)] if e.view is not None), None)
     pairs = duels(systems[0], second, grounds.higher_is_better) if second else []
     breakdowns = [by_method(rows, view), by_scale(rows, view)]
     return Section(
@@ -67,6 +75,11 @@ def _section(grounds: Grounds, named: Sequence[Configuration], runs: Sequence[Ru
         view=view,
         published=published_rows(grounds),
         comparison=compare(rows, view),
+        full_reference=(
+            compare(rows, view, FULL_REFERENCE)
+            if any(entry.block == FULL_REFERENCE for entry in systems)
+            else None
+        ),
         breakdowns=tuple(b for b in breakdowns if b is not None),
         extremes=extremes(systems[0], second),
         duels=tuple(pairs),
@@ -102,6 +115,13 @@ def _notes(grounds: Grounds, rows: Sequence[Entry]) -> list[str]:
         notes.append(
             f"{listed(told)}: told the true grades of the test images. Such rows are bounds; they "
             "are no results."
+        )
+    paired = [e.name for e in systems if e.block == FULL_REFERENCE]
+    if paired:
+        notes.append(
+            f"{listed(paired)}: full reference, which sees the pristine image beside each image "
+            "that it judges. Such rows stand below the others, and are compared with each other "
+            "and with label-only."
         )
     if len({entry.splits for entry in systems}) > 1:
         counts = ", ".join(f"{entry.name}: {len(entry.splits)}" for entry in systems)

@@ -83,30 +83,45 @@ class Comparison:
         ranks: By mean rank; empty below two splits or rows.
         rank_note: How much the order depends on the split.
         winner: The system that a test tells from every other row, and that test in words.
+        block: Which rows are compared; see ``Entry.block``.
     """
 
     tests: tuple[Test, ...]
     ranks: tuple[Rank, ...]
     rank_note: str
     winner: tuple[str, str] | None
+    block: str = ""
 
 
-def compare(entries: Sequence[Entry], view: View) -> Comparison:
-    """Compare all systems, and label-only, in pairs.
+def compare(entries: Sequence[Entry], view: View, block: str = "") -> Comparison:
+    """Compare the systems of one block, and label-only, in pairs.
 
     Args:
-        entries: Rows, the best one first.
+        entries: Rows, the best one of each block first.
         view: The test images of the comparison within one split.
+        block: Which systems; see ``Entry.block``. One that sees the reference has another task than
+            one that does not, so they are not put against each other.
     """
-    comparable = [e for e in entries if e.view is not None and _compared(e)]
+    comparable = [e for e in entries if e.view is not None and _compared(e, block)]
+    if block:
+        comparable.sort(key=lambda e: e.kind != "system")  # label-only comes last, not first
     rows = comparable[:MOST_ROWS]
     left_out: tuple[str, ...] = ()
     if len(rows) < len(comparable):
         left_out = (f"Of {len(comparable)} rows, the best {MOST_ROWS} are compared (--rows).",)
     found = (_within(rows, view), _over_splits(rows))
-    tests = [replace(test, notes=(*test.notes, *left_out)) for test in found if test is not None]
+    tests = [
+        replace(test, title=titled(test.title, block), notes=(*test.notes, *left_out))
+        for test in found
+        if test is not None
+    ]
     ranks, note = _ranks(rows)
-    return Comparison(tuple(tests), ranks, note, _winner(rows, tests))
+    return Comparison(tuple(tests), ranks, note, _winner(rows, tests), block)
+
+
+def titled(title: str, block: str) -> str:
+    """Say in a title which block it is about, unless it is the first."""
+    return f"{title}, {block}" if block else title
 
 
 def paired_scores(first: Entry, second: Entry) -> tuple[Floats, Floats, Floats, list[str]]:
@@ -129,8 +144,10 @@ def paired_scores(first: Entry, second: Entry) -> tuple[Floats, Floats, Floats, 
     return a.score, b.score[[place[image] for image in a.image]], a.mos, groups_of(a)
 
 
-def _compared(entry: Entry) -> bool:
-    return entry.kind == "system" or entry.name == LABEL_ONLY
+def _compared(entry: Entry, block: str) -> bool:
+    if entry.kind == "system":
+        return entry.block == block
+    return entry.name == LABEL_ONLY
 
 
 def _within(rows: Sequence[Entry], view: View) -> Test | None:

@@ -8,6 +8,7 @@ from typing import Any
 from hmtnet.report.leaderboard import Entry
 from hmtnet.report.model import Report, Section
 from hmtnet.report.published import MARK
+from hmtnet.report.sections import FULL_REFERENCE
 
 
 def as_document(report: Report) -> dict[str, Any]:
@@ -23,7 +24,8 @@ def as_document(report: Report) -> dict[str, Any]:
 
 
 def _section(section: Section) -> dict[str, Any]:
-    grounds, comparison = section.grounds, section.comparison
+    grounds = section.grounds
+    best = {found.block: found.winner[0] for found in section.comparisons if found.winner}
     return {
         "dataset": grounds.dataset,
         "fingerprint": grounds.fingerprint,
@@ -36,7 +38,8 @@ def _section(section: Section) -> dict[str, Any]:
         "notes": list(section.notes),
         "rows": [_entry(entry) for entry in section.entries],
         "published": [{**asdict(row), "mark": MARK} for row in section.published],
-        "winner": comparison.winner[0] if comparison.winner else None,
+        "winner": best.get(""),
+        "winner_full_reference": best.get(FULL_REFERENCE),
         "tests": [
             {
                 "title": test.title,
@@ -46,14 +49,17 @@ def _section(section: Section) -> dict[str, Any]:
                     for (first, second), pair in test.cells.items()
                 ],
             }
+            for comparison in section.comparisons
             for test in comparison.tests
         ],
         "ranks": [
             {
                 "name": rank.name,
+                "block": comparison.block,
                 **_numbers([("mean", rank.mean), ("sd", rank.sd)]),
                 "first": rank.first,
             }
+            for comparison in section.comparisons
             for rank in comparison.ranks
         ],
     }
@@ -64,6 +70,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "kind": entry.kind,
+        "reference": entry.reference,
         "marks": list(entry.marks),
         "reason": entry.reason,
         "splits": list(entry.splits),

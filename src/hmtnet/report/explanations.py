@@ -4,6 +4,7 @@ from hmtnet.report.intervals import RESAMPLES
 from hmtnet.report.model import Report
 from hmtnet.report.quantities import QUANTITIES
 from hmtnet.report.run import BEST_ON_TEST
+from hmtnet.report.sections import FULL_REFERENCE, IN_TRAINING
 
 
 def introduction(report: Report) -> list[str]:
@@ -52,6 +53,13 @@ def how_computed(report: Report) -> list[str]:
         "that habit is worth; it is no result.",
         "A split marked leaky shows the same content in training and test.",
     ]
+    uses = {run.reference for s in report.sections for entry in s.systems for run in entry.runs}
+    if uses - {"none"}:
+        texts.append(
+            f"{FULL_REFERENCE.capitalize()}: such a system judges an image beside its pristine "
+            "reference, which is another task; it stands in a block of its own, and the best row "
+            f"is chosen within a block. One marked “{IN_TRAINING}” judges without."
+        )
     return texts
 
 

@@ -66,9 +66,8 @@ def as_html(report: Report) -> str:
 
 def _section(section: Section, number: int) -> Markup:
     mos = section.grounds.mos
-    comparison = section.comparison
-    tests = significance_tables(comparison)
-    stability = stability_table(comparison)
+    tests = [table for found in section.comparisons for table in significance_tables(found)]
+    stability = [stability_table(found) for found in section.comparisons]
     grades = grades_table(section)
     parts = [
         element("h2", section.grounds.title, id=f"table-{number}"),
@@ -84,7 +83,7 @@ def _section(section: Section, number: int) -> Markup:
             dot_plot(section),
         ),
         _part("Is one better than another?", _verdict(section), *map(as_table, tests)),
-        _part("How stable is the order?", "", as_table(stability) if stability else None),
+        _part("How stable is the order?", "", *(as_table(t) for t in stability if t is not None)),
         _part(
             "By SR method and scale",
             "SRCC within one SR method or one scale: there, knowing the method helps less.",
@@ -116,10 +115,9 @@ def _part(title: str, text: str, *content: Markup | None) -> Markup | None:
 
 
 def _verdict(section: Section) -> str:
-    winner = section.comparison.winner
-    if winner:
-        return f"{winner[0]}: {winner[1]}. An asterisk marks Holm-adjusted p < .05."
-    return "No test tells one system from every other row. An asterisk marks Holm-adjusted p < .05."
+    told = [f"{name}: {why}." for name, why in section.winners]
+    told = told or ["No test tells one system from every other row."]
+    return " ".join([*told, "An asterisk marks Holm-adjusted p < .05."])
 
 
 def _cases(section: Section) -> Markup | None:

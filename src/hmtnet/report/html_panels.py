@@ -30,8 +30,10 @@ def dot_plot(section: Section) -> Markup | None:
     margin = 0.05 * (high - low) or 0.05
     limits = (low - margin, high + margin)
     parts: list[Markup] = []
-    for entry in rows:
+    for before, entry in zip([None, *rows], rows, strict=False):
         median = entry.spreads["srcc"].median
+        if entry.block and (before is None or before.block != entry.block):
+            parts.append(element("div", entry.block, class_="name block"))
         kind = "name isreference" if entry.kind == "reference" else "name"
         parts += [
             element("div", breakable(entry.name), class_=kind),

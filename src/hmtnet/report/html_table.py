@@ -1,13 +1,14 @@
 """A table as HTML: it scrolls inside its own box, and headings are buttons that sort."""
 
+from hmtnet.report.grid import Cell, Column, Table, TableRow
 from hmtnet.report.markup import Markup, breakable, element
-from hmtnet.report.tables import Cell, Column, Table, TableRow
 
 
 def as_table(table: Table, *, sortable: bool = False) -> Markup:
     """Build a table with its notes.
 
-    Rows of kind ``published`` have a body of their own, so that sorting never mixes them with ours.
+    Each block of rows has a body of its own, so that sorting never mixes them, and its name in a
+    body above it; published rows say in each row what they are.
 
     Args:
         table: What it shows.
@@ -15,11 +16,12 @@ def as_table(table: Table, *, sortable: bool = False) -> Markup:
     """
     head = element("tr", *(_heading(column, sortable) for column in table.columns))
     bodies = []
-    for published in (False, True):
-        rows = [row for row in table.rows if (row.kind == "published") is published]
-        if rows:
-            name = "published" if published else None
-            bodies.append(element("tbody", *(_row(r, table.columns) for r in rows), class_=name))
+    for block, rows in table.blocks:
+        published = rows[0].kind == "published"
+        if block and not published:
+            bodies.append(_heading_of(block, len(table.columns)))
+        name = "published" if published else None
+        bodies.append(element("tbody", *(_row(r, table.columns) for r in rows), class_=name))
     grid = element(
         "table",
         element("caption", element("span", table.caption)),
@@ -33,6 +35,14 @@ def as_table(table: Table, *, sortable: bool = False) -> Markup:
     )
     notes = [element("li", note) for note in table.notes if note]
     return element("div", box, element("ul", *notes, class_="notes") if notes else None)
+
+
+def _heading_of(block: str, columns: int) -> Markup:
+    # A cell a column, not one over all: the page's script looks a column's cell up by its number.
+    empty = (element("td") for _ in range(columns - 1))
+    return element(
+        "tbody", element("tr", element("th", block, scope="row"), *empty), class_="block"
+    )
 
 
 def _heading(column: Column, sortable: bool) -> Markup:

@@ -1,6 +1,7 @@
 """The leaderboard as a LaTeX table, to be put into a paper."""
 
 import math
+from collections.abc import Collection
 
 from hmtnet.report.leaderboard import Entry
 from hmtnet.report.model import Report, Section
@@ -37,7 +38,7 @@ _SPECIAL = {
 def as_latex(report: Report) -> str:
     """Return one table a section; they need the package booktabs, and nothing else.
 
-    A system's SRCC is bold only if a paired test tells it from every other system: see
+    A system's SRCC is bold only if a paired test tells it from every other system of its block: see
     ``Comparison.winner``. Else nothing is bold.
     """
     lines = [
@@ -61,10 +62,8 @@ def escape(text: str) -> str:
 def _table(section: Section) -> list[str]:
     several = any(len(entry.splits) > 1 for entry in section.entries)
     numbers = "medians over splits (standard deviation)" if several else "one split"
-    winner = section.comparison.winner
-    bold = (
-        f"Bold: {winner[1]}." if winner else "Nothing is bold: no test tells one system from all."
-    )
+    reasons = "; ".join(dict.fromkeys(why for _, why in section.winners))
+    bold = f"Bold: {reasons}." if reasons else "Nothing is bold: no test tells one system from all."
     caption = f"{section.grounds.title}; {numbers}. Labels: {section.grounds.labels}. {bold}" + (
         f" Rows below the line: {MARK}." if section.published else ""
     )
@@ -78,8 +77,12 @@ def _table(section: Section) -> list[str]:
         _line([escape("system"), *map(escape, titles)]),
         r"    \midrule",
     ]
-    best = winner[0] if winner else None
-    lines += [_line(_entry(entry, best)) for entry in section.entries]
+    best = {name for name, _ in section.winners}
+    for block, members in section.blocks:
+        if block:
+            name = rf"\emph{{{escape(block)}}}"
+            lines += [r"    \midrule", _line([name, *("" for _ in SKILL)])]
+        lines += [_line(_entry(entry, best)) for entry in members]
     if section.published:
         lines.append(r"    \midrule")
         for row in section.published:
@@ -89,10 +92,10 @@ def _table(section: Section) -> list[str]:
     return [*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
 
 
-def _entry(entry: Entry, best: str | None) -> list[str]:
+def _entry(entry: Entry, best: Collection[str]) -> list[str]:
     marks = f" ({'; '.join(entry.marks)})" if entry.marks else ""
     cells = [_number(entry.spreads[quantity.key], quantity) for quantity in SKILL]
-    if entry.name == best:
+    if entry.name in best:
         cells[0] = rf"\textbf{{{cells[0]}}}"
     return [escape(entry.name + marks), *cells]
 

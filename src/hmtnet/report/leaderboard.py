@@ -13,7 +13,7 @@ from hmtnet.report.intervals import extent, interval
 from hmtnet.report.quantities import QUANTITIES, Measured, Spread, measure, spread
 from hmtnet.report.reference_rows import ReferenceRow, reference_rows
 from hmtnet.report.run import Run
-from hmtnet.report.sections import Configuration, Grounds, natural
+from hmtnet.report.sections import FULL_REFERENCE, Configuration, Grounds, natural
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +102,16 @@ class Entry:
         )
 
     @property
+    def reference(self) -> str:
+        """When it looks at reference images, as its runs say; empty for reference rows."""
+        return self.runs[0].reference if self.runs else ""
+
+    @property
+    def block(self) -> str:
+        """The part of the table that it stands in: ``FULL_REFERENCE``, or empty for all others."""
+        return FULL_REFERENCE if self.configuration and self.configuration.full_reference else ""
+
+    @property
     def runs(self) -> tuple[Run, ...]:
         """The runs behind it."""
         return () if self.configuration is None else self.configuration.runs
@@ -118,7 +128,8 @@ def entries(
         runs: All its runs, from whose training labels the reference rows are computed.
 
     Returns:
-        Rows, the best median SRCC first; and the view that intervals are about.
+        Rows, full-reference systems below all others, in each of the two blocks the best median
+        SRCC first; and the view that intervals are about.
     """
     view = choose_view(configurations)
     marks = ("leaky split",) if grounds.leaky else ()
@@ -251,6 +262,7 @@ def _by_split(outcomes: Sequence[Outcome], key: str) -> list[float]:
     return [spread(values).mean for values in found.values()]
 
 
-def _rank(entry: Entry) -> tuple[bool, float, str]:
+def _rank(entry: Entry) -> tuple[str, bool, float, str]:
     median = entry.spreads["srcc"].median
-    return (bool(np.isnan(median)), -median if not np.isnan(median) else 0.0, entry.name)
+    known = not np.isnan(median)
+    return (entry.block, not known, -median if known else 0.0, entry.name)

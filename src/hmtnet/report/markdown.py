@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterable
 
 from hmtnet.report.explanations import how_computed, introduction
+from hmtnet.report.grid import Cell, Table
 from hmtnet.report.model import Report, Section
 from hmtnet.report.tables import (
-    Cell,
-    Table,
     breakdown_table,
     cost_table,
     grades_table,
@@ -41,8 +40,8 @@ def tables_of(section: Section) -> list[Table]:
     """Return the tables of a section in the order of a report."""
     tables = [
         leaderboard_table(section),
-        *significance_tables(section.comparison),
-        stability_table(section.comparison),
+        *(table for found in section.comparisons for table in significance_tables(found)),
+        *map(stability_table, section.comparisons),
         *map(breakdown_table, section.breakdowns),
         grades_table(section),
         cost_table(section),
@@ -66,7 +65,10 @@ def _table(table: Table) -> str:
         _line(escape(column.title) for column in table.columns),
         _line(":---" if column.text else "---:" for column in table.columns),
     ]
-    lines += [_line(map(_cell, row.cells)) for row in table.rows]
+    for block, rows in table.blocks:
+        if block:
+            lines.append(_line([f"**{escape(block)}**", *("" for _ in table.columns[1:])]))
+        lines += [_line(map(_cell, row.cells)) for row in rows]
     return "\n".join([*lines, "", *(f"{escape(note)}\n" for note in table.notes)]).rstrip() + "\n"
 
 

@@ -1,5 +1,6 @@
 """What a report says, before it becomes a page, a sheet or a table of a paper."""
 
+import itertools
 from dataclasses import dataclass
 
 from hmtnet.report.breakdowns import Breakdown
@@ -17,10 +18,11 @@ class Section:
 
     Attributes:
         grounds: What the runs have in common.
-        entries: Rows, the best median SRCC first.
+        entries: Rows, full-reference systems last; in each block the best median SRCC first.
         view: The test images that intervals, figures and cases are about.
         published: What papers report.
-        comparison: Paired tests between rows.
+        comparison: Paired tests between rows that judge without references.
+        full_reference: Paired tests between those that judge with them; None where there are none.
         breakdowns: Numbers by SR method and by scale.
         extremes: Best and worst cases of the best system.
         duels: Pairs of images on which two rows disagree.
@@ -36,6 +38,24 @@ class Section:
     extremes: Extremes | None
     duels: tuple[Duel, ...]
     notes: tuple[str, ...]
+    full_reference: Comparison | None = None
+
+    @property
+    def blocks(self) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
+        """The rows by block, each with its name; empty for those that judge without references."""
+        groups = itertools.groupby(self.entries, key=lambda entry: entry.block)
+        return tuple((block, tuple(members)) for block, members in groups)
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The paired tests, one comparison a block."""
+        both = (self.comparison, self.full_reference)
+        return tuple(comparison for comparison in both if comparison is not None)
+
+    @property
+    def winners(self) -> tuple[tuple[str, str], ...]:
+        """Of each block the system that a test tells from every other row, and that test."""
+        return tuple(found.winner for found in self.comparisons if found.winner is not None)
 
     @property
     def systems(self) -> tuple[Entry, ...]:

@@ -1,6 +1,6 @@
 "use strict";
 // Sorts tables by a click, or by Enter or Space, on a heading. Undefined values stay last, and the
-// parts of a table (our rows, published ones) are never mixed.
+// parts of a table (our rows, full-reference and published ones) are never mixed.
 for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.querySelectorAll("thead th")];
   headings.forEach((heading, column) => {

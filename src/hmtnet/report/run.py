@@ -14,6 +14,9 @@ from hmtnet.errors import ArtifactError
 BEST_ON_TEST = "best_on_test"
 """The value of ``selection`` by which a run says that the test images chose its epoch."""
 
+REFERENCE_USES = ("none", "training", "always")
+"""When a system looks at reference images, as ``reference`` of ``stage.json`` says."""
+
 _FOLD = re.compile(r"kfold(\d+)-s(\d+)-i(\d+)-")
 
 
@@ -43,6 +46,7 @@ class Run:
         selection: What chose the epoch: ``validation`` or ``best_on_test``.
         trained_on: The dataset that it was trained on.
         oracle: Whether it reads the true grades of the images that it is tested on.
+        reference: When it looks at reference images: one of ``REFERENCE_USES``.
         precision: Of the arithmetic in training.
         finished: When, ISO 8601 in UTC; empty where unknown.
         train_images: Size of the training subset; None where unknown.
@@ -69,6 +73,7 @@ class Run:
     selection: str = "validation"
     trained_on: str = ""
     oracle: bool = False
+    reference: str = "none"
     precision: str = ""
     finished: str = ""
     train_images: int | None = None
@@ -123,6 +128,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
         selection=str(meta.get("selection") or "validation"),
         trained_on=str(run_value(meta, "evaluated", "dataset") or texts["dataset"]),
         oracle=bool(meta.get("oracle", False)),
+        reference=_reference(folder, meta.get("reference", "none")),
         precision=str(meta.get("precision") or ""),
         finished=finished,
         train_images=run_value(meta, "split", "images", "train"),
@@ -158,6 +164,15 @@ def _range(folder: Path, values: Sequence[Any]) -> tuple[float, float]:
             f"{values!r}. Train the stage again."
         )
     return float(values[0]), float(values[1])
+
+
+def _reference(folder: Path, value: Any) -> str:
+    if value not in REFERENCE_USES:
+        raise ArtifactError(
+            f"{folder / META_FILE}: 'reference' must be one of {', '.join(REFERENCE_USES)}; found "
+            f"{value!r}. Train the stage again."
+        )
+    return str(value)
 
 
 def _edges(values: Any) -> tuple[float, ...]:

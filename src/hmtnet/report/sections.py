@@ -12,6 +12,13 @@ from hmtnet.report.run import BEST_ON_TEST, Run
 
 _COUNTERS = re.compile(r"-[si]\d+(?=-|$)")
 _DIGEST = re.compile(r"-[0-9a-f]{8,}$")
+
+FULL_REFERENCE = "full reference"
+"""The mark of systems that judge an image beside its reference, and the name of their block."""
+
+IN_TRAINING = "references in training"
+"""The mark of systems that see references in training, and none when they judge."""
+
 _LONGEST_VALUE = 28  # characters of a setting's value in a row's name
 
 
@@ -85,7 +92,16 @@ class Configuration:
             marks.append(f"trained on {', '.join(sorted(elsewhere))}")
         if any(run.oracle for run in self.runs):
             marks.append("reads the true grades")
+        if any(run.reference == "training" for run in self.runs):
+            marks.append(IN_TRAINING)
+        if self.full_reference:
+            marks.append(FULL_REFERENCE)
         return tuple(marks)
+
+    @property
+    def full_reference(self) -> bool:
+        """Whether it judges an image beside its reference."""
+        return any(run.reference == "always" for run in self.runs)
 
 
 def grounds_of(run: Run) -> Grounds:
@@ -161,7 +177,7 @@ def _identity(run: Run, by_key: Mapping[str, Run]) -> dict[str, str]:
     edges, rule = run.grades
     found["grades.count"], found["grades.rule"] = str(len(edges) + 1 if edges else 0), rule
     found["precision"], found["selection"] = run.precision, run.selection
-    found["trained on"] = run.trained_on
+    found["trained on"], found["reference"] = run.trained_on, run.reference
     for key in run.upstream.values():
         if key in by_key:
             found = {**_identity(by_key[key], by_key), **found}

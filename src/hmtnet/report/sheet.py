@@ -9,7 +9,17 @@ from hmtnet.report.model import Report, Section
 from hmtnet.report.published import MARK, PublishedRow
 from hmtnet.report.quantities import QUANTITIES
 
-_FACTS = ("dataset", "fingerprint", "labels", "protocol", "leaky", "row", "kind", "marks")
+_FACTS = (
+    "dataset",
+    "fingerprint",
+    "labels",
+    "protocol",
+    "leaky",
+    "row",
+    "kind",
+    "reference",
+    "marks",
+)
 _COUNTS = ("splits", "seeds", "images", "srcc_low", "srcc_high", "groups", "interval_note", "fits")
 _BEHIND = ("parameters", "trained_parameters", "seconds", "runs", "settings")
 
@@ -48,6 +58,7 @@ def _entry(entry: Entry) -> dict[str, object]:
     found: dict[str, object] = {
         "row": entry.name,
         "kind": entry.kind,
+        "reference": entry.reference,
         "marks": "; ".join([*entry.marks, *([entry.reason] if entry.reason else [])]),
         "splits": len(entry.splits),
         "seeds": len(entry.seeds),

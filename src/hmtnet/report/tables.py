@@ -2,64 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from hmtnet.report.breakdowns import Breakdown
-from hmtnet.report.comparisons import SIGNIFICANT, Comparison, Paired
+from hmtnet.report.comparisons import SIGNIFICANT, Comparison, Paired, titled
+from hmtnet.report.grid import Cell, Column, Table, TableRow
 from hmtnet.report.leaderboard import Entry
 from hmtnet.report.model import Section
 from hmtnet.report.published import MARK, PublishedRow
 from hmtnet.report.quantities import DASH, FURTHER, GRADES, SKILL, Quantity, Spread, decimals
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column.
-
-    Attributes:
-        title: Its heading.
-        hint: What it means; empty where the title says it.
-        text: Whether it holds words, which stand at the left.
-    """
-
-    title: str
-    hint: str = ""
-    text: bool = False
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell.
-
-    Attributes:
-        text: What it says.
-        value: What it is sorted by; None where undefined, which comes last.
-        below: A second, smaller line.
-        strong: Whether a paired test makes it stand out.
-    """
-
-    text: str
-    value: float | str | None = None
-    below: str = ""
-    strong: bool = False
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """A row: ``kind`` is ``system``, ``reference`` or ``published``; the first cell names it."""
-
-    cells: tuple[Cell, ...]
-    kind: str = "system"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: a caption, columns, rows, and notes below."""
-
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[TableRow, ...]
-    notes: tuple[str, ...] = ()
 
 
 def leaderboard_table(section: Section) -> Table:
@@ -97,7 +47,11 @@ def leaderboard_table(section: Section) -> Table:
 def grades_table(section: Section) -> Table | None:
     """Lay out how well grades are predicted; None if no row predicts any."""
     rows = [
-        TableRow((_name(entry), *(_spread(entry.spreads[q.key], q) for q in GRADES)), entry.kind)
+        TableRow(
+            (_name(entry), *(_spread(entry.spreads[q.key], q) for q in GRADES)),
+            entry.kind,
+            entry.block,
+        )
         for entry in section.entries
         if entry.spreads["accuracy"].defined
     ]
@@ -133,7 +87,8 @@ def cost_table(section: Section) -> Table:
                     Cell(f"{seconds:.0f}" if math.isfinite(seconds) else DASH, _value(seconds)),
                     Cell(", ".join(devices) or DASH),
                     Cell(", ".join(run.key for run in entry.runs)),
-                )
+                ),
+                block=entry.block,
             )
         )
     return Table("Costs and runs", columns, tuple(rows))
@@ -168,6 +123,7 @@ def breakdown_table(breakdown: Breakdown) -> Table:
                 ),
             ),
             breakdown.kinds[name],
+            breakdown.blocks[name],
         )
         for name in breakdown.names
     )
@@ -195,7 +151,8 @@ def stability_table(comparison: Comparison) -> Table | None:
         )
         for rank in comparison.ranks
     )
-    return Table("Rank stability", columns, rows, (comparison.rank_note,))
+    caption = titled("Rank stability", comparison.block)
+    return Table(caption, columns, rows, (comparison.rank_note,))
 
 
 def _leaderboard_row(entry: Entry, quantities: Sequence[Quantity]) -> TableRow:
@@ -210,7 +167,7 @@ def _leaderboard_row(entry: Entry, quantities: Sequence[Quantity]) -> TableRow:
         Cell(str(len(entry.splits)), len(entry.splits)),
         Cell(str(len(entry.seeds)) if entry.seeds else DASH, len(entry.seeds) or None),
     )
-    return TableRow(cells, entry.kind)
+    return TableRow(cells, entry.kind, entry.block)
 
 
 def _skill(section: Section) -> tuple[Quantity, ...]:
@@ -224,7 +181,9 @@ def _published_row(row: PublishedRow, quantities: Sequence[Quantity]) -> TableRo
     cells = [_plain(shown.get(quantity.key, math.nan), 4) for quantity in quantities]
     none = Cell(DASH)
     return TableRow(
-        (Cell(row.name, row.name, MARK), cells[0], none, *cells[1:], none, none, none), "published"
+        (Cell(row.name, row.name, MARK), cells[0], none, *cells[1:], none, none, none),
+        "published",
+        MARK,
     )
 
 

@@ -24,27 +24,30 @@ def _section(section: Section) -> str:
     rule = "─" * len(header)
     lines = [section.grounds.title, f"labels: {section.grounds.labels}", rule, header, rule]
     footnotes = list(section.notes)
-    for entry in section.entries:
-        cells = [q.write(entry.spreads[q.key].median) for q in quantities]
-        lines += _named(entry.name, [*cells, str(len(entry.splits))])
-        told = "; ".join([*entry.marks, *([entry.reason] if entry.reason else [])])
-        if told:
-            lines.append(f"  ({told})")
+    for block, members in section.blocks:
+        if block:
+            lines.append(_divider(block, len(header)))
+        for entry in members:
+            cells = [q.write(entry.spreads[q.key].median) for q in quantities]
+            lines += _named(entry.name, [*cells, str(len(entry.splits))])
+            told = "; ".join([*entry.marks, *([entry.reason] if entry.reason else [])])
+            if told:
+                lines.append(f"  ({told})")
     if section.published:
-        lines.append(f"{'· published, not ours ':·<{len(header)}}")
+        lines.append(_divider("published, not ours", len(header)))
         for row in section.published:
             values = {"srcc": row.srcc, "plcc": row.plcc, "krcc": row.krcc, "rmse": row.rmse}
             cells = [f"{values[q.key]:.3f}" if q.key in values else DASH for q in quantities]
             lines += _named(row.name, [*cells, DASH])
-    winner = section.comparison.winner
-    footnotes.append(
-        f"{winner[0]}: {winner[1]}."
-        if winner
-        else "No paired test tells one system from every other row."
-    )
+    winners = [f"{name}: {why}." for name, why in section.winners]
+    footnotes += winners or ["No paired test tells one system from every other row."]
     lines.append(rule)
     lines += [textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in footnotes]
     return "\n".join(lines)
+
+
+def _divider(name: str, width: int) -> str:
+    return f"{f'· {name} ':·<{width}}"
 
 
 def _named(name: str, cells: list[str]) -> list[str]:
