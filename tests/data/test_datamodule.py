@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hmtnet.data.crops import CropSettings
+from hmtnet.data.crops import CropSettings, cut
 from hmtnet.data.datamodule import ImageDataset, LoaderSettings, QualityData
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
@@ -71,7 +71,7 @@ def epoch_of(data, epoch):
 
 
 def test_without_augmentation_the_pixels_are_the_files(make, manifest):
-    batches = [*make(with_reference=True).tiled("train"), *make(with_reference=True).tiled("val")]
+    batches = [*make(reference="always").tiled("train"), *make(reference="always").tiled("val")]
     seen = 0
     for batch in batches:
         for i, row in enumerate(batch.rows.tolist()):
@@ -88,7 +88,7 @@ def test_without_augmentation_the_pixels_are_the_files(make, manifest):
 
 
 def test_an_image_smaller_than_the_crop_is_padded_alike_its_reference(make):
-    batch = next(iter(make(with_reference=True, batch_size=5).tiled("train")))
+    batch = next(iter(make(reference="always", batch_size=5).tiled("train")))
     assert batch.images[2].shape == batch.references[2].shape == (3, 32, 32)
     assert batch.corners[2] == [(0, 0)]
 
@@ -103,7 +103,7 @@ def test_training_draws_as_many_crops_as_asked_inside_the_image(make):
 
 
 def test_workers_batches_and_the_order_of_visits_change_no_sample(make):
-    options = {"augment": ("horizontal_flip", "quarter_turn"), "with_reference": True}
+    options = {"augment": ("horizontal_flip", "quarter_turn"), "reference": "always"}
     plain = epoch_of(make(batch_size=5, **options), 1)
     assert set(plain) == set(SPLIT.train)
     assert epoch_of(make(batch_size=5, workers=2, **options), 1) == plain
@@ -236,7 +236,76 @@ def test_a_missing_reference_is_an_error_where_references_are_asked_for(manifest
         manifest, records=tuple(bare), reference_digests=(None,) * len(manifest)
     )
     data = QualityData(
-        bare, SPLIT, ImageStore(bare, range(8), "none"), CROPS, 5, with_reference=True
+        bare, SPLIT, ImageStore(bare, range(8), "none"), CROPS, 5, reference="always"
     )
     with pytest.raises(DataError, match="has no reference image"):
         next(iter(data.train_dataloader()))
+
+
+@pytest.fixture
+def inverted(tmp_path):
+    """Make a dataset whose references are the images' negatives, larger by up to the scale."""
+
+    def make(larger, cache="none"):
+        rng = np.random.default_rng(0)
+        for i in range(8):
+            whole = rng.integers(0, 256, (44 + larger, 50 + larger, 3), dtype=np.uint8)
+            Image.fromarray(255 - whole).save(tmp_path / f"ref{i}.png")
+            Image.fromarray(whole[:44, :50]).save(tmp_path / f"{i}.png")
+        records = [
+            Record(image=f"{i}.png", mos=0.5, scale=3, reference_image=f"ref{i}.png")
+            for i in range(8)
+        ]
+        manifest = Manifest.create(
+            "pairs", tmp_path, records, label_kind="human", mos_range=(0, 1), higher_is_better=True
+        )
+        return manifest, ImageStore(manifest, range(8), cache)
+
+    return make
+
+
+@pytest.mark.parametrize("larger", [0, 3])
+@pytest.mark.parametrize("cache", ["none", "memory"])
+def test_augmentation_and_crops_treat_a_reference_like_its_image(inverted, larger, cache):
+    manifest, store = inverted(larger, cache)
+    augment = ("horizontal_flip", "vertical_flip", "quarter_turn")
+    data = QualityData(manifest, SPLIT, store, CROPS, 5, augment, reference="always")
+    moved = set()
+    for epoch in range(3):
+        loader = data.train_dataloader()
+        loader.sampler.set_epoch(epoch)
+        (batch,) = loader
+        for i, row in enumerate(batch.rows.tolist()):
+            assert torch.equal(batch.references[i], 255 - batch.images[i])
+            file = torch.from_numpy(np.array(Image.open(manifest.root / f"{row}.png")))
+            moved.add(torch.equal(batch.images[i].permute(1, 2, 0), file))
+        crops = cut(batch.images, batch.corners, CROPS.size, None, batch.references)
+        torch.testing.assert_close(crops.reference, 1 - crops.pixels)
+    assert False in moved
+
+
+def test_a_reference_too_large_is_refused_where_it_is_met(inverted):
+    manifest, store = inverted(4)
+    data = QualityData(manifest, SPLIT, store, CROPS, 5, reference="training")
+    with pytest.raises(DataError, match=r"measures 50×44 pixels and its reference 54×48.* by 3 at"):
+        next(iter(data.train_dataloader()))
+
+
+@pytest.mark.parametrize(
+    ("use", "learns", "judges"),
+    [("none", False, False), ("training", True, False), ("always", True, True)],
+)
+def test_references_come_when_they_are_asked_for(make, use, learns, judges):
+    data = make(reference=use)
+    for loader in (data.train_dataloader(), data.val_dataloader()):
+        assert all((batch.references is not None) == learns for batch in loader)
+    for subset in ("train", "val", "test"):
+        assert all((batch.references is not None) == judges for batch in data.tiled(subset))
+
+
+def test_with_its_reference_or_without_an_image_is_the_same(make):
+    # References that an image fits exactly change nothing else: no crop, no order, no luck.
+    augment = ("horizontal_flip", "quarter_turn")
+    plain, paired = (make(augment=augment, reference=use) for use in ("none", "training"))
+    bare = {row: found[:5] for row, found in epoch_of(plain, 1).items()}
+    assert {row: found[:5] for row, found in epoch_of(paired, 1).items()} == bare

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hmtnet.data.images import ImageStore, decode
+from hmtnet.data.images import ImageStore, decode, size_of
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.errors import DataError
@@ -164,7 +164,9 @@ def manifest(tmp_path, noise):
 @pytest.mark.parametrize("cache", ["memory", "none"])
 @pytest.mark.parametrize("references", [True, False])
 def test_store_gives_the_rows_pixels(manifest, noise, tmp_path, cache, references):
-    store = ImageStore(manifest, [0, 2], cache, references)
+    store = ImageStore(manifest, [0, 2], cache)
+    if references:
+        store.keep_references([0, 2])
     assert len(store) == 2
     np.testing.assert_array_equal(store[0], noise(tmp_path / "again.png", 0))
     np.testing.assert_array_equal(store[2], noise(tmp_path / "again.png", 2))
@@ -174,8 +176,12 @@ def test_store_gives_the_rows_pixels(manifest, noise, tmp_path, cache, reference
 
 
 def test_memory_decodes_once_and_shares_references(manifest, capsys):
-    store = ImageStore(manifest, range(3), "memory", references=True)
-    assert "4/4" in capsys.readouterr().err
+    store = ImageStore(manifest, range(3), "memory")
+    store.keep_references(range(3))
+    told = capsys.readouterr().err
+    assert "3/3" in told and "1/1" in told
+    store.keep_references(range(3))  # it has them
+    assert capsys.readouterr().err == ""
     assert store[0] is store[0]
     assert store.reference(0) is store.reference(1)
     for path in manifest.root.glob("*.png"):
@@ -192,3 +198,35 @@ def test_memory_lists_all_unreadable_images_at_once(manifest):
         ImageStore(manifest, range(3))
     with pytest.raises(DataError, match=r"^Image '.*0\.png' cannot be decoded"):
         ImageStore(manifest, [0, 1])
+
+
+def test_a_pair_is_cut_to_what_both_show(tmp_path, noise):
+    whole = noise(tmp_path / "ref.png", 9, (11, 10))
+    for name, size in (("a.png", (8, 10)), ("b.png", (8, 6))):
+        noise(tmp_path / name, 1, size)
+    records = [
+        Record(image=name, mos=0.5, scale=3, reference_image="ref.png")
+        for name in ("a.png", "b.png")
+    ]
+    manifest = Manifest.create(
+        "set", tmp_path, records, label_kind="human", mos_range=(0, 1), higher_is_better=True
+    )
+    store = ImageStore(manifest, [0, 1])
+    image, reference = store.pair(0)
+    assert image.shape == reference.shape == (10, 8, 3)
+    np.testing.assert_array_equal(reference, whole[:, :8])
+    with pytest.raises(DataError, match=r"'b\.png' measures 8×6 pixels and its reference 11×10"):
+        store.pair(1)
+
+
+def test_the_size_stands_in_the_header(tmp_path, noise):
+    noise(tmp_path / "a.png", 0, (8, 6))
+    assert size_of(tmp_path / "a.png") == (8, 6)
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[:60])  # a header, and no pixels
+    assert size_of(tmp_path / "cut.png") == (8, 6)
+    (tmp_path / "b.png").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"b\.png' cannot be decoded"):
+        size_of(tmp_path / "b.png")
+    with pytest.raises(DataError, match="does not exist"):
+        size_of(tmp_path / "c.png")

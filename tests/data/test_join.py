@@ -107,7 +107,8 @@ def test_files_and_pixels_of_both_are_found(dataset):
         assert digest_file(joined.path(image))[:16] == joined.digests[row]
         assert digest_file(joined.path(pristine))[:16] == joined.reference_digests[row]
     for cache in ("memory", "none"):
-        store = ImageStore(joined, range(4), cache, references=True)
+        store = ImageStore(joined, range(4), cache)
+        store.keep_references(range(4))
         for row, (part, own_row) in enumerate(owners):
             own = ImageStore(part, range(2), "none")
             np.testing.assert_array_equal(store[row], own[own_row])

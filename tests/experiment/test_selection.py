@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from hmtnet.artifact import store
 from hmtnet.cli.main import BAD_INPUT
 
@@ -30,12 +32,21 @@ def test_the_epoch_is_chosen_on_test_images_and_the_row_is_marked(hmtnet, tiny, 
     assert marked[1]["seen"]["val"] != honest[1]["seen"]["val"]
 
 
-def test_such_a_stage_may_not_be_evaluated_on_the_test_images_that_chose_it(
-    hmtnet, tiny, tiny_root, tmp_path
-):
-    runs = tmp_path / "runs"
-    hmtnet(*tiny(runs, "stages=[grading]", "evaluate.selection=best_on_test"))
+@pytest.fixture(scope="module")
+def chosen_on_test(hmtnet, tiny, tmp_path_factory):
+    """A stage whose epoch the test images have chosen: what its training printed as JSON, where."""
+    runs = tmp_path_factory.mktemp("chosen") / "runs"
+    words = ("stages=[grading]", "evaluate.selection=best_on_test", "format=json")
+    done = hmtnet(*tiny(runs, *words))
+    assert done.code == 0, done.err
     (path,) = runs.glob("*/*/grading-*")
+    return json.loads(done.out), path
+
+
+def test_such_a_stage_may_not_be_evaluated_on_the_test_images_that_chose_it(
+    hmtnet, chosen_on_test, tiny_root, tmp_path
+):
+    _, path = chosen_on_test
     on = ("data=qads", f"data.root={tiny_root}", "split=content", f"runs={tmp_path / 'other'}")
     done = hmtnet("evaluate", f"artifact={path}", *on, "trainer=cpu")
     assert done.code == BAD_INPUT and "has seen 4 of 4 test images" in done.err
@@ -46,8 +57,7 @@ def test_it_needs_test_images(hmtnet, tiny, tmp_path):
     assert done.code == BAD_INPUT and "split=all has no test images" in done.err
 
 
-def test_json_says_so_too(hmtnet, tiny, tmp_path):
-    words = ("stages=[grading]", "evaluate.selection=best_on_test", "format=json")
-    document = json.loads(hmtnet(*tiny(tmp_path / "runs", *words)).out)
+def test_json_says_so_too(chosen_on_test):
+    document, _ = chosen_on_test
     (test,) = (r for r in document["results"] if r["name"] == "grading" and r["subset"] == "test")
     assert "inflated" in test["note"]

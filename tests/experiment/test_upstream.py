@@ -31,22 +31,17 @@ def rewritten(path, **changes):
     return path
 
 
-def test_a_stage_of_the_same_split_is_accepted(start, finished):
+def test_a_stage_of_the_same_split_is_accepted_and_not_trained_again(start, finished):
     given = finished.stages["grading"]
-    done = start(f"upstream.grading={given}", "stages=[sfen]")
+    done = start(f"upstream.grading={given}")
     assert done.code == 0, done.err
-    path = json.loads(done.out)["runs"]["sfen"]
-    assert store.read_meta(path)["upstream"]["grading"]["key"] == key_of(given)
+    runs = json.loads(done.out)["runs"]
+    assert list(runs) == ["sfen", "joint"] and "grading: training" not in done.err
+    assert store.read_meta(runs["sfen"])["upstream"]["grading"]["key"] == key_of(given)
     # From elsewhere or from the same chain: the same key, so the same result.
-    assert key_of(path) == key_of(finished.stages["sfen"])
-    assert "grading" not in json.loads(done.out)["runs"]
-
-
-def test_a_given_stage_is_not_trained_again_where_no_stages_are_named(start, finished):
-    done = start(f"upstream.grading={finished.stages['grading']}")
-    assert done.code == 0, done.err
-    assert list(json.loads(done.out)["runs"]) == ["sfen", "joint"]
-    assert "grading: training" not in done.err
+    assert key_of(runs["sfen"]) == key_of(finished.stages["sfen"])
+    named = start(f"upstream.grading={given}", "stages=[sfen]")
+    assert json.loads(named.out)["runs"] == {"sfen": runs["sfen"]}
 
 
 def test_a_given_stage_brings_those_it_was_trained_on(start, finished):

@@ -1,17 +1,9 @@
-import itertools
-
 import pytest
 import torch
 from torch import nn
 
 from hmtnet.errors import SettingsError
-from hmtnet.models.optimisation import (
-    FitSettings,
-    OptimizerSettings,
-    ScheduleSettings,
-    optimizer_for,
-    schedule_for,
-)
+from hmtnet.models.optimisation import FitSettings, OptimizerSettings, optimizer_for
 from hmtnet.settings import build
 
 
@@ -62,50 +54,26 @@ def test_a_parameter_that_two_modules_share_is_optimised_once():
     assert sum(len(group["params"]) for group in groups) == 8
 
 
-def rates(settings, steps, base=2.0):
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], base)
-    schedule = schedule_for(optimizer, settings, steps)
-    found = []
-    for _ in range(steps + 1):
-        found.append(optimizer.param_groups[0]["lr"] / base)
-        optimizer.step()
-        schedule.step()
-    return found
+@pytest.mark.parametrize("name", ["adamw", "adam"])
+def test_both_optimisers_are_torch_s_on_the_same_groups(name):
+    network = Network()
+    settings = OptimizerSettings(name=name, lr=1e-2, loaded_lr=1e-4, weight_decay=0.3)
+    optimizer = optimizer_for(network, settings)
+    assert type(optimizer) is {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[name]
+    assert [len(group["params"]) for group in optimizer.param_groups] == [3, 1, 3, 1]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0, 0.3, 0, 0.3]
 
 
-def test_cosine_rises_evenly_falls_smoothly_and_ends_at_its_last_rate():
-    found = rates(ScheduleSettings(warmup=0.1, final=0.05), 100)
-    assert found[:10] == pytest.approx([(step + 1) / 11 for step in range(10)])
-    assert found[10] == max(found) == 1
-    assert all(a > b for a, b in itertools.pairwise(found[10:]))
-    assert found[55] == pytest.approx((1 + 0.05) / 2)
-    assert found[100] == pytest.approx(0.05)
-
-
-def test_constant_stays_after_the_warm_up():
-    found = rates(ScheduleSettings(name="constant", warmup=0.2), 10)
-    assert found == pytest.approx([1 / 3, 2 / 3] + [1] * 9)
-
-
-@pytest.mark.parametrize("name", ["cosine", "constant"])
-def test_without_warm_up_the_first_step_is_a_full_one(name):
-    assert rates(ScheduleSettings(name=name, warmup=0), 5)[0] == 1
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3])
-@pytest.mark.parametrize("warmup", [0, 0.1, 0.9])
-def test_a_stage_of_few_steps_has_a_rate(steps, warmup):
-    found = rates(ScheduleSettings(warmup=warmup), steps)
-    assert all(0 < rate <= 1 for rate in found)
-
-
-def test_beyond_the_last_step_the_rate_stays():
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 1.0)
-    schedule = schedule_for(optimizer, ScheduleSettings(final=0.2), 4)
-    for _ in range(9):
-        optimizer.step()
-        schedule.step()
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.2)
+def test_decay_is_decoupled_in_adamw_and_part_of_the_gradient_in_adam():
+    # Without a gradient, AdamW shrinks a weight by lr · decay; Adam makes a whole step of lr.
+    found = {}
+    for name in ("adamw", "adam"):
+        layer = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(layer.weight)
+        layer.weight.grad = torch.zeros_like(layer.weight)
+        optimizer_for(layer, OptimizerSettings(name=name, lr=0.1, weight_decay=0.5)).step()
+        found[name] = layer.weight.item()
+    assert found == pytest.approx({"adamw": 0.95, "adam": 0.9}, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +81,7 @@ def test_beyond_the_last_step_the_rate_stays():
     [
         (OptimizerSettings, {"lr": -1.0}, "lr: expected at least 0, found -1"),
         (OptimizerSettings, {"clip": -0.1}, "clip: expected at least 0"),
-        (ScheduleSettings, {"warmup": 1.0}, "warmup: expected 0 to below 1, found 1"),
-        (ScheduleSettings, {"final": 1.5}, "final: expected 0 to 1, found 1.5"),
+        (OptimizerSettings, {"name": "sgd"}, "'sgd' is not one of adamw, adam"),
         (FitSettings, {"epochs": 0}, "epochs: expected at least 1, found 0"),
         (FitSettings, {"batch_size": 1}, "batch_size: expected at least 2 images, found 1"),
         (FitSettings, {"augment": ["blur"]}, "Augmentation 'blur' is not allowed"),

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from hmtnet.data.crops import Crops, CropSettings, pad_to, tile_corners
-from hmtnet.models.quality import QualityNetwork, look
+from hmtnet.errors import DataError
+from hmtnet.models.quality import Opinion, QualityNetwork, look
 from hmtnet.perception import saliency
 
 
@@ -83,6 +84,60 @@ def test_assessing_leaves_the_image_and_the_network_as_they_are(make_sfen):
 def test_what_is_no_rgb_image_is_refused(make_sfen, image, found):
     with pytest.raises(ValueError, match=r"Expected a uint8 RGB image \(3, H, W\), found " + found):
         make_sfen().assess(image, CropSettings(size=48))
+
+
+class Distance(QualityNetwork):
+    """One less the mean distance to the reference."""
+
+    needs_reference = True
+    by_crop = True
+
+    def forward(self, crops):
+        distance = (crops.pixels - crops.reference).abs().mean((1, 2, 3))
+        return Opinion(score=crops.mean_by_image(1 - distance))
+
+
+def test_a_reference_is_looked_at_through_the_same_tiles():
+    image = image_of(70, 100)
+    settings = CropSettings(size=48)
+    assert Distance().assess(image, settings, image).score == 1
+    moved = image.clone()
+    moved[:, 50:] = 255 - moved[:, 50:]  # lies in the lower tiles alone
+    whole = (image[:, 22:] / 255 - moved[:, 22:] / 255).abs()
+    low = [whole[:, :, left : left + 48].mean() for left in (0, 26, 52)]
+    found = Distance().assess(image, settings, moved).score
+    torch.testing.assert_close(found, 1 - torch.stack(low).mean()[None] / 2)
+
+
+@pytest.mark.parametrize("shape", [(48, 49), (47, 100), (20, 9)])
+def test_a_reference_one_pixel_larger_is_cut_and_a_small_one_padded_alike(shape):
+    height, width = shape
+    reference = image_of(height + 1, width + 1)
+    image = reference[:, :height, :width]
+    settings = CropSettings(size=48)
+    assert Distance().assess(image, settings, reference).score == 1
+    assert Distance().assess(reference, settings, image).score == 1
+    with pytest.raises(DataError, match="sides may differ by 1 at most"):
+        Distance().assess(image, settings, image_of(height + 2, width))
+
+
+def test_a_reference_is_asked_for_and_not_taken_in_vain(make_sfen):
+    image, settings = image_of(48, 48), CropSettings(size=48)
+    with pytest.raises(ValueError, match="Distance judges an image with its reference, found none"):
+        Distance().assess(image, settings)
+    with pytest.raises(ValueError, match="SFEN judges an image with no reference, found one"):
+        make_sfen(prior="none").assess(image, settings, image)
+    with pytest.raises(ValueError, match="Expected a uint8 RGB image"):
+        Distance().assess(image, settings, image / 255)
+
+
+def test_when_references_are_looked_at(make_sfen):
+    network = make_sfen()
+    assert network.reference_use == "none"
+    network.learns_from_reference = True
+    assert network.reference_use == "training"
+    network.needs_reference = True
+    assert network.reference_use == "always"
 
 
 def test_a_network_is_no_opinion_by_itself():

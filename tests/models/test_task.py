@@ -13,8 +13,9 @@ from hmtnet.models.hmtnet.settings import (
     JointLossSettings,
     JointStageSettings,
 )
-from hmtnet.models.optimisation import OptimizerSettings, ScheduleSettings
+from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.quality import Opinion, QualityNetwork, look
+from hmtnet.models.schedules import ScheduleSettings
 from hmtnet.models.sfen.settings import SFENStageSettings
 from hmtnet.models.system import Ingredients, find_system
 from hmtnet.models.task import QualityTask
@@ -263,3 +264,45 @@ def test_resumed_equals_uninterrupted_to_the_last_bit(
     found = second.network.state_dict()
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+SCHEDULES = {
+    # Rates of the epochs, in shares, where validation SRCC is 0.5, 0.4, 0.4, 0.6.
+    "step": (ScheduleSettings(name="step", every=2, factor=0.5), [1, 1, 0.5, 0.5]),
+    "plateau": (ScheduleSettings(name="plateau", patience=0, factor=0.5), [1, 1, 0.5, 0.25]),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_by_epochs_resume_as_if_uninterrupted(
+    make_task, make_data, train, tmp_path, name
+):
+    schedule, expected = SCHEDULES[name]
+
+    def make(seed=0):
+        optimizer = OptimizerSettings(name="adam", lr=1e-2, loaded_lr=1e-2)
+        task = make_task("grading", seed=seed, schedule=schedule, optimizer=optimizer)
+        srcc = (0.5, 0.4, 0.4, 0.6)
+        task.on_validation_epoch_end = lambda: task.log(
+            "val/srcc", torch.tensor(srcc[task.current_epoch])
+        )
+        return task
+
+    def checkpoints():
+        return ModelCheckpoint(tmp_path / "kept", filename="last", enable_version_counter=False)
+
+    whole, rates = make(), Rates()
+    train(whole, make_data(batch_size=4), 4, callbacks=[rates])
+    assert [{share for step in rates.steps[i : i + 2] for share in step} for i in (0, 2, 4, 6)] == [
+        {0.01 * share} for share in expected
+    ]
+
+    early, late = Rates(), Rates()
+    with pytest.raises(KilledError):
+        train(make(), make_data(batch_size=4), 4, callbacks=[early, checkpoints(), KillBefore(2)])
+    second = make(seed=1)
+    last = tmp_path / "kept" / "last.ckpt"
+    train(second, make_data(batch_size=4), 4, resume=last, callbacks=[late, checkpoints()])
+    assert early.steps + late.steps == rates.steps
+    found = second.network.state_dict()
+    assert all(torch.equal(found[k], v) for k, v in whole.network.state_dict().items())

@@ -127,7 +127,7 @@ IN_PLUGIN = {
 
 
 def forget():
-    for function in (key._sources_digest, key._read, key._find):
+    for function in (key._sources_digest, key._read, key.find_source):
         function.cache_clear()
 
 
@@ -181,7 +181,7 @@ def test_line_ends_and_the_place_of_the_package_do_not_matter(
         path.write_bytes(text.replace("\n", "\r\n").encode())
     monkeypatch.syspath_prepend(elsewhere)
     assert digest("pack.models.sfen") == before
-    assert key._find("pack.models.sfen.lazy").is_relative_to(elsewhere)
+    assert key.find_source("pack.models.sfen.lazy").is_relative_to(elsewhere)
 
 
 def test_the_name_of_a_module_counts(sources):

@@ -38,12 +38,26 @@ class Spread(QualityNetwork):
         spread = (crops.pixels.mean((1, 2, 3)) - mean[crops.image]).square()
         return Opinion(score=self.offset + crops.mean_by_image(spread).sqrt())
 
+class Distance(QualityNetwork):
+    needs_reference = True
+    by_crop = True
+
+    def __init__(self):
+        super().__init__()
+        self.offset = torch.nn.Parameter(torch.tensor(1.0))
+        self.most = 0  # crops at once
+
+    def forward(self, crops):
+        self.most = max(self.most, len(crops.pixels))
+        distance = (crops.pixels - crops.reference).abs().mean((1, 2, 3))
+        return Opinion(score=crops.mean_by_image(self.offset - distance))
+
 def stage(name, **flags):
     return Stage(name, FitSettings, lambda settings, given: Spread(**flags), None)
 
 SYSTEM = System("spread", (
     stage("alone"),
-    stage("paired", needs_reference=True),
+    Stage("paired", FitSettings, lambda settings, given: Distance(), None),
     stage("labelled", reads_labels=True),
     stage("mixed", mixes_images=True),
 ))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.data.crops import pad_to
-from hmtnet.errors import ArtifactError, SettingsError
+from hmtnet.errors import ArtifactError, DataError, SettingsError
 from hmtnet.models.plain.settings import PlainStageSettings
 from hmtnet.models.sfen import SFENSettings
 from hmtnet.models.sfen.settings import SFENStageSettings
@@ -212,10 +212,52 @@ def test_crops_that_know_of_each_other_are_seen_together(spread, noise):
     assert scorer(image).maps == {}
 
 
+@pytest.mark.parametrize("shape", [(100, 300), (40, 120), (20, 30)])
+def test_a_reference_is_looked_at_through_the_same_tiles(spread, noise, tmp_path, shape):
+    folder, network = spread("paired")
+    image, reference = noise(*shape), noise(*shape, seed=1)
+    scorer = Scorer(folder, "cpu", batch_tiles=2)
+    crops = scorer.restored.settings.crops
+    first, second = (torch.from_numpy(array).permute(2, 0, 1) for array in (image, reference))
+    whole = network.assess(first, crops, second)
+    found = scorer(image, reference=reference).unit_score
+    assert found == pytest.approx(float(whole.score), abs=1e-6) and found < 0.9
+    assert scorer(image, reference=image).unit_score == 1
+    assert scorer.restored.network.most <= 2
+    for name, array in (("image.png", image), ("reference.png", reference)):
+        Image.fromarray(array).save(tmp_path / name)
+    files = (tmp_path / "image.png", tmp_path / "reference.png")
+    assert scorer(files[0], maps=False, reference=files[1]).unit_score == found
+
+
+def test_a_reference_one_pixel_larger_is_cut_and_another_size_refused(spread, noise, tmp_path):
+    scorer = Scorer(spread("paired")[0], "cpu")
+    whole = noise(101, 120)
+    verdict = scorer(whole[:100, :119], reference=whole)
+    assert verdict.unit_score == 1 and (verdict.layout.height, verdict.layout.width) == (100, 119)
+    assert scorer(whole, reference=whole[:100]).layout.height == 100
+    path = tmp_path / "mine.png"
+    Image.fromarray(whole[:99]).save(path)
+    with pytest.raises(DataError, match=r"mine\.png' measures 120×99 .* reference 120×101.* by 1 "):
+        scorer(path, reference=whole)
+    with pytest.raises(DataError, match="Expected a uint8 RGB array"):
+        scorer(whole, reference=whole / 255)
+
+
+def test_a_reference_is_asked_for_and_not_taken_in_vain(spread, noise, tmp_path):
+    image = noise(100, 100)
+    with pytest.raises(SettingsError, match=r"'paired' compares .* and none is given.*reference=…"):
+        Scorer(spread("paired")[0], "cpu")(image)
+    with pytest.raises(SettingsError, match="'alone' judges images without a reference"):
+        Scorer(spread("alone")[0], "cpu")(image, reference=image)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    with pytest.raises(SettingsError, match="none is given"):
+        next(Scorer(spread("paired")[0], "cpu").many([tmp_path / "a.png"]))
+
+
 @pytest.mark.parametrize(
     ("stage", "message"),
     [
-        ("paired", "compares images with their references"),
         ("labelled", "reads the true grade"),
         ("mixed", "by the grades of another one"),
     ],

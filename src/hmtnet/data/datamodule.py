@@ -14,6 +14,7 @@ from hmtnet.data.batch import Batch, Sample
 from hmtnet.data.crops import CropSettings, pad_to, random_corners, tile_corners
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.sampler import Draw, EpochSampler
 from hmtnet.data.split import Split
 
@@ -55,8 +56,9 @@ class ImageDataset(Dataset[Sample]):
     def __getitem__(self, draw: Draw) -> Sample:
         """Prepare one image: augment (training only), pad if too small, place the crops."""
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, draw.epoch, draw.row]))
-        image = self.store[draw.row]
-        reference = self.store.reference(draw.row) if self.with_reference else None
+        image, reference = (
+            self.store.pair(draw.row) if self.with_reference else (self.store[draw.row], None)
+        )
         if self.augment is not None:
             image, reference = self.augment(image, reference, int(rng.integers(2**31)))
         image = pad_to(image, self.crops.size)
@@ -89,7 +91,8 @@ class QualityData(L.LightningDataModule):
         augment: Quality-preserving operations for training images.
         seed: Seed of order, augmentation and crops.
         loader: Workers and memory.
-        with_reference: Whether samples carry their reference image.
+        reference: Whether samples carry their reference image: never, in training and validation
+            alone, or always.
         chosen_on: The subset that the epoch is chosen on.
         mixed: Whether validation and test images come in a random order, always the same one, so
             that each batch is a random sample of them.
@@ -107,7 +110,7 @@ class QualityData(L.LightningDataModule):
         augment: Sequence[str] = (),
         seed: int = 0,
         loader: LoaderSettings | None = None,
-        with_reference: bool = False,
+        reference: ReferenceUse = "none",
         chosen_on: Subset = "val",
         mixed: bool = False,
         train_on_tiles: bool = False,
@@ -123,8 +126,10 @@ class QualityData(L.LightningDataModule):
         self.loader = loader or LoaderSettings()
         self._epoch = 0
         unit = manifest.unit_scores
-        self._drawn = ImageDataset(store, unit, crops, seed, Augment(augment), with_reference)
-        self._tiled = ImageDataset(store, unit, crops, seed, None, with_reference)
+        learning, judging = reference != "none", reference == "always"
+        self._drawn = ImageDataset(store, unit, crops, seed, Augment(augment), learning)
+        self._tiled = ImageDataset(store, unit, crops, seed, None, learning)
+        self._judged = ImageDataset(store, unit, crops, seed, None, judging)
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Random crops of augmented training images, in an order that changes by epoch."""
@@ -152,7 +157,7 @@ class QualityData(L.LightningDataModule):
 
     def tiled(self, subset: Subset) -> DataLoader[Sample]:
         """Tiles of a subset's images, each image once, in this process alone."""
-        return self._make(self._tiled, getattr(self.split, subset), shuffle=False, alone=True)
+        return self._make(self._judged, getattr(self.split, subset), shuffle=False, alone=True)
 
     def _make(
         self, dataset: ImageDataset, rows: Sequence[int], shuffle: bool, alone: bool = False

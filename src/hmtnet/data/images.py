@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.pairs import Size, common_part
 from hmtnet.data.pillow import DAMAGED, MAX_PIXELS
 from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
@@ -56,16 +57,28 @@ def decode(path: Path) -> Pixels:
     return pixels
 
 
+def size_of(path: Path) -> Size:
+    """Return an image file's width and height, which its header says.
+
+    Raises:
+        DataError: As ``decode``.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (Image.DecompressionBombError, *DAMAGED):
+        height, width, _ = decode(path).shape  # or what is wrong with it
+        return width, height
+
+
 class ImageStore:
-    """Decoded images and reference images of chosen rows of a manifest.
+    """Decoded images, and where they are asked for reference images, of rows of a manifest.
 
     Args:
         manifest: The dataset.
         rows: The rows that will be asked for.
         cache: ``memory`` decodes all of them now, by several threads, and keeps H·W·3 bytes an
             image; ``none`` decodes at each use.
-        references: Whether ``memory`` keeps the reference images too. One that several images
-            share is kept once.
 
     Raises:
         DataError: Images cannot be decoded (``memory``); all of them are listed.
@@ -76,17 +89,25 @@ class ImageStore:
         manifest: Manifest,
         rows: Iterable[int],
         cache: Literal["memory", "none"] = "memory",
-        references: bool = False,
     ) -> None:
         self.manifest = manifest
         self.rows = tuple(rows)
+        self._in_memory = cache == "memory"
         self._kept: dict[str, Pixels] = {}
-        if cache == "memory":
-            chosen = [manifest.records[row] for row in self.rows]
-            names = [record.image for record in chosen]
-            if references:
-                names += [r.reference_image for r in chosen if r.reference_image is not None]
-            self._kept = _decode_all(manifest, names)
+        self._keep(manifest.records[row].image for row in self.rows)
+
+    def keep_references(self, rows: Iterable[int]) -> None:
+        """Decode the reference images of some rows now, as the images were; none twice.
+
+        Args:
+            rows: The rows whose references will be asked for. One that several images share is
+                kept once.
+
+        Raises:
+            DataError: Reference images cannot be decoded; all of them are listed.
+        """
+        named = (self.manifest.records[row].reference_image for row in rows)
+        self._keep(name for name in named if name is not None)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -109,6 +130,19 @@ class ImageStore:
                 "no-reference method."
             )
         return self._get(record.reference_image)
+
+    def pair(self, row: int) -> tuple[Pixels, Pixels]:
+        """Return the image of a row and its reference, both cut to their common part.
+
+        Raises:
+            DataError: The row has no reference image, or one of too different a size.
+        """
+        record = self.manifest.records[row]
+        return common_part(self[row], self.reference(row), record.scale, record.image)
+
+    def _keep(self, names: Iterable[str]) -> None:
+        if self._in_memory:
+            self._kept |= _decode_all(self.manifest, set(names) - self._kept.keys())
 
     def _get(self, name: str) -> Pixels:
         kept = self._kept.get(name)

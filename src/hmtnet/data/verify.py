@@ -14,6 +14,7 @@ from hmtnet.data.images import decode
 from hmtnet.data.join import join
 from hmtnet.data.labels import Labels
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.pairs import mismatch
 from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
 
@@ -171,7 +172,7 @@ def _decode_all(labels: Labels) -> tuple[dict[str, str], dict[str, tuple[int, in
 
 
 def _odd_sizes(labels: Labels, sizes: dict[str, tuple[int, int]]) -> Iterable[Finding]:
-    """Tell the images' sizes, and which images are of another size than their reference."""
+    """Tell the images' sizes, and which cannot be laid on their reference."""
     common = Counter(sizes[record.image] for record in labels.records).most_common()
     told = listed([f"{w}×{h} ({n})" for (w, h), n in common], 4)
     yield Finding("note", f"image sizes: {told}")
@@ -179,13 +180,13 @@ def _odd_sizes(labels: Labels, sizes: dict[str, tuple[int, int]]) -> Iterable[Fi
         record.image
         for record in labels.records
         if record.reference_image is not None
-        and sizes[record.image] != sizes[record.reference_image]
+        and mismatch(record.image, sizes[record.image], sizes[record.reference_image], record.scale)
     ]
     if other:
         yield Finding(
             "warning",
-            f"{len(other)} images are of another size than their reference image, which "
-            f"full-reference methods cannot compare: {listed(other)}",
+            f"{len(other)} images differ in size from their reference image by more than their "
+            f"scale factor, so full-reference methods cannot compare them: {listed(other)}",
         )
 
 

@@ -2,25 +2,27 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from hmtnet.artifact import store
 from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
 from hmtnet.experiment import leaks
 from hmtnet.experiment.plan import Planned
-from hmtnet.experiment.scene import Scene, UpstreamStage
-from hmtnet.models.system import identified
+from hmtnet.experiment.scene import Scene
+from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.system import added_systems, identified, package_of
 from hmtnet.settings import plain
 
 VERSIONED = ("torch", "lightning", "torchmetrics", "timm", "kornia", "numpy")
 
 
 def describe(
-    scene: Scene, planned: Planned, grades: Grades, reads_labels: bool = False
+    scene: Scene, planned: Planned, grades: Grades, network: QualityNetwork
 ) -> dict[str, Any]:
     """Describe a stage completely enough to rebuild, judge and cite it: its ``stage.json``.
 
@@ -28,13 +30,15 @@ def describe(
         scene: What the chain shares.
         planned: The stage.
         grades: Its grades.
-        reads_labels: Whether its network does, so that what it predicts is a bound. So is what any
-            stage predicts that starts from it.
+        network: Its network. One that reads labels predicts a bound, and one that looks at
+            reference images has learned from them; so has any stage that starts from it.
     """
     settings, manifest, split = scene.settings, scene.manifest, scene.split
     stage, upstream = planned.stage, planned.upstream
+    before = [store.read_meta(given.path) for given in upstream.values()]
     return {
         "system": scene.system.name,
+        **describe_package(scene.system.name),
         "stage": stage.name,
         "key": planned.key,
         "settings": plain(identified(settings.system.stages[stage.name])),
@@ -43,14 +47,16 @@ def describe(
             "edges": list(grades.in_unit_of(manifest)),
             "rule": settings.system.grades.rule,
         },
+        **_describe_types(scene),
         "dataset": describe_dataset(manifest),
         "split": describe_split(split),
         "selection": settings.evaluate.selection,
-        "oracle": reads_labels or any(meta.get("oracle", False) for meta in _metas(upstream)),
+        "reference": _reference_use(network, before),
+        "oracle": network.reads_labels or any(meta.get("oracle", False) for meta in before),
         "seen": leaks.seen(
             manifest,
             split,
-            [leaks.Seen.from_json(meta["seen"]) for meta in _metas(upstream)],
+            [leaks.Seen.from_json(meta["seen"]) for meta in before],
             scene.chosen_on_test,
         ).to_json(),
         "upstream": {
@@ -66,6 +72,16 @@ def describe(
             **{package: version(package) for package in VERSIONED},
         },
     }
+
+
+def describe_package(system: str) -> dict[str, Any]:
+    """Say which package adds a system, and its version; nothing of systems of ours."""
+    added = added_systems()
+    if system not in added:
+        return {}
+    point = added[system]
+    known = None if point.dist is None else point.dist.version
+    return {"package": {"name": package_of(point), "version": known}}
 
 
 def describe_dataset(manifest: Manifest) -> dict[str, Any]:
@@ -91,5 +107,12 @@ def describe_split(split: Split) -> dict[str, Any]:
     }
 
 
-def _metas(upstream: Mapping[str, UpstreamStage]) -> list[dict[str, Any]]:
-    return [store.read_meta(given.path) for given in upstream.values()]
+def _describe_types(scene: Scene) -> dict[str, Any]:
+    """Say what score each distortion type has, which a network may be built from."""
+    _, mos = scene.distortions
+    return {"distortion_mos": mos.tolist()} if len(mos) else {}
+
+
+def _reference_use(network: QualityNetwork, before: Sequence[Mapping[str, Any]]) -> ReferenceUse:
+    learned = any(meta.get("reference", "none") != "none" for meta in before)
+    return "training" if learned and network.reference_use == "none" else network.reference_use

@@ -18,6 +18,7 @@ from hmtnet.errors import ArtifactError, DataError, LeakError
 from hmtnet.experiment import leaks
 from hmtnet.experiment.describe import describe_dataset, describe_split
 from hmtnet.experiment.fitting import check_hardware, device_of
+from hmtnet.experiment.needs import check_references
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.settings import TrainerSettings
 from hmtnet.experiment.thumbnails import write_thumbnails
@@ -30,7 +31,10 @@ from hmtnet.scoring.restore import Restored, restore
 from hmtnet.settings import plain
 
 # What an evaluation says of itself in the words of the stage that it evaluates.
-_KEPT = ("system", "stage", "settings", "seed", "precision", "versions", "selection", "oracle")
+_KEPT = (
+    *("system", "package", "stage", "settings", "seed", "precision", "versions", "selection"),
+    *("oracle", "reference"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +165,10 @@ def _predict(
     rows = [row for name in subsets for row in split.subsets[name]]
     device = device_of(settings.trainer)
     network = trained.network
-    images = ImageStore(manifest, rows, settings.data.cache, network.needs_reference)
+    judged_with = rows if network.needs_reference else []
+    check_references(manifest, judged_with, trained.meta["system"], "always")
+    images = ImageStore(manifest, rows, settings.data.cache)
+    images.keep_references(judged_with)
     data = QualityData(
         manifest,
         split,
@@ -169,7 +176,7 @@ def _predict(
         trained.settings.crops,
         trained.settings.batch_size,
         loader=LoaderSettings(workers=settings.trainer.workers, pin_memory=device.type == "cuda"),
-        with_reference=network.needs_reference,
+        reference="always" if network.needs_reference else "none",
         mixed=network.mixes_images,
     )
     batches = settings.trainer.debug.batches

@@ -8,12 +8,15 @@ import torch
 
 from hmtnet.data.folds import divide
 from hmtnet.data.grades import Grades
+from hmtnet.data.pairs import REFERENCE_USES
 from hmtnet.errors import SettingsError
+from hmtnet.experiment.needs import check_fields, check_references
 from hmtnet.experiment.scene import Scene, UpstreamStage
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import Ingredients, Stage, identified, unweighted
+from hmtnet.models.system import Stage, identified, unweighted
 from hmtnet.runs.directory import RunDirectory
 from hmtnet.runs.key import digest_of, sources_digest
+from hmtnet.scoring.restore import Restored
 
 
 @dataclass(frozen=True)
@@ -149,19 +152,24 @@ def stage_key(
 
 
 def rehearse(scene: Scene, plan: Sequence[Planned], given: Mapping[str, UpstreamStage]) -> None:
-    """Build every network once, untrained, and throw it away.
+    """Build every network once, untrained, and throw it away; check what they need of the dataset.
 
-    So a setting of the last stage that does not fit shows now, not after the first ones have
-    trained for hours. A plan that is finished already is not rehearsed.
+    So a setting of the last stage that does not fit, or a reference image that is not there, shows
+    now, not after the first stages have trained for hours. A plan that is finished already is not
+    rehearsed.
 
     Raises:
         ArtifactError: A given stage cannot be restored.
+        DataError: The dataset lacks what a stage learns from, or reference images.
         SettingsError: Networks cannot be built, or not upon each other, as the settings say.
     """
     if all(planned.directory.finished for planned in plan):
         return
+    for planned in plan:
+        if not planned.directory.finished:
+            check_fields(scene.manifest, scene.split.train, scene.system, planned.stage)
     restored = {name: stage.restore() for name, stage in given.items()}
-    grades = shared_grades(scene, {name: found.grades for name, found in restored.items()})
+    grades = shared_grades(scene, restored)
     networks: dict[str, QualityNetwork] = {n: found.network for n, found in restored.items()}
     with torch.random.fork_rng(devices=[]):
         for planned in plan:
@@ -169,17 +177,36 @@ def rehearse(scene: Scene, plan: Sequence[Planned], given: Mapping[str, Upstream
             settings = unweighted(scene.settings.system.stages[stage.name])
             upstream = {name: networks[name] for name in planned.upstream}
             try:
-                networks[stage.name] = stage.network(settings, Ingredients(grades, upstream))
+                networks[stage.name] = stage.network(
+                    settings, scene.ingredients(grades, upstream, {})
+                )
             except SettingsError as error:
                 raise SettingsError(f"system.{stage.name}: {error}") from error
+    _check_references(scene, [networks[planned.stage.name] for planned in plan])
 
 
-def shared_grades(scene: Scene, upstream: Mapping[str, Grades]) -> Grades:
+def _check_references(scene: Scene, networks: Sequence[QualityNetwork]) -> None:
+    """Check that the dataset has the reference images that networks need, as the system says."""
+    system = scene.system
+    use = max((network.reference_use for network in networks), key=REFERENCE_USES.index)
+    if REFERENCE_USES.index(use) > REFERENCE_USES.index(system.reference):
+        raise SettingsError(
+            f"System '{system.name}' is declared with reference='{system.reference}', and one of "
+            f"its networks asks for reference='{use}'. Declare it in its System."
+        )
+    rows = scene.rows_with_reference(use)
+    check_references(scene.manifest, rows, system.name, use)
+
+
+def shared_grades(scene: Scene, restored: Mapping[str, Restored]) -> Grades:
     """Return the upstream stages' grades, since a prior speaks of those; else the split's.
+
+    An upstream network that knows no grades may come from a dataset that is cut into others.
 
     Raises:
         SettingsError: Upstream stages have other grades than each other, or than are asked for.
     """
+    upstream = {name: found.grades for name, found in restored.items() if found.network.graded}
     wanted = scene.settings.system.grades.count
     for name, grades in upstream.items():
         if grades.count != wanted:

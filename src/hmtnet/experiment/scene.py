@@ -1,21 +1,23 @@
 """What the stages of one chain share, and what they hand on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from hmtnet.data.datamodule import LoaderSettings, QualityData
+from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.settings import EvaluateSettings, TrainSettings
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import System
+from hmtnet.models.system import Ingredients, System
 from hmtnet.scoring.restore import Restored, restore
 
 
@@ -42,6 +44,11 @@ class Scene:
         """Whether the epoch is chosen on test images, to measure what that habit is worth."""
         return self.settings.evaluate.selection == "best_on_test"
 
+    @property
+    def chosen_on(self) -> Subset:
+        """The subset that the epoch is chosen on."""
+        return "test" if self.chosen_on_test else "val"
+
     @cached_property
     def store(self) -> ImageStore:
         """The decoded images, made when first needed: a reused chain decodes nothing."""
@@ -50,6 +57,24 @@ class Scene:
         rows = (*self.split.train, *self.split.val, *self.split.test)
         return ImageStore(self.manifest, rows, self.settings.data.cache)
 
+    def rows_with_reference(self, use: ReferenceUse) -> tuple[int, ...]:
+        """Return the rows whose reference images are looked at."""
+        if use == "always":
+            return (*self.split.train, *self.split.val, *self.split.test)
+        if use == "training":
+            return (*self.split.train, *self.split.subsets[self.chosen_on])
+        return ()
+
+    def ingredients(
+        self,
+        grades: Grades,
+        upstream: Mapping[str, QualityNetwork],
+        out_of_fold: Mapping[str, torch.Tensor],
+    ) -> Ingredients:
+        """Add what is known of the records to what a stage is made from."""
+        types, mos = self.distortions
+        return Ingredients(grades, upstream, self.method_keys, out_of_fold, types, mos)
+
     @cached_property
     def method_keys(self) -> torch.Tensor:
         """A whole number for each record's SR method, -1 where it has none."""
@@ -57,6 +82,24 @@ class Scene:
         number = {method: i for i, method in enumerate(methods)}
         keys = [number.get(record.method or "", -1) for record in self.manifest.records]
         return torch.tensor(keys)
+
+    @cached_property
+    def distortions(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The training images' distortion types, (records,), and their mean unit scores, (types,).
+
+        See ``Ingredients``; what validation and test images show is not even counted.
+        """
+        records = self.manifest.records
+        kinds = {row: (records[row].method, records[row].scale) for row in self.split.train}
+        known = {row: kind for row, kind in kinds.items() if kind != (None, None)}
+        number = {kind: i for i, kind in enumerate(sorted(set(known.values()), key=str))}
+        keys = torch.full((len(records),), -1)
+        rows = torch.tensor(list(known), dtype=torch.long)
+        keys[rows] = torch.tensor([number[kind] for kind in known.values()], dtype=torch.long)
+        scores = torch.from_numpy(self.manifest.unit_scores)[rows]
+        total = torch.zeros(len(number), dtype=scores.dtype).index_add(0, keys[rows], scores)
+        counts = torch.bincount(keys[rows], minlength=len(number))
+        return keys, (total / counts).float()
 
     def training_grades(self) -> Grades:
         """Cut the training MOS, and only them, into grades.
@@ -76,6 +119,7 @@ class Scene:
     def data(self, fit_settings: FitSettings, network: QualityNetwork) -> QualityData:
         """Make a stage's loaders."""
         trainer = self.settings.trainer
+        self.store.keep_references(self.rows_with_reference(network.reference_use))
         return QualityData(
             self.manifest,
             self.split,
@@ -85,8 +129,8 @@ class Scene:
             fit_settings.augment,
             self.settings.seed,
             LoaderSettings(workers=trainer.workers, pin_memory=device_of(trainer).type == "cuda"),
-            network.needs_reference,
-            "test" if self.chosen_on_test else "val",
+            network.reference_use,
+            self.chosen_on,
             network.mixes_images,
             train_on_tiles=fit_settings.closed_form,
         )

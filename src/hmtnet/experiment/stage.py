@@ -28,7 +28,6 @@ from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.files import write_text
 from hmtnet.metrics import accuracy, srcc
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import Ingredients
 from hmtnet.models.task import QualityTask
 from hmtnet.runs import status as run_status
 from hmtnet.runs.directory import RunDirectory
@@ -116,9 +115,9 @@ def _make_ready(scene: Scene, planned: Planned) -> Ready:
     settings, stage = scene.settings, planned.stage
     fit_settings = settings.system.stages[stage.name]
     restored = {name: given.restore() for name, given in planned.upstream.items()}
-    grades = shared_grades(scene, {name: found.grades for name, found in restored.items()})
+    grades = shared_grades(scene, restored)
     upstream = {name: found.network for name, found in restored.items()}
-    given = Ingredients(grades, upstream, scene.method_keys, out_of_fold(planned.folds))
+    given = scene.ingredients(grades, upstream, out_of_fold(planned.folds))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = stage.network(fit_settings, given)
@@ -196,7 +195,7 @@ def _leave_artifact(
         )
     prediction_files.write(directory.predictions, found)
     validation = found.select("val")
-    meta = describe(scene, planned, ready.grades, network.reads_labels)
+    meta = describe(scene, planned, ready.grades, network)
     meta["val_srcc"] = _known(srcc(validation.score, validation.mos))
     meta["grade_accuracy"] = _grade_accuracy(found)
     meta["cost"] = {

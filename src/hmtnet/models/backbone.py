@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from hmtnet.errors import SettingsError, nearest
-from hmtnet.models.weights import hub_state, load_backbone, read_weights, weights_file
+from hmtnet.models.weights import WeightedSettings, load_backbone
 from hmtnet.perception import mscn
 
 NORMS = (nn.modules.batchnorm._BatchNorm,)
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackboneSettings:
+class BackboneSettings(WeightedSettings):
     """Which feature extractor, and what it starts from.
 
     Attributes:
@@ -193,10 +193,5 @@ def _timm_body(settings: BackboneSettings) -> tuple[nn.Module, list[int], list[i
             f"layout is {layout}, its reductions {reductions}. Choose a convolutional one."
         )
     if settings.weights != "none":
-        state = (
-            hub_state(name)
-            if settings.weights == "hub"
-            else read_weights(weights_file(settings.weights))
-        )
-        load_backbone(body, state, f"backbone '{name}'")
+        load_backbone(body, settings.trained(), f"backbone '{name}'")
     return body, channels, reductions

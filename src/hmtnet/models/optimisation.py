@@ -1,30 +1,33 @@
-"""How a stage is fitted: parameter groups, optimiser and learning-rate schedule."""
+"""How a stage is fitted: what all stages' settings share, and the optimiser."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import nn
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim import Adam, AdamW, Optimizer
 
 from hmtnet.data.augment import check_operations
 from hmtnet.data.crops import CropSettings
+from hmtnet.models.schedules import ScheduleSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSettings:
-    """AdamW (Loshchilov & Hutter, ICLR 2019).
+    """Which optimiser, and how strongly it pulls.
 
     Attributes:
+        name: ``"adamw"`` (Loshchilov & Hutter, ICLR 2019), or ``"adam"`` (Kingma & Ba, ICLR 2015),
+            as earlier methods were trained.
         lr: Learning rate of what starts from random weights.
         loaded_lr: Learning rate of what was loaded: backbones and upstream stages.
-        weight_decay: Decoupled; norms, biases and other vectors are left out.
+        weight_decay: Norms, biases and other vectors are left out. Decoupled in AdamW; in Adam an
+            L2 penalty, whose gradient is scaled like any other.
         clip: Largest norm of the gradient; 0 does not clip.
     """
 
+    name: Literal["adamw", "adam"] = "adamw"
     lr: float = 1e-3
-    loaded_lr: float = 3e-4
+    loaded_lr: float = 1e-4
     weight_decay: float = 1e-4
     clip: float = 1.0
 
@@ -35,33 +38,12 @@ class OptimizerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduleSettings:
-    """Learning rate over the steps of a stage.
-
-    Attributes:
-        name: ``"cosine"`` falls to ``final`` after a linear warm-up; ``"constant"`` stays after it.
-        warmup: Share of all steps that the warm-up takes.
-        final: Last learning rate as a share of the highest.
-    """
-
-    name: Literal["cosine", "constant"] = "cosine"
-    warmup: float = 0.1
-    final: float = 0.01
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup: expected 0 to below 1, found {self.warmup}")
-        if not 0 <= self.final <= 1:
-            raise ValueError(f"final: expected 0 to 1, found {self.final}")
-
-
-@dataclass(frozen=True, kw_only=True)
 class FitSettings:
     """What the settings of every stage have in common.
 
     Attributes:
         optimizer: The optimiser.
-        schedule: The learning rate over time.
+        schedule: The learning rate over the stage.
         epochs: Passes over the training images.
         batch_size: Images (not crops) a step and process.
         crops: How an image is looked at.
@@ -118,7 +100,8 @@ def optimizer_for(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
         if parameter.requires_grad:
             group = (id(parameter) in loaded, parameter.ndim > 1)
             groups.setdefault(group, []).append(parameter)
-    return AdamW(
+    kind: type[Adam | AdamW] = Adam if settings.name == "adam" else AdamW
+    return kind(
         [
             {
                 "params": parameters,
@@ -128,18 +111,3 @@ def optimizer_for(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
             for (is_loaded, decays), parameters in sorted(groups.items())
         ]
     )
-
-
-def schedule_for(optimizer: Optimizer, settings: ScheduleSettings, steps: int) -> LambdaLR:
-    """Make the schedule over ``steps`` optimiser steps."""
-    warmup = settings.warmup * steps
-
-    def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        if settings.name == "constant":
-            return 1.0
-        progress = min(1.0, (step - warmup) / max(1.0, steps - warmup))
-        return settings.final + (1 - settings.final) * (1 + math.cos(math.pi * progress)) / 2
-
-    return LambdaLR(optimizer, factor)

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hmtnet.data.batch import Batch, Sample
 from hmtnet.data.crops import Crops, CropSettings, cut, pad_to, tile_corners
+from hmtnet.data.pairs import ReferenceUse, common_part
 from hmtnet.perception import SaliencyOperator, saliency_of_list
 
 
@@ -33,7 +36,11 @@ class QualityNetwork(nn.Module):
 
     Attributes:
         saliency_operator: Which saliency of the whole image the crops must carry, or None.
-        needs_reference: Whether the crops must carry the reference image's.
+        needs_reference: Whether the crops must always carry the reference image's.
+        learns_from_reference: Whether the crops of training and validation must carry them, and
+            those of predictions need not.
+        by_crop: Whether each crop is judged by itself, and an image by the mean over its crops, so
+            that an image may be shown a few crops at a time.
         graded: Whether its opinions carry grade probabilities.
         reads_labels: Whether the crops must carry the images' true grades (``Crops.prior``). What
             such a network says is a bound on others and no judgement.
@@ -44,6 +51,8 @@ class QualityNetwork(nn.Module):
 
     saliency_operator: SaliencyOperator | None = None
     needs_reference: bool = False
+    learns_from_reference: bool = False
+    by_crop: bool = False
     graded: bool = False
     reads_labels: bool = False
     mixes_images: bool = False
@@ -53,29 +62,69 @@ class QualityNetwork(nn.Module):
         """Judge the images that ``crops`` come from."""
         raise NotImplementedError("A network says here how it judges.")
 
+    @property
+    def reference_use(self) -> ReferenceUse:
+        """When the crops must carry the reference images'."""
+        if self.needs_reference:
+            return "always"
+        return "training" if self.learns_from_reference else "none"
+
     def own_state(self) -> dict[str, Tensor]:
         """Return the tensors that this network's artifact holds: all but upstream networks'."""
         return dict(self.state_dict())
 
     @torch.inference_mode()
-    def assess(self, image: Tensor, crops: CropSettings) -> Opinion:
+    def assess(
+        self, image: Tensor, crops: CropSettings, reference: Tensor | None = None
+    ) -> Opinion:
         """Judge one whole image: saliency, tiles, reduction.
 
         Args:
             image: (3, H, W) uint8 RGB on the network's device.
             crops: Tile size and grid.
+            reference: (3, H', W') uint8 RGB, for a network that needs it; a side may differ by one
+                pixel.
+
+        Raises:
+            ValueError: An image is no uint8 RGB image, or a reference is missing or not wanted.
+            DataError: The reference is of another size.
         """
-        if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+        if (reference is not None) != self.needs_reference:
+            expected = "its reference" if self.needs_reference else "no reference"
+            found = "none" if reference is None else "one"
             raise ValueError(
-                f"Expected a uint8 RGB image (3, H, W), found {image.dtype} {tuple(image.shape)}."
+                f"{type(self).__name__} judges an image with {expected}, found {found}."
             )
-        array = pad_to(image.permute(1, 2, 0).cpu().numpy(), crops.size)
-        pixels = torch.from_numpy(array).permute(2, 0, 1).contiguous()
-        height, width = pixels.shape[1:]
-        corners = tile_corners(height, width, crops)
-        batch = Batch.collate([Sample(row=0, pixels=pixels, corners=corners, mos=0.0, luck=0.0)])
-        opinion: Opinion = self(look(batch.to(image.device), crops.size, self.saliency_operator))
+        shown = _array(image)
+        pristine = None
+        if reference is not None:
+            shown, pristine = common_part(shown, _array(reference), None, "given")
+            pristine = pad_to(pristine, crops.size)
+        shown = pad_to(shown, crops.size)
+        corners = tile_corners(shown.shape[0], shown.shape[1], crops)
+        sample = Sample(
+            row=0,
+            pixels=_pixels(shown),
+            corners=corners,
+            mos=0.0,
+            luck=0.0,
+            reference=None if pristine is None else _pixels(pristine),
+        )
+        batch = Batch.collate([sample]).to(image.device)
+        opinion: Opinion = self(look(batch, crops.size, self.saliency_operator))
         return opinion
+
+
+def _array(image: Tensor) -> npt.NDArray[np.uint8]:
+    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
+        raise ValueError(
+            f"Expected a uint8 RGB image (3, H, W), found {image.dtype} {tuple(image.shape)}."
+        )
+    return image.permute(1, 2, 0).cpu().numpy()
+
+
+def _pixels(array: npt.NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
 
 
 def look(

@@ -4,18 +4,18 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from hmtnet.data.grades import Grades, GradesSettings
+from hmtnet.data.pairs import ReferenceUse
 from hmtnet.errors import SettingsError, nearest
-from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.weights import identity_of
+from hmtnet.models.weights import WeightedSettings, identity_of
 from hmtnet.settings import build
 
 if TYPE_CHECKING:
@@ -35,12 +35,21 @@ class Ingredients:
         out_of_fold: By stage name, (records, K) grade log-probabilities: of each training image
             what that stage's network says which was trained without the image's content; NaN of
             all others. For settings with ``folds`` only.
+        distortion_keys: (records,) a whole number, counted from 0, for the distortion type (SR
+            method and scale, as far as the dataset has them) of each training image; -1 where it
+            has none, and of all others.
+        distortion_mos: (types,) mean unit score of each type's training images.
+
+    Keys and out-of-fold tables are a training's: a network that is restored from an artifact is
+    built without them.
     """
 
     grades: Grades
     upstream: Mapping[str, QualityNetwork] = field(default_factory=dict)
     method_keys: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
     out_of_fold: Mapping[str, Tensor] = field(default_factory=dict)
+    distortion_keys: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    distortion_mos: Tensor = field(default_factory=lambda: torch.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ class Stage:
         task: Makes the Lightning task around the network. Kept apart and imported late, so that
             scoring needs no trainer.
         borrows: Those of ``after`` whose networks stay inside, frozen, and in their own artifacts.
+        needs: Fields of a record of which its training images must have at least one.
     """
 
     name: str
@@ -63,6 +73,7 @@ class Stage:
     task: Callable[[Any, Any, Ingredients], "QualityTask"]
     after: tuple[str, ...] = ()
     borrows: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,10 +83,12 @@ class System:
     Attributes:
         name: As in ``system=<name>``.
         stages: In the order in which they are trained.
+        reference: The most that its networks ask of reference images.
     """
 
     name: str
     stages: tuple[Stage, ...]
+    reference: ReferenceUse = "none"
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name.
@@ -105,29 +118,81 @@ class SystemSettings:
     stages: Mapping[str, FitSettings]
 
 
-# "module:attribute" of each system; imported when asked for. Other packages add theirs by the entry
-# point "hmtnet.systems".
+# "module:attribute" of each system; imported when asked for.
 SYSTEMS = {
+    "ahiq": "hmtnet.models.ahiq.system:SYSTEM",
+    "cnniqa": "hmtnet.models.cnniqa.system:SYSTEM",
     "hmtnet": "hmtnet.models.hmtnet.system:SYSTEM",
+    "mfen": "hmtnet.models.mfen.system:SYSTEM",
+    "nemg": "hmtnet.models.nemg.system:SYSTEM",
     "plain": "hmtnet.models.plain.system:SYSTEM",
+    "pmt": "hmtnet.models.pmt.system:SYSTEM",
     "ridge": "hmtnet.models.ridge.system:SYSTEM",
 }
+
+
+# By entry points of this group, name = "module:attribute", other packages add theirs.
+GROUP = "hmtnet.systems"
+
+
+def added_systems() -> dict[str, EntryPoint]:
+    """Return the systems that other packages add, by name, not yet imported.
+
+    A package cannot replace one of ours.
+    """
+    points = entry_points(group=GROUP)
+    return {point.name: point for point in points if point.name not in SYSTEMS}
+
+
+def package_of(point: EntryPoint) -> str:
+    """Return the name by which the package behind an entry point is installed."""
+    return point.module.partition(".")[0] if point.dist is None else str(point.dist.name)
 
 
 def find_system(name: str) -> System:
     """Return the system that ``system=<name>`` means.
 
     Raises:
-        SettingsError: No system has that name.
+        SettingsError: No system has that name, or what another package names so cannot be used.
     """
-    known = {point.name: point.value for point in entry_points(group="hmtnet.systems")} | SYSTEMS
-    if name not in known:
-        raise SettingsError(f"Unknown system '{name}'.{nearest(name, known)}")
-    module, _, attribute = known[name].partition(":")
-    system = getattr(import_module(module), attribute)
+    if name in SYSTEMS:
+        module, _, attribute = SYSTEMS[name].partition(":")
+        own: System = getattr(import_module(module), attribute)
+        return own
+    added = added_systems()
+    if name not in added:
+        raise SettingsError(f"Unknown system '{name}'.{nearest(name, {*SYSTEMS, *added})}")
+    point = added[name]
+    packages = {package_of(other) for other in entry_points(group=GROUP) if other.name == name}
+    if len(packages) > 1:
+        raise SettingsError(
+            f"The packages {' and '.join(sorted(packages))} both add a system '{name}'. Uninstall "
+            "all of them but one."
+        )
+    whose = f"System '{name}' of the package '{package_of(point)}'"
+    try:
+        system = point.load()
+    except Exception as error:  # it is others' code that runs here, so it may be any
+        raise SettingsError(
+            f"{whose} cannot be imported from '{point.value}' ({type(error).__name__}: {error}). "
+            "Repair, update or uninstall that package."
+        ) from error
     if not isinstance(system, System):
-        raise SettingsError(f"'{known[name]}' is not a System.")
+        raise SettingsError(
+            f"{whose}: '{point.value}' is not a System. Its entry point in the group {GROUP} "
+            f"must name a hmtnet.models.system.System; found a {type(system).__name__}."
+        )
+    if system.name != name:
+        raise SettingsError(
+            f"{whose}: '{point.value}' calls itself '{system.name}', and its artifacts would not "
+            "be found by that name. Name the entry point and the System alike."
+        )
     return system
+
+
+def own_systems() -> tuple[System, ...]:
+    """Return the systems that hmtnet itself brings."""
+    return tuple(find_system(name) for name in SYSTEMS)
 
 
 def build_settings(system: System, values: Mapping[str, Any]) -> SystemSettings:
@@ -148,22 +213,22 @@ def build_settings(system: System, values: Mapping[str, Any]) -> SystemSettings:
 
 def unweighted(settings: T) -> T:
     """Return settings whose backbones load no weights: an artifact will fill them."""
-    return _each_backbone(settings, BackboneSettings.unweighted)
+    return _each_weighted(settings, lambda weighted: weighted.unweighted())
 
 
 def identified(settings: T) -> T:
     """Return settings whose weights are named by what they are, not by where they lie."""
-    return _each_backbone(
-        settings, lambda b: dataclasses.replace(b, weights=identity_of(b.name, b.weights))
+    return _each_weighted(
+        settings, lambda w: dataclasses.replace(w, weights=identity_of(w.name, w.weights))
     )
 
 
-def _each_backbone(settings: T, change: Callable[[BackboneSettings], BackboneSettings]) -> T:
-    if isinstance(settings, BackboneSettings):
+def _each_weighted(settings: T, change: Callable[[WeightedSettings], WeightedSettings]) -> T:
+    if isinstance(settings, WeightedSettings):
         return cast("T", change(settings))
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
         changed = {
-            f.name: _each_backbone(getattr(settings, f.name), change)
+            f.name: _each_weighted(getattr(settings, f.name), change)
             for f in dataclasses.fields(settings)
         }
         return dataclasses.replace(settings, **changed)

@@ -10,8 +10,9 @@ from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
 from hmtnet.metrics.quality import GradeMetrics, QualityMetrics
-from hmtnet.models.optimisation import FitSettings, optimizer_for, schedule_for
+from hmtnet.models.optimisation import FitSettings, optimizer_for
 from hmtnet.models.quality import Opinion, QualityNetwork, look, true_grades
+from hmtnet.models.schedules import schedule_for
 
 SELECTED_BY = "val/srcc"
 
@@ -91,12 +92,18 @@ class QualityTask(L.LightningModule):
         self.log_dict({f"val/{name}": value.float() for name, value in values.items()})
 
     def configure_optimizers(self) -> Any:
-        """Set up the optimiser and a schedule that advances by steps."""
+        """Set up the optimiser and its schedule."""
         settings = self.fit_settings
         optimizer = optimizer_for(self.network, settings.optimizer)
         steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = schedule_for(optimizer, settings.schedule, steps)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        schedule: dict[str, Any] = {
+            "scheduler": schedule_for(optimizer, settings.schedule, steps),
+            "interval": "epoch" if settings.schedule.name == "step" else "step",
         }
+        if settings.schedule.name == "plateau":
+            # After the epoch's last step, so after its validation and before its checkpoint.
+            # Lightning advances a plateau of interval "epoch" after the checkpoint, which a resumed
+            # training would not know of.
+            schedule["frequency"] = int(self.trainer.num_training_batches)
+            schedule["monitor"] = SELECTED_BY
+        return {"optimizer": optimizer, "lr_scheduler": schedule}

@@ -1,7 +1,9 @@
 """Pretrained weights: from a file, from the hub, or none, and never silently another."""
 
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -10,6 +12,35 @@ from hmtnet.errors import WeightsError, listed
 from hmtnet.files import digest_file
 
 OFFLINE = "HMTNET_OFFLINE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedSettings:
+    """Settings of what may start from trained weights.
+
+    Attributes:
+        name: Which network.
+        weights: ``"none"`` (random), ``"hub"`` (those that belong to the name) or a file's path.
+        told_by: The setting that names the weights, for messages.
+    """
+
+    name: str
+    weights: str = "none"
+    told_by: ClassVar[str] = "size.backbone.weights"
+
+    def unweighted(self) -> Self:
+        """Return the same architecture, to be filled from an artifact instead of weights."""
+        return replace(self, weights="none")
+
+    def trained(self) -> dict[str, Tensor]:
+        """Read the weights that are named, and that are not ``"none"``.
+
+        Raises:
+            WeightsError: They are not there, or not whole.
+        """
+        if self.weights == "hub":
+            return hub_state(self.name, self.told_by)
+        return read_weights(weights_file(self.weights))
 
 
 def identity_of(name: str, weights: str) -> str:
@@ -83,8 +114,12 @@ def load_backbone(backbone: torch.nn.Module, state: dict[str, Tensor], what: str
     backbone.load_state_dict(found, strict=False)
 
 
-def hub_state(name: str) -> dict[str, Tensor]:
+def hub_state(name: str, told_by: str = WeightedSettings.told_by) -> dict[str, Tensor]:
     """Fetch the weights that belong to ``name.tag`` from the hub (or its local cache).
+
+    Args:
+        name: The network.
+        told_by: The setting that may name a file instead.
 
     Raises:
         WeightsError: The name has no tag, has no weights, or the hub cannot be reached.
@@ -101,8 +136,8 @@ def hub_state(name: str) -> dict[str, Tensor]:
     config = timm.get_pretrained_cfg(name)
     source = config.hf_hub_id if config else None
     advice = (
-        "Fetch them on a connected machine and give their path "
-        "(size.backbone.weights=<file>), or start from random weights (size.backbone.weights=none)."
+        f"Fetch them on a connected machine and give their path ({told_by}=<file>), "
+        f"or start from random weights ({told_by}=none)."
     )
     if config is None or not source:
         raise WeightsError(f"Backbone '{name}' has no weights on the hub. {advice}")

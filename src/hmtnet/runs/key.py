@@ -87,13 +87,13 @@ def _sources_digest(roots: tuple[str, ...], package: str, rooms: tuple[str, ...]
     for root in roots:
         if not counts(root):
             raise ValueError(f"Module {root} is in none of the rooms {', '.join(rooms)}.")
-        if _find(root) is None:
+        if find_source(root) is None:
             raise ModuleNotFoundError(f"There is no module {root}.", name=root)
     digests: dict[str, str] = {}
     pending = [name for root in roots for name in _with_parents(root)]
     while pending:
         module = pending.pop()
-        path = _find(module) if module not in digests and counts(module) else None
+        path = find_source(module) if module not in digests and counts(module) else None
         if path is not None:
             digests[module], imported = _read(module, path)
             pending += imported
@@ -136,8 +136,12 @@ def _with_parents(module: str) -> list[str]:
 
 
 @functools.cache
-def _find(module: str) -> Path | None:
-    """Return a module's source file without importing it, or None if there is none."""
+def find_source(module: str) -> Path | None:
+    """Return a module's source file without importing it, or None if there is none.
+
+    As a whole package is found by its ``__init__.py``. The answer is remembered for the life of the
+    process.
+    """
     top, *rest = module.split(".")
     # Asking find_spec for "a.b" would import a; asking for "a" imports nothing.
     spec = importlib.util.find_spec(top)

@@ -7,18 +7,14 @@ import torch
 from torch import Tensor
 
 from hmtnet.data.crops import Corner, Crops
-from hmtnet.models.grading.network import GradingNet, GradingOpinion
+from hmtnet.models.grading.network import GradingOpinion
 from hmtnet.models.hmtnet.network import HMTNet
-from hmtnet.models.plain.network import PlainNet
 from hmtnet.models.quality import Opinion, QualityNetwork
-from hmtnet.models.sfen.network import SFEN, Prior
+from hmtnet.models.sfen.network import Prior
 from hmtnet.scoring.tiles import Tiles
 
 See = Callable[[Sequence[Corner], dict[str, Tensor]], None]
 """What is told the maps of each group of tiles, with the tiles' corners."""
-
-# Networks that judge each crop by itself, and an image by the mean over its crops.
-BY_CROP = (GradingNet, PlainNet, SFEN)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +49,7 @@ def judge(network: QualityNetwork, tiles: Tiles, see: See) -> Judgement:
         tiles: The image.
         see: Told the maps of each group of tiles.
     """
-    if isinstance(network, BY_CROP):
+    if network.by_crop:
         return _mean(network, tiles.groups(), see)
     if not isinstance(network, HMTNet):
         return _mean(network, [tiles.together()], see)

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from hmtnet.artifact.store import META_FILE, Artifact, load, load_strictly
 from hmtnet.data.grades import Grades
 from hmtnet.errors import ArtifactError, SettingsError
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import Ingredients, find_system, unweighted
+from hmtnet.models.system import Ingredients, System, find_system, unweighted
 from hmtnet.settings import build
 
 
@@ -56,7 +58,7 @@ def restore(folder: Path) -> Restored:
         raise ArtifactError(
             f"{folder / META_FILE} does not describe a network that can be built here "
             f"({type(error).__name__}: {error}). Train the stage again, or use the version of "
-            "hmtnet that made it."
+            f"{_maker(artifact.meta)} that made it."
         ) from error
     network = restored.network
     own = network.own_state()
@@ -69,7 +71,7 @@ def restore(folder: Path) -> Restored:
 def _rebuild(folder: Path, artifact: Artifact) -> Restored:
     """Build the network that an artifact describes; only what is borrowed has its weights."""
     meta = artifact.meta
-    stage = find_system(meta["system"]).stage(meta["stage"])
+    stage = _system_of(folder, meta).stage(meta["stage"])
     what = f"stage '{stage.name}' in {folder}"
     settings = unweighted(build(stage.settings, meta["settings"]))
     grades = Grades(edges=tuple(meta["grades"]["edges_unit"]))
@@ -77,8 +79,29 @@ def _rebuild(folder: Path, artifact: Artifact) -> Restored:
     for name in stage.borrows:
         if name in meta["upstream"]:
             upstream[name] = _restore_upstream(folder, name, meta["upstream"][name], what)
-    network = stage.network(settings, Ingredients(grades, upstream)).eval()
+    types = torch.tensor(meta.get("distortion_mos", []), dtype=torch.float32)
+    given = Ingredients(grades, upstream, distortion_mos=types)
+    network = stage.network(settings, given).eval()
     return Restored(network, settings, grades, meta)
+
+
+def _system_of(folder: Path, meta: dict[str, Any]) -> System:
+    """Find the system that an artifact is of; say which package it is in, where that is missing."""
+    try:
+        return find_system(meta["system"])
+    except SettingsError as error:
+        if "package" not in meta:
+            raise
+        raise ArtifactError(
+            f"{folder} holds a stage of system '{meta['system']}', which comes with "
+            f"{_maker(meta)}. {error} Install that package beside hmtnet."
+        ) from error
+
+
+def _maker(meta: dict[str, Any]) -> str:
+    """Name the package whose code made an artifact, with its version where it is not hmtnet."""
+    package = meta.get("package")
+    return "hmtnet" if package is None else f"the package {package['name']} {package['version']}"
 
 
 def _restore_upstream(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from hmtnet.artifact.store import META_FILE, read_meta
+from hmtnet.data.pairs import common_part
 from hmtnet.errors import ArtifactError, SettingsError
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.scoring.judge import Judgement, judge
@@ -40,7 +41,7 @@ class Scorer:
 
     Raises:
         ArtifactError: The artifact is missing or damaged, has no weights, or its network cannot
-            judge an image that comes alone: it needs references, labels or other images.
+            judge an image that comes alone: it needs labels or other images.
         SettingsError: There is no such device, or ``batch_tiles`` is below 1.
     """
 
@@ -68,8 +69,10 @@ class Scorer:
             ) from error
         self._network = self.restored.network.to(self.device).eval()
 
-    def __call__(self, image: ImageLike, maps: bool = True) -> Verdict:
-        """Judge one image.
+    def __call__(
+        self, image: ImageLike, maps: bool = True, reference: ImageLike | None = None
+    ) -> Verdict:
+        """Judge one image, beside its reference where the stage is of a full-reference system.
 
         Args:
             image: A file, a Pillow image of mode RGB, a uint8 array (H, W, 3) or a uint8 tensor
@@ -77,15 +80,18 @@ class Scorer:
             maps: Whether the verdict has maps. They need memory as large as the image, several
                 times; without, memory holds the image, its saliency and ``batch_tiles`` tiles (see
                 `hmtnet.scoring.judge.judge` for networks that need all tiles together).
+            reference: The reference image, where the stage needs it. A side may be one pixel longer
+                or shorter; then both images are cut to their common top-left part.
 
         Raises:
-            DataError: The image cannot be read, or is no 8-bit RGB.
+            DataError: An image cannot be read, is no 8-bit RGB, or is of another size than its
+                reference.
+            SettingsError: The stage needs a reference and there is none, or the other way round.
         """
-        network, crops = self._network, self.restored.settings.crops
-        operator, group = network.saliency_operator, self.batch_tiles
+        self._check_reference(reference)
+        network = self._network
         with _reproducible(self.device):
-            # The decoded image is not kept: the tiles have their own on the device.
-            tiles = Tiles(read_rgb(image), crops, operator, self.device, group)
+            tiles = self._tiles(image, reference)
             if not maps:
                 return self._verdict(judge(network, tiles, _blind), tiles, {})
             collector = Collector(network, tiles)
@@ -107,10 +113,33 @@ class Scorer:
 
         Raises:
             DataError: An image cannot be read; no further ones follow.
+            SettingsError: The stage needs a reference with each image.
         """
         for image in images:
             path = Path(image)
             yield path, self(path, maps)
+
+    def _tiles(self, image: ImageLike, reference: ImageLike | None) -> Tiles:
+        """Read the images; the decoded ones are not kept, as the tiles have their own."""
+        pixels, pristine = read_rgb(image), None
+        if reference is not None:
+            name = str(image) if isinstance(image, (str, Path)) else "given"
+            pixels, pristine = common_part(pixels, read_rgb(reference), None, name)
+        crops, operator = self.restored.settings.crops, self._network.saliency_operator
+        return Tiles(pixels, crops, operator, self.device, self.batch_tiles, pristine)
+
+    def _check_reference(self, reference: ImageLike | None) -> None:
+        stage, needed = self.restored.stage, self._network.needs_reference
+        if needed and reference is None:
+            raise SettingsError(
+                f"Stage '{stage}' compares an image with its reference, and none is given. Give "
+                "it (scorer(image, reference=…)), or take a stage that needs none."
+            )
+        if not needed and reference is not None:
+            raise SettingsError(
+                f"Stage '{stage}' judges images without a reference, and one is given. Leave it "
+                "out, or take a stage of a full-reference system."
+            )
 
     def _verdict(self, judgement: Judgement, tiles: Tiles, maps: dict[str, Any]) -> Verdict:
         low, high = self._range
@@ -152,9 +181,7 @@ def _check_weighted(folder: Path) -> None:
 
 def _check_alone(network: QualityNetwork, what: str) -> None:
     """Refuse a network that cannot judge an image which comes alone."""
-    if network.needs_reference:
-        reason = "compares images with their references"
-    elif network.reads_labels:
+    if network.reads_labels:
         reason = "reads the true grade of each image"
     elif network.mixes_images:
         reason = "judges an image by the grades of another one"

@@ -50,6 +50,7 @@ class Tiles:
         operator: Which saliency the tiles must carry, or None.
         device: Where the tiles are wanted.
         group: How many tiles at most are on their way at once.
+        reference: (H, W, 3) uint8, the reference image, for a network that needs it.
     """
 
     def __init__(
@@ -59,13 +60,15 @@ class Tiles:
         operator: SaliencyOperator | None,
         device: torch.device,
         group: int,
+        reference: Pixels | None = None,
     ) -> None:
         height, width = image.shape[:2]
         padded = pad_to(image, crops.size)
         self._corners = tile_corners(padded.shape[0], padded.shape[1], crops)
         self._group = group
         self.device = device
-        self._pixels = torch.from_numpy(padded.transpose(2, 0, 1).copy()).to(device)
+        self._pixels = _on(device, padded)
+        self._reference = None if reference is None else _on(device, pad_to(reference, crops.size))
         self.saliency: Tensor | None = None
         if operator is not None:
             self.saliency = saliency_of_list([self._pixels], operator)[0]
@@ -102,5 +105,12 @@ class Tiles:
         return inside.cpu().numpy().copy()
 
     def _cut(self, places: list[list[Corner]]) -> Crops:
-        saliency = None if self.saliency is None else [self.saliency] * len(places)
-        return cut([self._pixels] * len(places), places, self.layout.size, saliency)
+        def each(whole: Tensor | None) -> list[Tensor] | None:
+            return None if whole is None else [whole] * len(places)
+
+        pixels, size = [self._pixels] * len(places), self.layout.size
+        return cut(pixels, places, size, each(self.saliency), each(self._reference))
+
+
+def _on(device: torch.device, image: Pixels) -> Tensor:
+    return torch.from_numpy(image.transpose(2, 0, 1).copy()).to(device)

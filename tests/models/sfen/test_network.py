@@ -56,7 +56,7 @@ def test_saliency_is_asked_for_exactly_where_it_is_needed(make_sfen, make_crops,
 def test_perspectives_are_what_they_are_called(make_sfen, make_crops):
     crops = make_crops((2, 1))
     pixels = BackboneSettings(widths=(8, 8, 16), view="pixels")
-    views = make_sfen(backbone=pixels).perspectives(crops)
+    views = make_sfen(backbone=pixels, texture="residual").perspectives(crops)
     assert list(views) == list(ALL)
     torch.testing.assert_close(views["texture"], residual(crops.pixels, 1.5) / TYPICAL["texture"])
     torch.testing.assert_close(views["gradient"], sobel(crops.pixels) / TYPICAL["gradient"])
@@ -71,7 +71,7 @@ def test_perspectives_are_what_they_are_called(make_sfen, make_crops):
 
 def test_the_blur_of_the_residual_is_a_setting(make_sfen, make_crops):
     crops = make_crops((1, 1))
-    found = make_sfen(sigma=0.8).perspectives(crops)["texture"]
+    found = make_sfen(sigma=0.8, texture="residual").perspectives(crops)["texture"]
     torch.testing.assert_close(found, residual(crops.pixels, 0.8) / TYPICAL["texture"])
 
 

@@ -71,6 +71,7 @@ class GradingNet(QualityNetwork):
     """
 
     graded = True
+    by_crop = True
     midpoints: Tensor
 
     def __init__(self, settings: GradingSettings, grades: Grades) -> None:

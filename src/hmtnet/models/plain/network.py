@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from hmtnet.data.crops import Crops
 from hmtnet.models.backbone import Backbone, BackboneSettings
-from hmtnet.models.heads import Regressor
+from hmtnet.models.heads import NormalisedRegressor
 from hmtnet.models.quality import Opinion, QualityNetwork
 
 
@@ -26,11 +26,13 @@ class PlainNet(QualityNetwork):
         settings: Architecture.
     """
 
+    by_crop = True
+
     def __init__(self, settings: PlainSettings) -> None:
         super().__init__()
         self.settings = settings
         self.backbone = Backbone(settings.backbone)
-        self.score = Regressor(self.backbone.channels[-1])
+        self.score = NormalisedRegressor(self.backbone.channels[-1])
 
     def forward(self, crops: Crops) -> Opinion:
         """Score images: the mean over the scores of their crops.

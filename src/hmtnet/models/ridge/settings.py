@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from hmtnet.models.optimisation import FitSettings, OptimizerSettings, ScheduleSettings
+from hmtnet.models.optimisation import FitSettings, OptimizerSettings
 from hmtnet.models.ridge.network import RidgeSettings
 from hmtnet.models.ridge.solving import Criterion
+from hmtnet.models.schedules import ScheduleSettings
 
 
 @dataclass(frozen=True, kw_only=True)

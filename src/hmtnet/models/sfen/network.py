@@ -54,7 +54,7 @@ class SFENSettings:
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
     perspectives: tuple[Perspective, ...] = PERSPECTIVES
     sharing: Literal["shared", "separate"] = "shared"
-    texture: Literal["residual", "mscn", "rgb"] = "residual"
+    texture: Literal["residual", "mscn", "rgb"] = "rgb"
     sigma: float = 1.5
     saliency: SaliencyOperator = "spectral_residual"
     levels: int = 3
@@ -100,6 +100,8 @@ class SFEN(QualityNetwork):
         embedding: D, the width of the prior's embedding.
     """
 
+    by_crop = True
+
     def __init__(self, settings: SFENSettings, grades: Grades, embedding: int = 128) -> None:
         super().__init__()
         self.settings = settings
@@ -117,10 +119,10 @@ class SFEN(QualityNetwork):
                 f"levels: expected at most the backbone's {available}, found {settings.levels}"
             )
         channels = self._backbone.channels[-settings.levels :]
-        self.fusions = nn.ModuleList(PerspectiveFusion(c, settings.pool) for c in channels)
-        self.project = nn.Sequential(
-            nn.Linear(sum(channels), settings.features), nn.ReLU(inplace=True)
-        )
+        fusions = [PerspectiveFusion(count, settings.pool) for count in channels]
+        self.fusions = nn.ModuleList(fusions)
+        width = sum(fusion.width for fusion in fusions)
+        self.project = nn.Sequential(nn.Linear(width, settings.features), nn.ReLU(inplace=True))
         self.guidance = guidance(
             settings.prior, settings.features, grades, embedding, settings.margin
         )
