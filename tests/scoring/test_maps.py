@@ -1,13 +1,25 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from hmtnet.data.crops import CropSettings
+from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.plain import PlainNet, PlainSettings
 from hmtnet.models.sfen import SFENSettings
 from hmtnet.models.sfen.settings import SFENStageSettings
 from hmtnet.perception import saliency_of_list, sobel
-from hmtnet.scoring.maps import Canvas, Collector, expected_grade, perspectives_of, window
+from hmtnet.scoring.judge import judge
+from hmtnet.scoring.maps import (
+    LOCAL,
+    Canvas,
+    Collector,
+    expected_grade,
+    perspectives_of,
+    window,
+)
 from hmtnet.scoring.scorer import Scorer
 from hmtnet.scoring.tiles import Layout, Tiles
 
@@ -170,3 +182,21 @@ def test_where_tiles_overlap_the_evidence_that_counts_more_wins(noise):
     assert maps["grade_weight"][20, 0] == pytest.approx(1.6) and set(maps) == {
         *("grade_evidence", "grade_weight")
     }
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_maps_of_peers_are_shown_as_they_are(name):
+    class Peer(PlainNet):
+        def forward(self, crops):
+            opinion = super().forward(crops)
+            values = crops.pixels.mean((1, 2, 3)).view(-1, 1, 1, 1).expand(-1, 1, 3, 3)
+            return replace(opinion, maps={name: values})
+
+    image = np.full((96, 96, 3), 51, dtype=np.uint8)
+    network = Peer(PlainSettings(backbone=BackboneSettings(widths=(4, 8)))).eval()
+    tiles = Tiles(image, CropSettings(size=48), None, torch.device("cpu"), 2)
+    collector = Collector(network, tiles)
+    judge(network, tiles, collector.see)
+    found = collector.maps()[name]
+    assert found.shape == (96, 96)
+    np.testing.assert_allclose(found, 0.2, atol=1e-6)

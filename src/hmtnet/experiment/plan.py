@@ -132,6 +132,8 @@ def stage_key(
     settings = scene.settings
     return digest_of(
         {
+            # Two systems of one module may differ in what they hand to their networks alone.
+            "system": scene.system.name,
             "stage": stage.name,
             "settings": identified(settings.system.stages[stage.name]),
             "grades": settings.system.grades,

@@ -17,6 +17,9 @@ from hmtnet.scoring.tiles import Layout, Tiles
 
 FloatMap = npt.NDArray[np.float32]
 
+# Maps (N, 1, h, w) of peers that are shown as they are.
+LOCAL = ("error_mse", "error_ssim", "local_score", "local_weight")
+
 
 def window(size: int) -> Tensor:
     """Return how much each place of a tile counts where tiles overlap: (size, size) in (0, 1].
@@ -101,6 +104,11 @@ class Collector:
         if "gradient" in shown:
             magnitude = (shown["gradient"][:, 2] * TYPICAL["gradient"]).cpu()
             self._add("gradient", corners, magnitude, self._window.expand_as(magnitude))
+
+        for name in LOCAL:
+            if name in shown:
+                values = _enlarged(shown[name].float(), size).cpu()
+                self._add(name, corners, values, self._window.expand_as(values))
 
     @contextmanager
     def listening(self) -> Iterator[None]:

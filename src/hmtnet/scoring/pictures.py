@@ -33,11 +33,22 @@ _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _DARK = ("#0072B2", "#009E73")  # that white letters are read on
 _GRADES = "cividis"
 _INK = "#333333"
+
+# What is drawn beside the image, in this order, and what a panel says of it.
+_PANELS = {
+    "saliency": ("saliency", "bright: looked at first"),
+    "gradient": ("gradient", "white: {high:.2g} of the range a pixel, or more"),
+    "grade_evidence": ("grade evidence", "the grade that each place speaks for"),
+    "error_mse": ("predicted error, squared", "black: much, white: none"),
+    "error_ssim": ("predicted error, structural", "black: much, white: none"),
+    "local_score": ("local score", "black: {low:.2g}, white: {high:.2g}"),
+    "local_weight": ("local weight", "white: counts {high:.2g}"),
+}
 _UNSEEN = "#dddddd"
 
 
 def verdict_picture(image: ImageLike, verdict: Verdict, path: Path, title: str = "") -> None:
-    """Draw an image, its saliency, gradient and grade evidence, its attention and its verdict.
+    """Draw an image, its maps (``_PANELS``), its attention and its verdict.
 
     What the verdict has no map of is left out.
 
@@ -57,7 +68,7 @@ def verdict_picture(image: ImageLike, verdict: Verdict, path: Path, title: str =
             f"Expected the judged image of {verdict.layout.width} × {verdict.layout.height} "
             f"pixels, found one of {width} × {height}. Give the image that the verdict is of."
         )
-    panels = [name for name in ("saliency", "gradient", "grade_evidence") if name in verdict.maps]
+    panels = [name for name in _PANELS if name in verdict.maps]
     bars = "attention" in verdict.maps
     tall = min(max(_PANEL * height / width, _LOWEST), _HIGHEST)
     wide = 2 * _SIDE + (1 + len(panels)) * (_PANEL + _GAP) + bars * _BARS
@@ -86,19 +97,19 @@ def _panel(figure: Figure, index: int, tall: float, wide: float) -> Axes:
 
 
 def _draw_map(axes: Axes, name: str, values: npt.NDArray[np.float32], grades: int) -> None:
+    seen = values[np.isfinite(values)]
+    low, high = 0.0, 1.0
     if name == "grade_evidence":
         _show(axes, values, _GRADES, 1, grades)
-        _caption(axes, "grade evidence", "the grade that each place speaks for")
         _grade_legend(axes, grades)
-    elif name == "saliency":
-        _show(axes, values, "gray", 0, 1)
-        _caption(axes, "saliency", "bright: looked at first")
     else:
-        seen = values[np.isfinite(values)]
-        most = float(np.quantile(seen, 0.99)) if seen.size else 0.0
-        most = max(most, 1 / 255)
-        _show(axes, values, "gray", 0, most)
-        _caption(axes, "gradient", f"white: {most:.2g} of the range a pixel, or more")
+        if name in ("gradient", "local_weight"):
+            high = max(float(np.quantile(seen, 0.99)) if seen.size else 0.0, 1 / 255)
+        elif name == "local_score" and seen.size:
+            low, high = (float(np.quantile(seen, q)) for q in (0.01, 0.99))
+        _show(axes, values, "gray", low, max(high, low + 1e-6))
+    label, meaning = _PANELS[name]
+    _caption(axes, label, meaning.format(low=low, high=high))
 
 
 def _show(

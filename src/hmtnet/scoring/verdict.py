@@ -29,6 +29,8 @@ class Verdict:
             - ``grade_weight``: how much a place counts for the grade, 1 = an average one;
             - ``saliency``: in [0, 1], of the whole image;
             - ``gradient``: magnitude of the luminance's gradient a pixel;
+            - ``local_score`` and ``local_weight``: unit score of a place, and how much it counts;
+            - ``error_mse`` and ``error_ssim``: predicted error maps in [0, 1], 1 = no error;
 
             and ``attention`` (L, V): how much each of V perspectives counts at each of L levels,
             from fine to coarse, the mean over the tiles; each level sums to 1.

@@ -73,7 +73,7 @@ def test_a_score_an_image_and_two_maps(make_network, make_pairs):
     network = make_network().eval()
     opinion = network(make_pairs((2, 1, 3)))
     assert opinion.score.shape == (3,) and opinion.score.dtype == torch.float32
-    assert opinion.log_grades is None and set(opinion.maps) == {"score", "weight"}
+    assert opinion.log_grades is None and set(opinion.maps) == {"local_score", "local_weight"}
     assert all(values.shape == (6, 1, 3, 3) for values in opinion.maps.values())
     assert network.needs_reference and network.by_crop and not network.graded
     assert network.saliency_operator is None
@@ -141,7 +141,12 @@ def test_crops_that_patches_do_not_divide_are_refused(make_network, make_pairs):
 @pytest.mark.parametrize(("size", "side"), [(16, 1), (64, 4), (112, 7)])
 def test_crops_of_other_sizes_serve(make_network, make_pairs, size, side):
     opinion = make_network().eval()(make_pairs((1, 1), size=size))
-    assert opinion.score.isfinite().all() and opinion.maps["score"].shape == (2, 1, side, side)
+    assert opinion.score.isfinite().all() and opinion.maps["local_score"].shape == (
+        2,
+        1,
+        side,
+        side,
+    )
 
 
 def test_pixels_enter_as_the_settings_say(make_network, make_pairs):
@@ -223,7 +228,7 @@ def test_it_judges_a_whole_image_beside_its_reference(make_network):
     network = make_network().eval()
     image, reference = torch.randint(0, 256, (2, 3, 70, 50), dtype=torch.uint8)
     opinion = network.assess(image, CropSettings(size=48), reference=reference)
-    assert opinion.score.shape == (1,) and opinion.maps["weight"].shape[0] == 4
+    assert opinion.score.shape == (1,) and opinion.maps["local_weight"].shape[0] == 4
 
 
 @pytest.mark.parametrize(

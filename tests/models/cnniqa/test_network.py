@@ -53,7 +53,12 @@ def test_largest_and_smallest_responses_go_in_that_order_and_unclipped(network, 
 def test_a_crop_s_score_is_the_mean_over_its_patches(network):
     pixels = torch.rand(2, 3, 96, 96)
     opinion = network(Crops(pixels, torch.tensor([0, 1]), 2))
-    assert opinion.patch_score.shape == (2, 3, 3) and opinion.maps["quality"].shape == (2, 1, 3, 3)
+    assert opinion.patch_score.shape == (2, 3, 3) and opinion.maps["local_score"].shape == (
+        2,
+        1,
+        3,
+        3,
+    )
     torch.testing.assert_close(opinion.score, opinion.patch_score.mean((1, 2)))
     # What lies more than a window from a patch does not touch its score.
     pixels = pixels.clone()

@@ -116,7 +116,7 @@ class AHIQ(QualityNetwork):
             crops: Crops (N, 3, P, P) of I images with their references, RGB in [0, 1].
 
         Returns:
-            Scores, and the maps ``score`` and ``weight`` (N, 1, P / patch, P / patch).
+            Scores, and the maps ``local_score`` and ``local_weight`` (N, 1, P / patch, P / patch).
 
         Raises:
             DataError: The crops carry no references.
@@ -132,7 +132,7 @@ class AHIQ(QualityNetwork):
         judged = self.head(torch.cat([transformer, fused], 1))
         return Opinion(
             score=crops.mean_by_image(judged.score),
-            maps={"score": judged.map, "weight": judged.weight},
+            maps={"local_score": judged.map, "local_weight": judged.weight},
         )
 
     def _normalise(self, pixels: Tensor) -> tuple[Tensor, Tensor]:

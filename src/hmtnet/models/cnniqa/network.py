@@ -103,7 +103,7 @@ class CNNIQANet(QualityNetwork):
                 out. None draws them in training, by torch's own state, and keeps all otherwise.
 
         Returns:
-            An opinion whose map ``quality`` (N, 1, k, k) has the patches' scores.
+            An opinion whose map ``local_score`` (N, 1, k, k) has the patches' scores.
 
         Raises:
             ValueError: The crops are smaller than a patch.
@@ -120,6 +120,6 @@ class CNNIQANet(QualityNetwork):
         scores = self.score(hidden).view(-1, side, side)
         return CNNIQAOpinion(
             score=crops.mean_by_image(scores.mean((1, 2))),
-            maps={"quality": scores.unsqueeze(1)},
+            maps={"local_score": scores.unsqueeze(1)},
             patch_score=scores,
         )
