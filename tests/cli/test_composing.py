@@ -40,6 +40,15 @@ def test_a_multirun_composes_once_a_job(values):
     assert found == {(1e-4, 0), (1e-4, 1), (3e-4, 0), (3e-4, 1)}
 
 
+def test_a_multirun_over_peers_as_they_were_published_composes(values):
+    # The default system, of which Hydra makes a first attempt, does not come in that size.
+    jobs = values("-m", "system=pmt,ahiq", "size=published")
+    assert [(job["system"]["name"], job["size"]["name"]) for job in jobs] == [
+        ("pmt", "published"),
+        ("ahiq", "published"),
+    ]
+
+
 def test_a_sweep_file_is_a_multirun(values):
     jobs = values("-m", "sweep=grid", "stages=[grading,sfen]")
     assert [j["system"]["sfen"]["optimizer"]["lr"] for j in jobs] == [1e-4, 3e-4, 1e-3]
@@ -76,7 +85,7 @@ def test_a_sweep_runs_its_other_jobs_and_names_the_one_that_failed(monkeypatch, 
 
 
 BAD = [
-    ("size=smal", "Could not find 'size/smal'", "full\n\tsmall\n\ttiny"),
+    ("size=smal", "Could not find 'size/smal'", "full\n\tpublished\n\tquick\n\tsmall\n\ttiny"),
     ("data=qad", "Could not find 'data/qad'", "custom\n\tdemo"),
     ("system=hmtne", "Could not find 'system/hmtne'", "hmtnet"),
     ("trainer=gpus", "Could not find 'trainer/gpus'", "auto\n\tcpu\n\tddp\n\tdebug\n\tgpu"),
@@ -113,10 +122,19 @@ BAD = [
     ("system.name=hmtnets", "Unknown system 'hmtnets'. Did you mean 'hmtnet'?", ""),
     (
         "system=null",
-        "'system=null' chooses nothing. Give system=<one of hmtnet, plain, ridge>.",
+        "'system=null' chooses nothing. Give system=<one of ahiq, cnniqa, hmtnet, mfen, nemg, ",
+        "plain, pmt, ridge>.",
+    ),
+    (
+        "size=",
+        "'size=' chooses nothing. Give size=<one of full, published, quick, small, tiny>.",
         "",
     ),
-    ("size=", "'size=' chooses nothing. Give size=<one of full, small, tiny>.", ""),
+    (
+        "size=published",
+        "System 'hmtnet' does not come in size=published. It is for peers",
+        "Sizes of 'hmtnet': full, quick, small, tiny; systems that come in size=published: ahiq, ",
+    ),
 ]
 
 

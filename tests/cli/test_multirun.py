@@ -5,6 +5,7 @@ import pytest
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.cli import train as command
 from hmtnet.cli.main import BAD_INPUT
+from hmtnet.errors import HmtnetError
 from hmtnet.runs import status as run_status
 
 SWEEP = ("-m", "system.sfen.optimizer.lr=1e-4,3e-4", "stages=[grading,sfen]")
@@ -66,3 +67,22 @@ def test_several_devices_and_a_multirun_do_not_go_together(hmtnet, tiny, tmp_pat
     assert done.code == BAD_INPUT
     assert "trainer.devices=2 under multirun" in done.err and "trainer.devices=1" in done.err
     assert not (tmp_path / "runs" / "qads").exists()
+
+
+def test_every_job_that_fails_is_told_and_defects_keep_their_traceback(
+    hmtnet, monkeypatch, tmp_path
+):
+    def job(values):
+        if values["seed"] == 1:
+            raise HmtnetError("The first is bad input.")
+        if values["seed"] == 2:
+            raise ZeroDivisionError("the second is a defect")
+        return 0.0
+
+    monkeypatch.setattr(command, "_job", job)
+    done = hmtnet("train", "-m", "seed=1,2,0", f"runs={tmp_path}")
+    assert done.code == BAD_INPUT
+    told = done.err.split("Failed, and the others go on: ")
+    assert len(told) == 3 and "seed=1" in told[1] and "seed=2" in told[2]
+    assert "The first is bad input." in told[1] and "Traceback" not in told[1]
+    assert "ZeroDivisionError: the second is a defect" in told[2] and "Traceback" in told[2]

@@ -2,36 +2,20 @@
 
 import importlib
 import json
-import sys
-import tomllib
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-PACKAGE = Path(__file__).parents[2] / "docs/examples/own_dataset"
 SCORES = (
     "lake/bicubic/x2.png;3.5\nlake/sharp/x2.png;4\ncity/bicubic/x2.png;1\ncity/sharp/x4.png;2\n"
 )
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """Put the package on the path beside the metadata that its installation would write."""
-    project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
-    points = project["entry-points"]["hmtnet.datasets"]
-    info = tmp_path / "site" / f"{project['name']}-{project['version']}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
-    lines = "".join(f"{name} = {value}\n" for name, value in points.items())
-    (info / "entry_points.txt").write_text(f"[hmtnet.datasets]\n{lines}")
-    monkeypatch.syspath_prepend(str(info.parent))
-    monkeypatch.syspath_prepend(str(PACKAGE / "src"))
-    importlib.invalidate_caches()
-    yield
-    for name in [name for name in sys.modules if name.startswith("satellites")]:
-        del sys.modules[name]
+def installed(install, tmp_path):
+    with install("own_dataset", tmp_path / "site"):
+        yield
 
 
 @pytest.fixture

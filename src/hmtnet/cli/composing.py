@@ -17,7 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 import hmtnet
-from hmtnet.errors import SettingsError, listed
+from hmtnet.errors import HmtnetError, SettingsError, listed
+
+log = logging.getLogger(__name__)
 
 Job = Callable[[dict[str, Any]], float]
 
@@ -36,13 +38,14 @@ def conf_folder() -> Path:
     raise SettingsError(f"No configuration beside {package}: reinstall hmtnet.")
 
 
-def run_composed(root: str, arguments: Sequence[str], job: Job) -> None:
+def run_composed(root: str, arguments: Sequence[str], job: Job, more: Sequence[Path] = ()) -> None:
     """Compose ``conf/<root>.yaml`` with overrides and run ``job``, once or as a multirun.
 
     Args:
         root: Name of the composed root.
         arguments: Hydra's command line: overrides and flags such as ``-m``.
         job: Gets the resolved values, returns the objective (for a sweeper that searches).
+        more: Folders of configuration that a plugin of Hydra's adds to ours.
 
     Raises:
         SettingsError: Hydra cannot compose what is asked for.
@@ -51,7 +54,7 @@ def run_composed(root: str, arguments: Sequence[str], job: Job) -> None:
     folder = conf_folder()
     # Hydra's parser takes overrides in one piece only, so a flag amidst them goes to the front.
     ordered = sorted(arguments, key=lambda word: word not in MULTIRUN)
-    words = [_override_or_add(word, folder) for word in ordered]
+    words = [_override_or_add(word, (folder, *more)) for word in ordered]
     command_line = sys.argv
     failure: list[Exception] = []
 
@@ -62,7 +65,8 @@ def run_composed(root: str, arguments: Sequence[str], job: Job) -> None:
             return job(_resolved(config))
         except Exception as error:
             if is_multirun():
-                raise  # Hydra runs the other jobs, then says which one it was
+                _tell(error)
+                raise
             failure.append(error)
             return math.nan
 
@@ -77,6 +81,13 @@ def run_composed(root: str, arguments: Sequence[str], job: Job) -> None:
         sys.argv = command_line
     if failure:
         raise failure[0]
+
+
+def _tell(error: Exception) -> None:
+    """Say which job has failed: Hydra goes on with the others, and in the end names only one."""
+    words = " ".join(word.removeprefix("++") for word in HydraConfig.get().overrides.task)
+    defect = not isinstance(error, HmtnetError)
+    log.error("Failed, and the others go on: %s\n  %s", words, error, exc_info=defect)
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:
@@ -109,7 +120,7 @@ def sweep_name() -> str:
     return Path(HydraConfig.get().sweep.dir).name
 
 
-def _override_or_add(word: str, folder: Path) -> str:
+def _override_or_add(word: str, folders: Sequence[Path]) -> str:
     """Let a plain ``key=value`` through to our own door.
 
     Hydra refuses keys that a mapping does not list yet, also where any key is allowed
@@ -123,10 +134,12 @@ def _override_or_add(word: str, folder: Path) -> str:
     if match is None:
         return word
     key = match["key"]
-    if "." not in key and (folder / key).is_dir():
+    if "." not in key and any((folder / key).is_dir() for folder in folders):
         if match["value"] in ("", "null"):
-            options = sorted(path.stem for path in (folder / key).glob("*.yaml"))
-            raise SettingsError(f"'{word}' chooses nothing. Give {key}=<one of {listed(options)}>.")
+            found = (path for folder in folders for path in (folder / key).glob("*.yaml"))
+            options = sorted({path.stem for path in found})
+            known = listed(options, 12)
+            raise SettingsError(f"'{word}' chooses nothing. Give {key}=<one of {known}>.")
         return word
     return word if key.startswith("hydra.") else f"++{word}"
 

@@ -9,7 +9,15 @@ from typing import Any, Literal
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
-from hmtnet.cli.composing import is_multirun, launches_in_process, run_composed, sweep_name
+from hmtnet.cli import packages
+from hmtnet.cli.composing import (
+    conf_folder,
+    is_multirun,
+    launches_in_process,
+    run_composed,
+    sweep_name,
+)
+from hmtnet.cli.sizes import check_size
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.baseline import write_baselines
@@ -33,11 +41,14 @@ ORACLE = "reads the true grade of every image: a bound, not a result"
 
 def train(arguments: Sequence[str]) -> int:
     """Run ``hmtnet train`` with Hydra's overrides and return the exit code."""
-    run_composed("train", arguments, _job)
+    packages.join_search_path()
+    packages.check_configured(arguments)
+    run_composed("train", arguments, _job, packages.folders())
     return 0
 
 
 def _job(values: dict[str, Any]) -> float:
+    check_size((conf_folder(), *packages.folders()))
     settings, system = train_settings(values, complete=True)
     if is_multirun():
         settings = _for_sweep(settings)
