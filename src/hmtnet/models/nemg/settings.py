@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from hmtnet.errors import SettingsError
 from hmtnet.models.nemg.network import FINE, NEMGSettings, check_shave, reduced
-from hmtnet.models.optimisation import FitSettings
+from hmtnet.models.optimisation import FitSettings, OptimizerSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,9 @@ class NEMGLossSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class NEMGStageSettings(FitSettings):
-    """Everything about NEMG's stage."""
+    """Everything about NEMG's stage; its new layers learn at its authors' rate."""
 
+    optimizer: OptimizerSettings = field(default_factory=lambda: OptimizerSettings(lr=2e-4))
     network: NEMGSettings = field(default_factory=NEMGSettings)
     loss: NEMGLossSettings = field(default_factory=NEMGLossSettings)
 
