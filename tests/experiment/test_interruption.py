@@ -19,7 +19,7 @@ from hmtnet.runs.directory import RunDirectory
 # Five epochs on a third of the references, whose best is neither the first nor always the last.
 WORDS = (
     *("stages=[grading,sfen]", "system.sfen.epochs=5", "split.fractions=[0.34,0.33,0.33]"),
-    "seed=2",
+    "seed=6",
 )
 EPOCHS = 5
 
