@@ -91,6 +91,7 @@ def test_a_constant_prediction_is_undefined_and_last(runs):
     assert math.isnan(rows[-1].spreads["srcc"].median)
     assert rows[-1].spreads["rmse"].median > 0
     assert rows[-1].fits == {"undefined": 1}
+    assert rows[-1].marks == ("SRCC undefined in 1 of 1 runs",)
 
 
 def test_few_references_have_a_range_and_no_interval(runs):

@@ -1,5 +1,6 @@
 """The rows of a table: every configuration and reference row, measured on each of its splits."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -187,12 +188,15 @@ def _of_system(configuration: Configuration, view: View, own_unit: bool) -> Entr
         test = run.predictions.select("test")
         own = own_unit and run.trained_on == run.dataset
         outcomes.append(Outcome(run.split, run.seed, test, measure(test, own_unit=own)))
+    # A median over the runs that went well must not hide the one that ended in a constant.
+    lost = sum(math.isnan(outcome.measured.values["srcc"]) for outcome in outcomes)
+    undefined = (f"SRCC undefined in {lost} of {len(outcomes)} runs",) if lost else ()
     return _entry(
         view,
         outcomes,
         name=configuration.name,
         kind="system",
-        marks=configuration.marks,
+        marks=(*configuration.marks, *undefined),
         configuration=configuration,
     )
 
