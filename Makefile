@@ -22,7 +22,8 @@ COMMA := ,
 SPACE := $() $()
 BIN := $(VENV)/bin
 PIP := "$(BIN)/python" -m pip install --disable-pip-version-check
-PYTEST := "$(BIN)/python" -m pytest -n auto --maxprocesses 8
+# A file's tests share what they have trained, so they go to one process.
+PYTEST := "$(BIN)/python" -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 # Stamps lie inside the environment, so they vanish with it. Each is touched only after its step has
 # succeeded: an interrupted step is done again, and pip, which registers a package only when its
@@ -101,12 +102,12 @@ reproduce: $(RUN) ## All stages over SPLITS splits of DATASET, then the report; 
 
 ##@ Develop
 
-test: $(DEV) ## Run the tests, with coverage
-	OMP_NUM_THREADS=1 $(PYTEST) -m "not full" \
-		--cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+test: $(DEV) ## Run the tests
+	OMP_NUM_THREADS=1 $(PYTEST) -m "not full" $(ARGS)
 
-test-full: $(DEV) ## Run all tests, also those that take minutes or need a package index
-	OMP_NUM_THREADS=1 $(PYTEST) $(ARGS)
+# Measuring coverage costs half as much again, so it is left to the long run.
+test-full: $(DEV) ## Run all tests, also those that take minutes or need a package index, with coverage
+	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
 
 lint: $(DEV) ## Check style
 	"$(BIN)/ruff" check .

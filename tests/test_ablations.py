@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from hmtnet.cli.composing import conf_folder, run_composed
@@ -152,12 +153,25 @@ def test_each_builds_its_networks_and_trains_anew_only_what_it_concerns(plan, na
         assert changed == {"grading", "sfen", "joint"}
 
 
-def test_one_sweep_asks_all_questions(tmp_path, monkeypatch):
+# Each job of a sweep is composed several times over, and what holds for a few holds for all.
+@pytest.mark.parametrize("which", ["chain_", pytest.param("", marks=pytest.mark.full)])
+def test_one_sweep_asks_all_questions(tmp_path, monkeypatch, which):
+    monkeypatch.chdir(tmp_path)
+    jobs = {}
+
+    def job(values):
+        (word,) = HydraConfig.get().overrides.task
+        jobs[word] = values
+        return 0.0
+
+    run_composed("train", ["-m", f"ablation=glob({which}*)"], job)
+    assert [*jobs] == [f"ablation={name}" for name in NAMES if name.startswith(which)]
+    assert jobs["ablation=chain_two_stage"]["stages"] == ["grading", "sfen"]
+
+
+def test_a_single_question(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jobs = []
-    run_composed("train", ["-m", "ablation=glob(*)"], lambda values: jobs.append(values) or 0.0)
-    assert len(jobs) == len(NAMES)
-    jobs.clear()
     run_composed("train", ["ablation=prior_none"], lambda values: jobs.append(values) or 0.0)
     assert jobs[0]["system"]["sfen"]["network"]["prior"] == "none" and "ablation" not in jobs[0]
 

@@ -1,5 +1,7 @@
 """Every notebook runs from top to bottom, and is committed without outputs."""
 
+import copy
+import functools
 import json
 import re
 import shutil
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from hydra import compose as compose_anew
 from matplotlib import pyplot
 
 from hmtnet.artifact import predictions
@@ -22,8 +25,15 @@ def code_cells(path):
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
+@pytest.fixture(scope="session")
+def compose():
+    """Hydra's compose, which asks conf/ the same question once, however often a notebook runs."""
+    once = functools.cache(lambda name, *words: compose_anew(name, [*words]))
+    return lambda name, words: copy.deepcopy(once(name, *words))
+
+
 @pytest.fixture
-def execute(monkeypatch, tmp_path, capsys):
+def execute(monkeypatch, tmp_path, capsys, compose):
     """Call ``execute(path, NAME="value")``: its cells, one after another, in this environment.
 
     Returns what they print, and what stands at the axes of their figures.
@@ -31,6 +41,7 @@ def execute(monkeypatch, tmp_path, capsys):
 
     def run(path, **environment):
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("hydra.compose", compose)
         for name, value in environment.items():
             monkeypatch.setenv(name, str(value))
         names = {"__name__": "__main__"}

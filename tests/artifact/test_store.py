@@ -1,8 +1,6 @@
+import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
+import multiprocessing
 import time
 
 import pytest
@@ -136,32 +134,28 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path, network):
         store.save(tmp_path / "file", network.state_dict(), {})
 
 
-WRITER = """
-import sys, torch
-from pathlib import Path
-from hmtnet.artifact import store
-torch.set_num_threads(1)
-n = 0
-while True:
-    n += 1
-    store.save(Path(sys.argv[1]), {"n": torch.full((50_000,), float(n))}, {"n": n})
-    if n == 1:
-        print("ready", flush=True)
-"""
+FORK = multiprocessing.get_context("fork")  # a process that need not import torch again
+
+
+def save_for_ever(folder, ready):
+    torch.set_num_threads(1)
+    for n in itertools.count(1):
+        store.save(folder, {"n": torch.full((50_000,), float(n))}, {"n": n})
+        if n == 1:
+            ready.set()
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_artifact_or_none(tmp_path):
     whole = attempt = 0
     while attempt < 3 or (not whole and attempt < 30):
         attempt += 1
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, env=os.environ
-        )
-        assert writer.stdout.readline() == b"ready\n"
+        ready = FORK.Event()
+        writer = FORK.Process(target=save_for_ever, args=(tmp_path, ready))
+        writer.start()
+        assert ready.wait(60)
         time.sleep(0.011 * attempt)
-        writer.send_signal(signal.SIGKILL)
-        writer.wait()
-        writer.stdout.close()
+        writer.kill()
+        writer.join()
         try:
             artifact = store.load(tmp_path)
         except ArtifactError as error:

@@ -29,7 +29,7 @@ def directory_of(runs, name):
     return RunDirectory(path)
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=300):
     ending = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ending, "nothing happened"
@@ -248,7 +248,7 @@ def test_of_two_processes_one_trains_and_the_other_waits_and_reuses(
 
     monkeypatch.setattr(stage, "locked", going_on)
     second = hmtnet(*words)
-    out, err = first.communicate(timeout=60)
+    out, err = first.communicate(timeout=300)
     assert (first.returncode, second.code) == (0, 0), err
     assert "grading: training" in err and "waiting" not in err
     assert "another process trains" in second.err and "grading: reused" in second.err

@@ -1,9 +1,7 @@
 """Two processes give exactly the numbers of one, whatever each has seen."""
 
 import json
-import os
-import subprocess
-import sys
+import multiprocessing
 
 import pytest
 
@@ -52,8 +50,7 @@ def measure(rows):
 WORKER = (
     PLAN
     + """
-import json, sys, torch.distributed
-rank, meeting, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+import json, torch.distributed
 torch.set_num_threads(1)
 torch.distributed.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=2)
 results = {name: measure(parts[rank]) for name, parts in CASES.items()}
@@ -74,31 +71,17 @@ torch.distributed.destroy_process_group()
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gloo")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    processes = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                WORKER,
-                str(rank),
-                str(folder / "meet"),
-                str(folder / f"{rank}"),
-            ],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
+    fork = multiprocessing.get_context("fork")  # processes that need not import torch again
+    names = [{"rank": r, "meeting": folder / "meet", "out": folder / f"{r}"} for r in range(2)]
+    processes = [fork.Process(target=exec, args=(WORKER, given)) for given in names]
     for process in processes:
-        try:
-            _, errors = process.communicate(timeout=100)
-        except subprocess.TimeoutExpired:
-            for other in processes:
-                other.kill()
-            raise
-        assert process.returncode == 0, errors
+        process.start()
+    for process in processes:
+        process.join(100)
+    ended = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+    assert ended == [0, 0]  # what they have raised stands on the standard error
     return [json.loads((folder / f"{rank}").read_text()) for rank in range(2)]
 
 

@@ -127,7 +127,7 @@ def test_training_on_a_dataset_without_references_is_refused(hmtnet, without_ref
     runs = tmp_path / "runs"
     done = hmtnet("train", "system=nemg", "trainer=cpu", f"runs={runs}", *without_references)
     assert done.code == BAD_INPUT and "Traceback" not in done.err
-    assert "'nemg' is trained with reference images" in done.err and "plain" in done.err
+    assert "'nemg' is trained with references" in done.err and "plain" in done.err
     assert not runs.exists()
 
 
