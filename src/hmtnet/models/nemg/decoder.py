@@ -37,15 +37,13 @@ class MapHead(nn.Conv2d):
     Args:
         inputs: C.
         maps: How many.
-        start: What the maps are about at first, also on the large features of a pretrained
-            backbone: weights start small. A map whose ReLU starts below 0 everywhere would stay so,
-            without a gradient (ours).
+        start: What the maps are about at first. From 0 the ReLU of a whole map may start, and so
+            stay, without a gradient (ours).
     """
 
     def __init__(self, inputs: int, maps: int, start: float) -> None:
         super().__init__(inputs, maps, 1)
         assert self.bias is not None
-        nn.init.normal_(self.weight, std=0.01 / inputs**0.5)
         nn.init.constant_(self.bias, start)
 
     def forward(self, x: Tensor) -> Tensor:
