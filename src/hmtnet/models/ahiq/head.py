@@ -45,7 +45,8 @@ class ComparingHead(nn.Module):
         self.score = nn.Conv2d(third, 1, 1)
         self.weight = nn.Conv2d(third, 1, 1)
         # The middle of the scale is where a regression starts from, here as elsewhere.
-        nn.init.constant_(self.score.bias, 0.5)  # type: ignore[arg-type]
+        assert self.score.bias is not None
+        nn.init.constant_(self.score.bias, 0.5)
 
     def differences(self, features: Tensor) -> Tensor:
         """Set features beside each other.
