@@ -11,6 +11,7 @@ from hmtnet.metrics import (
     adjacent_accuracy,
     confusion,
     expected_calibration_error,
+    median_grade,
     quadratic_kappa,
 )
 
@@ -21,6 +22,27 @@ PREDICTED = [0, 2, 1, 1, 3, 0]
 def test_known_shares():
     assert accuracy(TRUE, PREDICTED) == 3 / 6
     assert adjacent_accuracy(TRUE, PREDICTED) == 4 / 6
+
+
+def test_the_median_errs_by_fewer_grades_than_any_other_decision():
+    rng = np.random.default_rng(0)
+    rows = rng.dirichlet([0.5] * 5, 200)
+    # What a decision is expected to err by, for every grade that it could be.
+    distance = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    expected = rows @ distance
+    chosen = expected[np.arange(200), median_grade(rows)]
+    np.testing.assert_allclose(chosen, expected.min(axis=1), atol=1e-9)
+    assert (median_grade(rows) != rows.argmax(axis=1)).any()
+
+
+def test_a_median_between_two_grades_is_the_lower_and_survives_rounding():
+    assert median_grade([[0.5, 0.5], [0.49, 0.51]]).tolist() == [0, 1]
+    thirds = np.float32([[1 / 6, 1 / 3, 1 / 6, 1 / 3], [0.1, 0.2, 0.2, 0.5]])
+    assert median_grade(thirds).tolist() == [1, 2]
+    assert median_grade(np.eye(4)).tolist() == [0, 1, 2, 3]
+    assert median_grade(np.zeros((0, 5))).shape == (0,)
+    with pytest.raises(MetricError):
+        median_grade([[0.5, 0.6]])
 
 
 def test_confusion_rows_are_true_grades():

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from hmtnet.errors import SettingsError
-from hmtnet.models.optimisation import FitSettings, OptimizerSettings, optimizer_for
+from hmtnet.models.optimisation import FitSettings, OptimizerSettings, freeze_loaded, optimizer_for
 from hmtnet.settings import build
 
 
@@ -45,6 +45,27 @@ def test_a_loaded_whole_passes_its_rate_to_all_inside():
     network.loaded = True
     rates = {group["lr"] for group in optimizer_for(network, SETTINGS).param_groups}
     assert rates == {1e-4}
+
+
+def test_a_rate_of_zero_freezes_what_was_loaded_and_any_other_freezes_nothing():
+    network = Network()
+    before = [name for name, p in network.named_parameters() if p.requires_grad]
+    freeze_loaded(network, OptimizerSettings(loaded_lr=1e-6))
+    assert [name for name, p in network.named_parameters() if p.requires_grad] == before
+    freeze_loaded(network, OptimizerSettings(loaded_lr=0))
+    left = [name for name, p in network.named_parameters() if p.requires_grad]
+    assert left == [name for name in before if name.startswith("new.")]
+    groups = optimizer_for(network, OptimizerSettings(lr=0.1, loaded_lr=0)).param_groups
+    assert {group["lr"] for group in groups} == {0.1}
+
+
+def test_freezing_all_there_is_to_learn_is_refused():
+    network = Network()
+    network.loaded = True
+    with pytest.raises(SettingsError, match="nothing would be left to learn"):
+        freeze_loaded(network, OptimizerSettings(loaded_lr=0))
+    # What nobody meant to train (its weights are solved for) is no mistake.
+    freeze_loaded(network.frozen, OptimizerSettings(loaded_lr=0))
 
 
 def test_a_parameter_that_two_modules_share_is_optimised_once():

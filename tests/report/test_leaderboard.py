@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hmtnet.metrics import krcc, plcc, rmse, srcc, within_reference_srcc, within_tau
+from hmtnet.metrics import krcc, median_grade, plcc, rmse, srcc, within_reference_srcc, within_tau
 from hmtnet.metrics.mapping import fit_mapping
 from hmtnet.report.build import build_report
 from hmtnet.report.collect import collect
@@ -173,7 +173,7 @@ def test_seeds_are_averaged_image_by_image(predictions):
     assert found.image == first.image
     assert found.score == pytest.approx((first.score + second.score) / 2)
     p = (first.probabilities + second.probabilities) / 2
-    assert found.grade.tolist() == p.argmax(axis=1).tolist()
+    assert found.grade.tolist() == median_grade(p).tolist()
     assert averaged([first]) is first
     assert (averaged([predictions(grades=0), predictions(grades=0)]).grade == -1).all()
 

@@ -155,7 +155,8 @@ def test_a_map_that_the_network_has_not_is_absent(leave, finished, noise):
     assert set(grading.maps) == {"grade_evidence", "grade_weight"}
     assert grading.perspectives == ()
     settings = SFENStageSettings(
-        network=SFENSettings(levels=2, prior="none", perspectives=("texture",))
+        extractor="weights",
+        network=SFENSettings(levels=2, prior="none", perspectives=("texture",)),
     )
     folder, network = leave(settings, stage="sfen")
     verdict = Scorer(folder, "cpu")(image)

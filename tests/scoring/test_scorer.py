@@ -179,7 +179,7 @@ def test_the_unit_of_the_dataset(changed, finished, images):
 
 
 def test_a_network_without_grades(leave, noise):
-    settings = SFENStageSettings(network=SFENSettings(levels=2, prior="none"))
+    settings = SFENStageSettings(extractor="weights", network=SFENSettings(levels=2, prior="none"))
     folder, network = leave(settings, stage="sfen")
     image = noise(100, 100)
     verdict = Scorer(folder, "cpu")(image)

@@ -11,6 +11,7 @@ from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import QualityData, Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
+from hmtnet.metrics import median_grade
 from hmtnet.models.quality import QualityNetwork, look
 
 
@@ -80,7 +81,7 @@ def _table(
         subset,
         np.asarray(rows)[order].tolist(),
         score=manifest.from_unit(np.concatenate(scores)[order]),
-        grade=p.argmax(1) if probabilities else np.full(len(rows), -1),
+        grade=median_grade(p) if probabilities else np.full(len(rows), -1),
         probabilities=p,
     )
 

@@ -19,6 +19,7 @@ from hmtnet.metrics.grading import (
     adjacent_accuracy,
     confusion,
     expected_calibration_error,
+    median_grade,
     quadratic_kappa,
 )
 from hmtnet.metrics.groups import (
@@ -67,6 +68,7 @@ __all__ = [
     "krcc",
     "mapped_plcc",
     "mapped_rmse",
+    "median_grade",
     "outlier_ratio",
     "paired_bootstrap",
     "plcc",

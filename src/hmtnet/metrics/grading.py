@@ -16,6 +16,31 @@ from hmtnet.metrics.checks import (
 from hmtnet.metrics.correlation import UNDEFINED
 
 
+def median_grade(probabilities: Values) -> Integers:
+    """Decide for a grade: the median of each distribution.
+
+    Grades are ordered, and the median is what errs by the fewest grades on average; the most
+    probable grade is exact more often, and when it errs, errs by more. Of the two grades that a
+    distribution in two equal halves lies between, the lower one.
+
+    Args:
+        probabilities: (N, K), rows sum to 1.
+
+    Returns:
+        (N,) grades in 0..K-1.
+
+    Raises:
+        MetricError: If a row is not a distribution.
+
+    >>> median_grade([[0.4, 0.25, 0.35], [0.5, 0.0, 0.5]]).tolist()
+    [1, 0]
+    """
+    rows = probability_rows(probabilities)
+    # Half of what a row really sums to, and a little less: a sum is true up to rounding only.
+    half = rows.sum(axis=1, keepdims=True) / 2 - 1e-9
+    return np.asarray((rows.cumsum(axis=1) < half).sum(axis=1), dtype=np.int64)
+
+
 def accuracy(true: Values, predicted: Values) -> float:
     """Return the share of images whose grade is predicted exactly.
 
@@ -93,9 +118,10 @@ def confusion(true: Values, predicted: Values, count: int) -> Integers:
 def expected_calibration_error(probabilities: Values, true: Values, bins: int = 15) -> float:
     """Return the mean gap between confidence and accuracy (Guo et al., ICML 2017, Eq. 3).
 
-    Images are binned by confidence, the probability of the predicted grade, into equal bins
+    Images are binned by confidence, the highest of its grades' probabilities, into equal bins
     ((i−1)/bins, i/bins]; the gaps |accuracy − mean confidence| are averaged with the bins' counts
-    as weights. The predicted grade is the most probable one, the lower of two that are equal.
+    as weights. What is judged is the most probable grade, the lower of two that are equal: its
+    probability is the confidence.
 
     Args:
         probabilities: (N, K), rows sum to 1.

@@ -189,7 +189,7 @@ class QualityMetrics(PerImage):
 class GradeMetrics(PerImage):
     """Accuracy, ±1 accuracy, quadratic kappa and calibration error of the images' grades.
 
-    The predicted grade is the most probable one.
+    The predicted grade is the median of the probabilities (:func:`grading.median_grade`).
 
     Args:
         count: K, the number of grades.
@@ -229,7 +229,7 @@ class GradeMetrics(PerImage):
         probabilities, true = rows["probabilities"], rows["true"]
         # First, because it checks what the others rely on: K grades, and rows that sum to 1.
         ece = grading.expected_calibration_error(probabilities, true)
-        predicted = probabilities.argmax(axis=1)
+        predicted = grading.median_grade(probabilities)
         return self.results(
             accuracy=grading.accuracy(true, predicted),
             adjacent_accuracy=grading.adjacent_accuracy(true, predicted),

@@ -8,6 +8,7 @@ from torch.optim import Adam, AdamW, Optimizer
 
 from hmtnet.data.augment import check_operations
 from hmtnet.data.crops import CropSettings
+from hmtnet.errors import SettingsError
 from hmtnet.models.schedules import ScheduleSettings
 
 
@@ -19,7 +20,10 @@ class OptimizerSettings:
         name: ``"adamw"`` (Loshchilov & Hutter, ICLR 2019), or ``"adam"`` (Kingma & Ba, ICLR 2015),
             as earlier methods were trained.
         lr: Learning rate of what starts from random weights.
-        loaded_lr: Learning rate of what was loaded: backbones and upstream stages.
+        loaded_lr: Learning rate of what was loaded: backbones and upstream stages. 0 freezes it,
+            and no gradient is computed for it, which costs a third of a step that tunes it. A head
+            that starts at random pulls good features away (Kumar et al., ICLR 2022): let it learn
+            on frozen ones first, and tune all in a later stage.
         weight_decay: Norms, biases and other vectors are left out. Decoupled in AdamW; in Adam an
             L2 penalty, whose gradient is scaled like any other.
         clip: Largest norm of the gradient; 0 does not clip.
@@ -84,17 +88,39 @@ class FitSettings:
         return 0
 
 
+def freeze_loaded(network: nn.Module, settings: OptimizerSettings) -> None:
+    """Freeze what was loaded if it shall not learn (``loaded_lr: 0``).
+
+    Raises:
+        SettingsError: Nothing would be left to learn, though something could.
+    """
+    if settings.loaded_lr > 0 or not any(p.requires_grad for p in network.parameters()):
+        return
+    for parameter in _loaded(network):
+        parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise SettingsError(
+            "loaded_lr: expected a rate above 0 where everything was loaded, found 0: nothing "
+            "would be left to learn. Set this stage's optimizer.loaded_lr, as in 1e-4."
+        )
+
+
+def _loaded(network: nn.Module) -> list[nn.Parameter]:
+    """List the parameters inside modules with ``loaded = True``; a shared one may come twice."""
+    return [
+        parameter
+        for module in network.modules()
+        if getattr(module, "loaded", False)
+        for parameter in module.parameters()
+    ]
+
+
 def optimizer_for(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
     """Group a network's trainable parameters and make the optimiser.
 
     A module with ``loaded = True`` passes the lower rate on to everything inside it.
     """
-    loaded = {
-        id(parameter)
-        for module in network.modules()
-        if getattr(module, "loaded", False)
-        for parameter in module.parameters()
-    }
+    loaded = {id(parameter) for parameter in _loaded(network)}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in network.parameters():
         if parameter.requires_grad:

@@ -10,7 +10,7 @@ from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
 from hmtnet.metrics.quality import GradeMetrics, QualityMetrics
-from hmtnet.models.optimisation import FitSettings, optimizer_for
+from hmtnet.models.optimisation import FitSettings, freeze_loaded, optimizer_for
 from hmtnet.models.quality import Opinion, QualityNetwork, look, true_grades
 from hmtnet.models.schedules import schedule_for
 
@@ -27,12 +27,16 @@ class QualityTask(L.LightningModule):
         network: What is trained.
         fit_settings: Optimiser, schedule and crops.
         grades: The grades that the network's grade probabilities speak of.
+
+    Raises:
+        SettingsError: Nothing is left to learn (``loaded_lr: 0``).
     """
 
     edges: Tensor
 
     def __init__(self, network: QualityNetwork, fit_settings: FitSettings, grades: Grades) -> None:
         super().__init__()
+        freeze_loaded(network, fit_settings.optimizer)
         self.network = network
         self.fit_settings = fit_settings
         self.quality = QualityMetrics()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hmtnet.artifact.predictions import Predictions
+from hmtnet.metrics import median_grade
 from hmtnet.metrics.bootstrap import Interval, average_seeds
 from hmtnet.report.intervals import extent, interval
 from hmtnet.report.quantities import QUANTITIES, Measured, Spread, measure, spread
@@ -164,7 +165,7 @@ def choose_view(configurations: Sequence[Configuration]) -> View:
 def averaged(parts: Sequence[Predictions]) -> Predictions:
     """Average the predictions that several seeds make of the same images.
 
-    Scores and grade probabilities are averaged; the grade is then the most probable one. Without
+    Scores and grade probabilities are averaged; the grade is then their median. Without
     probabilities there is no grade, except from a single seed.
     """
     first = parts[0]
@@ -178,7 +179,7 @@ def averaged(parts: Sequence[Predictions]) -> Predictions:
     else:
         p = np.zeros((len(first), 0))
     none = np.full(len(first), -1, dtype=np.int64)
-    grade = p.argmax(axis=1).astype(np.int64) if p.shape[1] else none
+    grade = median_grade(p) if p.shape[1] else none
     return replace(first, score=score, probabilities=p, grade=grade)
 
 

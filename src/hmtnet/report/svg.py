@@ -99,7 +99,7 @@ def confusion(counts: Integers, name: str) -> Markup:
 
 
 def calibration(probabilities: Floats, true: Integers, name: str) -> Markup:
-    """Compare how sure the grades are with how often they are right.
+    """Compare how probable the most probable grades are with how often they are right.
 
     Args:
         probabilities: (N, K), rows sum to 1.
@@ -130,9 +130,10 @@ def calibration(probabilities: Floats, true: Integers, name: str) -> Markup:
     diagonal = element("line", x1=x(0), y1=y(0), x2=x(1), y2=y(1), class_="ideal")
     return _figure(
         f"Calibration of grades of {name}",
-        f"{len(true)} images in {_BINS} bins of confidence; the height is the share of right "
-        "grades, the line is perfect calibration, faint bars hold few images.",
-        _axes((0.0, 1.0), (0.0, 1.0), ("confidence of the grade", "share that is right")),
+        f"{len(true)} images in {_BINS} bins of confidence; the height is how often the "
+        "most probable grade is right, the line is perfect calibration, faint bars hold few "
+        "images.",
+        _axes((0.0, 1.0), (0.0, 1.0), ("highest probability of a grade", "share that is right")),
         *bars,
         diagonal,
     )

@@ -11,6 +11,7 @@ import torch
 from hmtnet.artifact.store import META_FILE, read_meta
 from hmtnet.data.pairs import common_part
 from hmtnet.errors import ArtifactError, SettingsError
+from hmtnet.metrics import median_grade
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.scoring.judge import Judgement, judge
 from hmtnet.scoring.maps import Collector, perspectives_of
@@ -153,7 +154,7 @@ class Scorer:
             mos_range=self._range,
             higher_is_better=self._higher_is_better,
             label_kind=self._label_kind,
-            grade=None if found is None else int(probabilities.argmax()) + 1,
+            grade=None if found is None else int(median_grade(probabilities[None])[0]) + 1,
             probabilities=probabilities,
             maps=maps,
             perspectives=perspectives_of(self._network) if "attention" in maps else (),

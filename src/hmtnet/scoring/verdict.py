@@ -20,7 +20,8 @@ class Verdict:
         mos_range: Lowest and highest possible score of that dataset.
         higher_is_better: Whether a higher ``score`` means better quality.
         label_kind: ``human``, or ``pseudo``: the network has learned a formula, not people.
-        grade: 1 (worst) to K (best), the most probable; None for a network without grades.
+        grade: 1 (worst) to K (best), the median of the probabilities; None for a network without
+            grades.
         probabilities: (K,) of the grades, worst first; (0,) for a network without grades.
         maps: By name, what the network has to show; what it has not is absent. (H, W) float32 of
             the image's size, NaN where no tile has looked:

@@ -14,6 +14,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings, double_convolution
+from hmtnet.models.heads import normaliser
 from hmtnet.models.quality import Opinion, QualityNetwork
 
 
@@ -92,6 +93,9 @@ class GradingNet(QualityNetwork):
         )
         self.evidence = nn.Conv2d(widths[-1], grades.count, 1)
         self.weight = nn.Conv2d(widths[-1], 1, 1)
+        self.context = nn.Sequential(
+            normaliser(channels[-1]), nn.Linear(channels[-1], grades.count)
+        )
         self.project = nn.Sequential(
             nn.Linear(channels[-1], channels[-1]),
             nn.ReLU(inplace=True),
@@ -107,11 +111,14 @@ class GradingNet(QualityNetwork):
         for block, skip in zip(self.decoder, reversed(levels[:-1]), strict=True):
             x = F.interpolate(x, skip.shape[-2:], mode="bilinear", align_corners=False)
             x = block(torch.cat([x, skip], 1))
-        evidence = self.evidence(x)
+        pooled = bottleneck.mean((2, 3)).float()
+        # What the crop as a whole says counts at each of its places. It also teaches the encoder
+        # from the first step, while the decoder is still random.
+        evidence = self.evidence(x) + self.context(pooled)[:, :, None, None]
         # A sum over thousands of places needs float32, whatever the precision of the features.
         weight = F.softplus(self.weight(x).float()) + 1e-6
         weight = weight / weight.sum((2, 3), keepdim=True)
-        embedding = self.project(bottleneck.mean((2, 3)))
+        embedding = self.project(pooled)
         return GradePrior(
             logits=(weight * evidence.float()).sum((2, 3)),
             embedding=F.normalize(embedding.float(), dim=1),

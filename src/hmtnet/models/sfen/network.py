@@ -112,7 +112,7 @@ class SFEN(QualityNetwork):
         views = len(settings.perspectives)
         extractors = 1 if settings.sharing == "shared" else views
         self.extractors = nn.ModuleList(Backbone(settings.backbone) for _ in range(extractors))
-        self.adapters = nn.ModuleList(_identity_1x1() for _ in range(views))
+        self.adapters = nn.ModuleList(Adapter(self._backbone.loaded) for _ in range(views))
         available = len(self._backbone.channels)
         if settings.levels > available:
             raise SettingsError(
@@ -132,6 +132,26 @@ class SFEN(QualityNetwork):
         first = self.extractors[0]
         assert isinstance(first, Backbone)
         return first
+
+    def start_from(self, encoder: Backbone) -> None:
+        """Start each extractor from a trained encoder, and let it learn as what was loaded.
+
+        Raises:
+            SettingsError: The encoder is another backbone.
+        """
+        theirs, ours = encoder.settings.unweighted(), self.settings.backbone.unweighted()
+        if theirs != ours:
+            raise SettingsError(
+                "extractor=grading: expected the grading network's encoder to be the SFEN's "
+                f"backbone.\n  encoder:  {theirs}\n  backbone: {ours}\n"
+                "Make them one, or start from the backbone's own weights "
+                "(system.sfen.extractor=weights)."
+            )
+        for extractor in self.extractors:
+            extractor.load_state_dict(encoder.state_dict())
+        for part in (*self.extractors, *self.adapters):
+            assert isinstance(part, (Backbone, Adapter))
+            part.loaded = True
 
     def perspectives(self, crops: Crops) -> dict[Perspective, Tensor]:
         """Compute the perspectives (N, 3, P, P) of the crops, in the order of the settings.
@@ -208,10 +228,19 @@ class SFEN(QualityNetwork):
         return z, torch.stack([attention for _, attention in fused]).mean(0)
 
 
-def _identity_1x1() -> nn.Conv2d:
-    """A perspective's affine map at the shared extractor's input; starts as the identity."""
-    layer = nn.Conv2d(3, 3, 1)
-    nn.init.dirac_(layer.weight)
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)
-    return layer
+class Adapter(nn.Conv2d):
+    """A perspective's 1×1 affine map at the shared extractor's input; starts as the identity.
+
+    It is the extractor's first layer, and learns at the extractor's rate: a faster one would move
+    what loaded weights see under them, and none lets them be run without a gradient.
+
+    Args:
+        loaded: Whether the extractor starts from trained weights.
+    """
+
+    def __init__(self, loaded: bool) -> None:
+        super().__init__(3, 3, 1)
+        self.loaded = loaded
+        nn.init.dirac_(self.weight)
+        assert self.bias is not None
+        nn.init.zeros_(self.bias)

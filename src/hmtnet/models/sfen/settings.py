@@ -1,6 +1,7 @@
 """Settings of stage 2."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.score_loss import ScoreLossSettings
@@ -14,12 +15,15 @@ class SFENStageSettings(FitSettings):
     Attributes:
         network: The network.
         loss: The loss.
+        extractor: What the extractor starts from: ``"grading"``: what the grading network's encoder
+            has learned of quality; ``"weights"``: the backbone's own weights.
         prior_folds: In how many parts the training contents are dealt for
             ``prior_source="out_of_fold"``; so many more grading networks are trained.
     """
 
     network: SFENSettings = field(default_factory=SFENSettings)
     loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
+    extractor: Literal["grading", "weights"] = "grading"
     prior_folds: int = 5
 
     def __post_init__(self) -> None:
@@ -29,8 +33,8 @@ class SFENStageSettings(FitSettings):
 
     @property
     def stands_alone(self) -> bool:
-        """Without a prior, no grading network is needed."""
-        return self.network.prior == "none"
+        """A grading network is needed for its prior, and for its encoder."""
+        return self.network.prior == "none" and self.extractor == "weights"
 
     @property
     def folds(self) -> int:

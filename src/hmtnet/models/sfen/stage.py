@@ -18,18 +18,24 @@ def make_network(settings: SFENStageSettings, given: Ingredients) -> QualityNetw
     """Make stage 2's network: an SFEN behind a frozen grading network, or a bare one.
 
     Raises:
-        SettingsError: A prior is wanted and no grading network is there to give it.
+        SettingsError: A grading network is wanted and none is there, or its encoder is another
+            backbone than the SFEN's.
     """
-    grading = given.upstream.get("grading")
-    if settings.network.prior == "none":
+    if settings.stands_alone:
         return SFEN(settings.network, given.grades)
+    grading = given.upstream.get("grading")
     if not isinstance(grading, GradingNet):
         raise SettingsError(
-            f"Stage 'sfen' with prior={settings.network.prior} needs a grading network. Add the "
-            "stage (stages=[grading,sfen]), give an artifact (upstream.grading=<run directory>), "
-            "or go without (system.sfen.network.prior=none)."
+            f"Stage 'sfen' with prior={settings.network.prior} and extractor={settings.extractor} "
+            "needs a grading network. Add the stage (stages=[grading,sfen]), give an artifact "
+            "(upstream.grading=<run directory>), or go without "
+            "(system.sfen.network.prior=none system.sfen.extractor=weights)."
         )
     sfen = SFEN(settings.network, given.grades, grading.settings.embedding)
+    if settings.extractor == "grading":
+        sfen.start_from(grading.encoder)
+    if settings.network.prior == "none":
+        return sfen
     return HMTNet(grading, sfen, grading_frozen=True)
 
 
