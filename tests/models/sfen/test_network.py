@@ -166,7 +166,8 @@ def test_an_images_score_is_the_mean_over_its_crops(make_sfen, make_crops):
 
 
 def test_levels_are_the_coarsest_ones(make_sfen):
-    assert [make_sfen(levels=n).project[0].in_features for n in (1, 2, 3)] == [16, 24, 32]
+    widths = [make_sfen(levels=n, pool="mean").project[0].in_features for n in (1, 2, 3, "all")]
+    assert widths == [16, 24, 32, 32]
     with pytest.raises(SettingsError, match="levels: expected at most the backbone's 3, found 4"):
         make_sfen(levels=4)
 
@@ -174,8 +175,11 @@ def test_levels_are_the_coarsest_ones(make_sfen):
 def test_every_parameter_learns(make_sfen, make_crops):
     for prior in PRIORS:
         network = make_sfen(prior=prior, pool="saliency").eval()
-        if prior == "film":  # starts closed: what lies behind learns from the second step on
+        # Both start closed: what lies behind learns from the second step on.
+        if prior == "film":
             torch.nn.init.normal_(network.guidance.scale_shift.weight)
+        if prior == "mixture":
+            torch.nn.init.normal_(network.guidance.position.weight)
         for fusion in network.fusions:
             torch.nn.init.normal_(fusion.relevance.weight)
         network(make_crops((2, 1)), prior_of(2)).score.square().sum().backward()
@@ -185,7 +189,7 @@ def test_every_parameter_learns(make_sfen, make_crops):
 
 
 def test_a_timm_backbone_serves(make_sfen, make_crops):
-    network = make_sfen(backbone=BackboneSettings(name="test_resnet"), levels=4).eval()
+    network = make_sfen(backbone=BackboneSettings(name="test_resnet"), levels=4, pool="mean").eval()
     assert network(make_crops((2, 1), size=64)).score.shape == (2,)
     assert network.project[0].in_features == 32 + 48 + 192 + 96
 
@@ -194,13 +198,22 @@ def test_a_timm_backbone_serves(make_sfen, make_crops):
     ("name", "features"), [("mobilenetv2_100", 32 + 96 + 320), ("resnet50", 512 + 1024 + 2048)]
 )
 def test_full_size_networks_on_three_coarsest_levels(grades, name, features):
+    settings = SFENSettings(backbone=BackboneSettings(name=name), levels=3, pool="mean")
     with torch.device("meta"):
-        network = SFEN(SFENSettings(backbone=BackboneSettings(name=name)), grades)
+        network = SFEN(settings, grades)
     assert network.project[0].in_features == features
     extractor = count(network.extractors)
     assert extractor == {"mobilenetv2_100": 1_811_712, "resnet50": 23_508_032}[name]
     rest = count(network) - extractor
     assert rest == 3 * 12 + (features + 3) + (features * 128 + 128) + 2 * (128 * 5 + 5)
+
+
+@pytest.mark.parametrize(("name", "channels"), [("mobilenetv2_100", 488), ("resnet50", 3904)])
+def test_by_default_all_levels_count_by_mean_and_deviation(grades, name, channels):
+    with torch.device("meta"):
+        network = SFEN(SFENSettings(backbone=BackboneSettings(name=name)), grades)
+    assert len(network.fusions) == network.levels == 5
+    assert network.project[0].in_features == 2 * channels
 
 
 @pytest.mark.parametrize(
@@ -209,7 +222,7 @@ def test_full_size_networks_on_three_coarsest_levels(grades, name, features):
         ({"perspectives": ()}, "expected distinct ones"),
         ({"perspectives": ("texture", "texture")}, "expected distinct ones"),
         ({"prior_dropout": -0.1}, "prior_dropout: expected 0 to 1, found -0.1"),
-        ({"levels": 0}, "levels: expected at least 1, found 0"),
+        ({"levels": 0}, "levels: expected .all. or at least 1, found 0"),
     ],
 )
 def test_settings_that_make_no_network_are_refused(wrong, message):

@@ -34,8 +34,8 @@ class Mixture(nn.Module):
     """Grade first, position inside the grade second; features may overrule a wrong prior.
 
     score = Σ_k w_k (m_k + h_k tanh r_k(z)), w = softmax(log p + u(z)), with m_k the grade's
-    midpoint and h_k half of its interval plus a margin. Ours. u starts at zero, so that training
-    starts from the prior itself.
+    midpoint and h_k half of its interval plus a margin. Ours. u and r start at zero, so that
+    training starts from the prior itself: the score is then the prior's expected midpoint.
     """
 
     midpoints: Tensor
@@ -45,8 +45,9 @@ class Mixture(nn.Module):
         super().__init__()
         self.update = nn.Linear(features, grades.count)
         self.position = nn.Linear(features, grades.count)
-        nn.init.zeros_(self.update.weight)
-        nn.init.zeros_(self.update.bias)
+        for layer in (self.update, self.position):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
         midpoints = torch.as_tensor(grades.midpoints, dtype=torch.float32)
         halfwidths = torch.as_tensor(grades.halfwidths, dtype=torch.float32) + margin
         self.register_buffer("midpoints", midpoints, persistent=False)

@@ -41,7 +41,7 @@ class SFENSettings:
             contrast; ``"rgb"``: the pixels themselves.
         sigma: Standard deviation of the residual's blur, pixels.
         saliency: The saliency operator.
-        levels: How many of the backbone's coarsest levels are used.
+        levels: How many of the backbone's coarsest levels are used, or ``"all"``.
         pool: How a level's map becomes a vector.
         features: Z, the width of the fused feature.
         prior: How the grade prior guides the score.
@@ -57,8 +57,8 @@ class SFENSettings:
     texture: Literal["residual", "mscn", "rgb"] = "rgb"
     sigma: float = 1.5
     saliency: SaliencyOperator = "spectral_residual"
-    levels: int = 3
-    pool: Pool = "mean"
+    levels: int | Literal["all"] = "all"
+    pool: Pool = "mean_std"
     features: int = 128
     prior: PriorUse = "mixture"
     prior_source: PriorSource = "frozen"
@@ -74,8 +74,8 @@ class SFENSettings:
             raise ValueError(
                 f"prior_source: {self.prior_source} changes nothing where prior=none; leave it out"
             )
-        if self.levels < 1:
-            raise ValueError(f"levels: expected at least 1, found {self.levels}")
+        if self.levels != "all" and self.levels < 1:
+            raise ValueError(f"levels: expected 'all' or at least 1, found {self.levels}")
 
 
 @dataclass
@@ -114,11 +114,12 @@ class SFEN(QualityNetwork):
         self.extractors = nn.ModuleList(Backbone(settings.backbone) for _ in range(extractors))
         self.adapters = nn.ModuleList(Adapter(self._backbone.loaded) for _ in range(views))
         available = len(self._backbone.channels)
-        if settings.levels > available:
+        self.levels = available if settings.levels == "all" else settings.levels
+        if self.levels > available:
             raise SettingsError(
-                f"levels: expected at most the backbone's {available}, found {settings.levels}"
+                f"levels: expected at most the backbone's {available}, found {self.levels}"
             )
-        channels = self._backbone.channels[-settings.levels :]
+        channels = self._backbone.channels[-self.levels :]
         fusions = [PerspectiveFusion(count, settings.pool) for count in channels]
         self.fusions = nn.ModuleList(fusions)
         width = sum(fusion.width for fusion in fusions)
@@ -222,7 +223,7 @@ class SFEN(QualityNetwork):
             stacked = [torch.stack(level, 1) for level in zip(*pyramids, strict=True)]
         fused = [
             fuse(level, saliency)
-            for fuse, level in zip(self.fusions, stacked[-self.settings.levels :], strict=True)
+            for fuse, level in zip(self.fusions, stacked[-self.levels :], strict=True)
         ]
         z = self.project(torch.cat([vector for vector, _ in fused], 1))
         return z, torch.stack([attention for _, attention in fused]).mean(0)

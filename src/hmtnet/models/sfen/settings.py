@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hmtnet.models.optimisation import FitSettings
+from hmtnet.models.optimisation import FitSettings, OptimizerSettings
 from hmtnet.models.score_loss import ScoreLossSettings
 from hmtnet.models.sfen.network import SFENSettings
 
@@ -14,6 +14,7 @@ class SFENStageSettings(FitSettings):
 
     Attributes:
         network: The network.
+        optimizer: By default the extractor is frozen: stage 1 has taught it, and stage 3 tunes it.
         loss: The loss.
         extractor: What the extractor starts from: ``"grading"``: what the grading network's encoder
             has learned of quality; ``"weights"``: the backbone's own weights.
@@ -22,6 +23,7 @@ class SFENStageSettings(FitSettings):
     """
 
     network: SFENSettings = field(default_factory=SFENSettings)
+    optimizer: OptimizerSettings = field(default_factory=lambda: OptimizerSettings(loaded_lr=0.0))
     loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
     extractor: Literal["grading", "weights"] = "grading"
     prior_folds: int = 5
