@@ -21,9 +21,9 @@ class OptimizerSettings:
             as earlier methods were trained.
         lr: Learning rate of what starts from random weights.
         loaded_lr: Learning rate of what was loaded: backbones and upstream stages. 0 freezes it,
-            and no gradient is computed for it, which costs a third of a step that tunes it. A head
-            that starts at random pulls good features away (Kumar et al., ICLR 2022): let it learn
-            on frozen ones first, and tune all in a later stage.
+            and saves its backward pass. A head that starts at random pulls good features away
+            (Kumar et al., ICLR 2022): let it learn on frozen ones first, and tune all in a later
+            stage.
         weight_decay: Norms, biases and other vectors are left out. Decoupled in AdamW; in Adam an
             L2 penalty, whose gradient is scaled like any other.
         clip: Largest norm of the gradient; 0 does not clip.
