@@ -128,13 +128,16 @@ def test_keys_are_told_apart_by_what_is_upstream(scene, tmp_path):
     assert alone["sfen"] not in {found[0]["sfen"], keys(scene())["sfen"]}
 
 
-def test_an_sfen_without_prior_does_not_depend_on_grading(scene):
+def test_an_sfen_that_takes_nothing_of_grading_does_not_depend_on_it(scene):
     none = ("system.sfen.network.prior", "none")
+    own = ("system.sfen.extractor", "weights")
     after, alone = (
-        plan_chain(scene(none), {})[1],
-        plan_chain(scene(none, ("stages", ["sfen"])), {})[0],
+        plan_chain(scene(none, own), {})[1],
+        plan_chain(scene(none, own, ("stages", ["sfen"])), {})[0],
     )
     assert after.upstream == {} and after.key == alone.key
+    # But it does where its extractor starts from the grading network's encoder.
+    assert set(plan_chain(scene(none), {})[1].upstream) == {"grading"}
 
 
 def test_weights_count_by_what_they_are_not_by_where_they_lie(scene, tmp_path):

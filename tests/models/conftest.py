@@ -23,6 +23,7 @@ from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.grading import GradingNet, GradingSettings
 from hmtnet.models.hmtnet import HMTNet
 from hmtnet.models.sfen import SFEN, SFENSettings
+from hmtnet.models.sfen.guidance import Mixture
 
 SIZE = 48
 EMBEDDING = 12
@@ -64,8 +65,13 @@ def sfen_settings(plain):
 
 @pytest.fixture
 def make_sfen(sfen_settings, grades):
+    """Make an SFEN that has learned something: a fresh mixture only repeats the prior."""
+
     def make(**changes):
-        return SFEN(dataclasses.replace(sfen_settings, **changes), grades, EMBEDDING)
+        network = SFEN(dataclasses.replace(sfen_settings, **changes), grades, EMBEDDING)
+        if isinstance(network.guidance, Mixture):
+            torch.nn.init.normal_(network.guidance.position.weight, std=0.3)
+        return network
 
     return make
 

@@ -108,7 +108,7 @@ def test_settings_are_built_for_every_stage(system):
         ({"grades": {"rule": "kmean"}}, r"'system\.grades\.rule': 'kmean' is not one of"),
         ({"sfen": {"network": {"perspectives": []}}}, "expected distinct ones, found"),
         ({"sfen": {"network": {"prior_dropout": 1.5}}}, "prior_dropout: expected 0 to 1"),
-        ({"sfen": {"network": {"levels": 0}}}, "levels: expected at least 1, found 0"),
+        ({"sfen": {"network": {"levels": 0}}}, "levels: expected 'all' or at least 1, found 0"),
         ({"grading": {"loss": {"temperature": 0}}}, "temperature: expected above 0, found 0"),
     ],
 )

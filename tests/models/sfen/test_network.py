@@ -175,11 +175,8 @@ def test_levels_are_the_coarsest_ones(make_sfen):
 def test_every_parameter_learns(make_sfen, make_crops):
     for prior in PRIORS:
         network = make_sfen(prior=prior, pool="saliency").eval()
-        # Both start closed: what lies behind learns from the second step on.
-        if prior == "film":
+        if prior == "film":  # starts closed: what lies behind learns from the second step on
             torch.nn.init.normal_(network.guidance.scale_shift.weight)
-        if prior == "mixture":
-            torch.nn.init.normal_(network.guidance.position.weight)
         for fusion in network.fusions:
             torch.nn.init.normal_(fusion.relevance.weight)
         network(make_crops((2, 1)), prior_of(2)).score.square().sum().backward()
