@@ -144,3 +144,19 @@ def test_full_size_networks_have_the_shapes_of_their_encoders():
 def test_settings_are_frozen_and_typed(grading_settings):
     with pytest.raises(dataclasses.FrozenInstanceError):
         grading_settings.embedding = 3
+
+
+def test_what_the_crop_as_a_whole_says_counts_at_each_of_its_places(make_grading, make_crops):
+    network = make_grading().eval()
+    pixels = make_crops((2, 1)).pixels
+    with torch.no_grad():
+        before = network.examine(pixels)
+        network.evidence.weight.zero_()
+        network.evidence.bias.zero_()
+        whole = network.examine(pixels)
+        pooled = network.encoder(network.encoder.normalise(pixels))[-1].mean((2, 3))
+    expected = network.context(pooled)
+    assert not torch.allclose(expected, torch.zeros(()))
+    torch.testing.assert_close(whole.evidence, expected[:, :, None, None].expand_as(whole.evidence))
+    torch.testing.assert_close(whole.logits, expected)
+    assert not torch.allclose(before.logits, expected)
