@@ -225,11 +225,14 @@ def test_a_size_fills_every_stage_of_every_system(system, size):
 @pytest.mark.parametrize("size", sorted({*sizes_of("plain")} - {"quick"}))
 def test_plain_is_fitted_as_sfen_is(size):
     # Else the difference between the two would not be what SFEN adds.
-    sfen = train_settings(tree_of(f"size={size}"))[0].system.stages["sfen"]
+    settings = train_settings(tree_of(f"size={size}"))[0]
+    sfen, joint = settings.system.stages["sfen"], settings.system.stages["joint"]
     plain_stage = train_settings(tree_of("system=plain", f"size={size}"))[0].system.stages["plain"]
     # Plain tunes what it has loaded; SFEN's extractor has learned in stage 1, and again in stage 3.
     optimizer = dataclasses.replace(sfen.optimizer, loaded_lr=plain_stage.optimizer.loaded_lr)
     sfen = dataclasses.replace(sfen, optimizer=optimizer)
+    if settings.size.backbone.weights != "none":  # else plain has loaded nothing
+        assert plain_stage.optimizer.loaded_lr == joint.optimizer.loaded_lr > 0
     for field in dataclasses.fields(FitSettings):
         assert getattr(plain_stage, field.name) == getattr(sfen, field.name), field.name
     assert plain_stage.loss == sfen.loss
