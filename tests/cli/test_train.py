@@ -63,8 +63,9 @@ def test_status_curves_and_settings(finished, tiny, stage):
     assert (status.stage, f"{stage}-{status.key}") == (stage, path.name)
     with (path / "metrics.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert [int(row["epoch"]) for row in rows] == list(range(1, epochs + 1))
-    assert [int(row["step"]) for row in rows] == [4 * (i + 1) for i in range(epochs)]
+    first = 0 if stage == "joint" else 1  # it starts from trained weights, which are judged too
+    assert [int(row["epoch"]) for row in rows] == list(range(first, epochs + 1))
+    assert [int(row["step"]) for row in rows] == [4 * i for i in range(first, epochs + 1)]
     assert all(np.isfinite(float(row["val/srcc"])) for row in rows)
     chosen = max(float(row["val/srcc"]) for row in rows)
     assert status.objective == pytest.approx(chosen, abs=1e-6)
@@ -98,6 +99,18 @@ def test_stage_json_describes_the_stage(finished, stage):
     assert 0 < cost["trained_parameters"] <= cost["parameters"] and cost["seconds"] > 0
     assert (cost["trained_parameters"] < cost["parameters"]) == (stage == "sfen")  # frozen grader
     assert set(meta["grade_accuracy"]) == {"train", "val"}
+
+
+def test_training_images_need_not_be_predicted_and_may_be_later(hmtnet, tiny, tmp_path):
+    words = tiny(tmp_path / "runs", "stages=[grading]")
+    done = hmtnet(*words, "evaluate.train=false")
+    assert done.code == 0, done.err
+    (path,) = (tmp_path / "runs").glob("*/*/grading-*")
+    assert prediction_files.read(path / "predictions.csv").subsets == ("val", "test")
+    assert set(store.read_meta(path)["grade_accuracy"]) == {"val"}
+    again = hmtnet(*words)
+    assert again.code == 0 and "reused" in again.err, again.err
+    assert len(prediction_files.read(path / "predictions.csv").select("train")) == 16
 
 
 @pytest.mark.parametrize("stage", STAGES)

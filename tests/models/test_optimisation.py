@@ -3,7 +3,13 @@ import torch
 from torch import nn
 
 from hmtnet.errors import SettingsError
-from hmtnet.models.optimisation import FitSettings, OptimizerSettings, freeze_loaded, optimizer_for
+from hmtnet.models.optimisation import (
+    FitSettings,
+    OptimizerSettings,
+    freeze_loaded,
+    is_loaded,
+    optimizer_for,
+)
 from hmtnet.settings import build
 
 
@@ -45,6 +51,15 @@ def test_a_loaded_whole_passes_its_rate_to_all_inside():
     network.loaded = True
     rates = {group["lr"] for group in optimizer_for(network, SETTINGS).param_groups}
     assert rates == {1e-4}
+
+
+def test_a_network_is_loaded_where_all_that_learns_was():
+    network = Network()
+    assert not is_loaded(network)
+    network.new.requires_grad_(False)
+    assert is_loaded(network)  # what is frozen will not learn, whatever it is
+    network.old.requires_grad_(False)
+    assert not is_loaded(network)  # nothing learns
 
 
 def test_a_rate_of_zero_freezes_what_was_loaded_and_any_other_freezes_nothing():

@@ -101,6 +101,18 @@ def test_a_joint_network_needs_no_other_directory(chain, tmp_path):
     assert isinstance(network, HMTNet) and isinstance(network.grading, GradingNet)
 
 
+def test_an_sfen_without_a_prior_needs_none_either(chain, tmp_path):
+    """It only started from the grading network's encoder; its artifact holds what became of it."""
+    network = dataclasses.replace(SFEN.network, prior="none")
+    settings = dataclasses.replace(SFEN, network=network)
+    upstream = {"grading": {"key": "a1", "path": "../grading-a1"}}
+    grading = chain["grading-a1"]
+    made = leave(tmp_path / "bare", "sfen", "d4", settings, upstream, 3, grading=grading)
+    shutil.rmtree(tmp_path / "grading-a1")
+    found = restore(tmp_path / "bare").network.assess(IMAGE, CropSettings(size=48))
+    assert torch.equal(found.score, made.assess(IMAGE, CropSettings(size=48)).score)
+
+
 def test_run_directories_may_move_together(chain, tmp_path):
     shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-moved")
     moved = restore(tmp_path.parent / f"{tmp_path.name}-moved" / "sfen-b2")

@@ -111,11 +111,15 @@ class EvaluateSettings:
     Attributes:
         test: Whether the test images are: null means yes in a single run and no in a sweep, because
             a sweep that reads test is selection on test.
+        train: Whether the training images are. They tell how over-confident a network is on what it
+            has seen, and the report learns its label-only rows from them; on many tiles they cost a
+            quarter of a short training and more, so a sweep may leave them out.
         selection: What chooses the epoch. ``best_on_test`` exists only to measure how much that
             habit inflates results; such runs are marked everywhere.
     """
 
     test: bool | None = None
+    train: bool = True
     selection: Literal["validation", "best_on_test"] = "validation"
 
 

@@ -17,13 +17,14 @@ from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import QualityData, Subset
 from hmtnet.data.grades import Grades
 from hmtnet.experiment.describe import describe
-from hmtnet.experiment.fitting import best_state, device_of, fit, uncompiled
+from hmtnet.experiment.fitting import device_of, fit, uncompiled
 from hmtnet.experiment.out_of_fold import out_of_fold
 from hmtnet.experiment.plan import Planned, shared_grades
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.processes import is_helper, wait_for_leader
 from hmtnet.experiment.scene import Scene
 from hmtnet.experiment.settings import composed
+from hmtnet.experiment.start import chosen_state, start_of
 from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.files import write_text
 from hmtnet.metrics import accuracy, srcc
@@ -137,12 +138,16 @@ def _train(scene: Scene, planned: Planned, ready: Ready) -> None:
     verb = "resuming" if directory.last_checkpoint.exists() else "training"
     log.info("%s: %s %s", planned.stage.name, verb, directory.path)
     try:
+        start = start_of(scene, ready.network, ready.data, ready.grades, directory)
         started = time.perf_counter()
         _fit(scene, planned, ready, status)
         seconds = round(time.perf_counter() - started, 2)
         # A resumed stage was timed from where it resumed.
         cost = {"seconds": seconds, "epochs_timed": status.epochs - status.epoch}
-        ready.network.load_state_dict(best_state(directory))
+        chosen = chosen_state(directory, start)
+        if start is not None and chosen is start.state:
+            log.info("%s: on validation no epoch beat its start, which is kept", planned.stage.name)
+        ready.network.load_state_dict(chosen)
         objective = _leave_artifact(scene, planned, ready, cost)
         done = status.then(state="finished", epoch=status.epochs, objective=objective)
         run_status.write(directory.status, done)
@@ -189,7 +194,7 @@ def _leave_artifact(
             ready.data,
             scene.manifest,
             ready.grades,
-            ("train", "val"),
+            ("train", "val") if settings.evaluate.train else ("val",),
             device,
             settings.trainer.debug.batches,
         )
@@ -229,12 +234,12 @@ def _predict_missing(scene: Scene, directory: RunDirectory) -> None:
     """Predict the subsets that are asked for and have no predictions.
 
     That is the test subset, since training does not read it, and all of them if the file has been
-    removed.
+    removed, or more is asked for than when the stage was trained.
     """
     settings = scene.settings
-    wanted: tuple[Subset, ...] = (
-        ("train", "val", "test") if settings.evaluate.test else ("train", "val")
-    )
+    wanted: list[Subset] = ["train", "val"] if settings.evaluate.train else ["val"]
+    if settings.evaluate.test:
+        wanted.append("test")
     parts = []
     if directory.predictions.exists():
         parts.append(prediction_files.read(directory.predictions))
@@ -266,7 +271,7 @@ def _predict_missing(scene: Scene, directory: RunDirectory) -> None:
 def _tell_gap(meta: Mapping[str, Any]) -> None:
     """Say how much better grades are known on training images than on others."""
     found = meta["grade_accuracy"]
-    if found is not None:
+    if found is not None and "train" in found:
         log.info(
             "%s: grade accuracy %.1f %% on training images, %.1f %% on validation images",
             meta["stage"],

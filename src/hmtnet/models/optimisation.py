@@ -1,7 +1,7 @@
 """How a stage is fitted: what all stages' settings share, and the optimiser."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from torch import nn
 from torch.optim import Adam, AdamW, Optimizer
@@ -78,6 +78,10 @@ class FitSettings:
         """Whether the weights are solved for: in one pass over tiles, in one process."""
         return False
 
+    def finished(self) -> Self:
+        """Return the settings that a finished stage is rebuilt by: without what it started from."""
+        return self
+
     @property
     def folds(self) -> int:
         """In how many parts the training contents are dealt, each to be judged out of fold.
@@ -103,6 +107,13 @@ def freeze_loaded(network: nn.Module, settings: OptimizerSettings) -> None:
             "loaded_lr: expected a rate above 0 where everything was loaded, found 0: nothing "
             "would be left to learn. Set this stage's optimizer.loaded_lr, as in 1e-4."
         )
+
+
+def is_loaded(network: nn.Module) -> bool:
+    """Whether all that a network will learn was trained before, as where every part is upstream."""
+    loaded = {id(parameter) for parameter in _loaded(network)}
+    learning = [id(parameter) for parameter in network.parameters() if parameter.requires_grad]
+    return bool(learning) and loaded.issuperset(learning)
 
 
 def _loaded(network: nn.Module) -> list[nn.Parameter]:
@@ -131,9 +142,9 @@ def optimizer_for(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
         [
             {
                 "params": parameters,
-                "lr": settings.loaded_lr if is_loaded else settings.lr,
+                "lr": settings.loaded_lr if was_loaded else settings.lr,
                 "weight_decay": settings.weight_decay if decays else 0.0,
             }
-            for (is_loaded, decays), parameters in sorted(groups.items())
+            for (was_loaded, decays), parameters in sorted(groups.items())
         ]
     )

@@ -73,11 +73,11 @@ def _rebuild(folder: Path, artifact: Artifact) -> Restored:
     meta = artifact.meta
     stage = _system_of(folder, meta).stage(meta["stage"])
     what = f"stage '{stage.name}' in {folder}"
-    settings = unweighted(build(stage.settings, meta["settings"]))
+    settings = unweighted(build(stage.settings, meta["settings"])).finished()
     grades = Grades(edges=tuple(meta["grades"]["edges_unit"]))
     upstream: dict[str, QualityNetwork] = {}
     for name in stage.borrows:
-        if name in meta["upstream"]:
+        if name in meta["upstream"] and not settings.stands_alone:
             upstream[name] = _restore_upstream(folder, name, meta["upstream"][name], what)
     types = torch.tensor(meta.get("distortion_mos", []), dtype=torch.float32)
     given = Ingredients(grades, upstream, distortion_mos=types)

@@ -1,7 +1,7 @@
 """Settings of stage 2."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 from hmtnet.models.optimisation import FitSettings, OptimizerSettings
 from hmtnet.models.score_loss import ScoreLossSettings
@@ -37,6 +37,10 @@ class SFENStageSettings(FitSettings):
     def stands_alone(self) -> bool:
         """A grading network is needed for its prior, and for its encoder."""
         return self.network.prior == "none" and self.extractor == "weights"
+
+    def finished(self) -> Self:
+        """Its artifact holds the extractor, whatever that started from."""
+        return replace(self, extractor="weights")
 
     @property
     def folds(self) -> int:

@@ -1,0 +1,80 @@
+"""A stage's start as a candidate: what comes in trained may be better than what goes out.
+
+The epoch is chosen on validation, so a stage whose whole network was trained upstream has one
+epoch more to choose from: the one before its first, epoch 0.
+"""
+
+import csv
+import math
+from dataclasses import dataclass
+
+import torch
+
+from hmtnet.data.datamodule import QualityData
+from hmtnet.data.grades import Grades
+from hmtnet.experiment.callbacks import write_curve
+from hmtnet.experiment.fitting import best_state, device_of
+from hmtnet.experiment.predict import predict
+from hmtnet.experiment.scene import Scene
+from hmtnet.metrics import srcc
+from hmtnet.models.optimisation import is_loaded
+from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.task import SELECTED_BY
+from hmtnet.runs.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network before its first step.
+
+    Attributes:
+        score: Its SRCC on the images that the epoch is chosen on; NaN where it is undefined.
+        state: Its weights.
+    """
+
+    score: float
+    state: dict[str, torch.Tensor]
+
+
+def start_of(
+    scene: Scene,
+    network: QualityNetwork,
+    data: QualityData,
+    grades: Grades,
+    directory: RunDirectory,
+) -> Start | None:
+    """Judge a network before its first step, and write that down as epoch 0.
+
+    Returns:
+        None where some of its weights are still random: nobody would choose those.
+    """
+    if not is_loaded(network):
+        return None
+    state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    scores = _curve(directory) if directory.last_checkpoint.exists() else {}
+    if 0 in scores:  # a resumed stage was judged when it began
+        return Start(scores[0], state)
+    subset = scene.chosen_on
+    device, batches = device_of(scene.settings.trainer), scene.settings.trainer.debug.batches
+    network.to(device)  # not left to predict: what is moved in inference mode cannot learn
+    with torch.random.fork_rng(devices=[]):
+        found = predict(network, data, scene.manifest, grades, (subset,), device, batches)
+    network.cpu().train()
+    score = float(srcc(scene.manifest.to_unit(found.score), scene.manifest.to_unit(found.mos)))
+    write_curve(directory.metrics, {"epoch": 0, "step": 0, SELECTED_BY: score})
+    return Start(score, state)
+
+
+def chosen_state(directory: RunDirectory, start: Start | None) -> dict[str, torch.Tensor]:
+    """Return the weights that validation chose; of equals, the later ones."""
+    if start is not None and math.isfinite(start.score):
+        trained = [score for epoch, score in _curve(directory).items() if epoch > 0]
+        if not any(score >= start.score for score in trained):
+            return start.state
+    return best_state(directory)
+
+
+def _curve(directory: RunDirectory) -> dict[int, float]:
+    """Read the score that epochs are chosen by, by epoch."""
+    with directory.metrics.open(encoding="utf-8", newline="") as stream:
+        return {int(row["epoch"]): float(row[SELECTED_BY]) for row in csv.DictReader(stream)}
