@@ -45,6 +45,7 @@ QUESTIONS = {
     "system.grading.loss.contrast_key": ["method", "none"],
     "system.grades.rule": ["quantile", "width"],
     "system.grades.count": [3, 7],
+    "system.joint.grading_rate": [1.0],
     "stages": [["joint"], ["grading", "sfen"]],
     "size.crops.size": [64, 128, 192],
     "size.backbone.name": ["resnet18.a1_in1k"],
@@ -150,6 +151,8 @@ def test_each_builds_its_networks_and_trains_anew_only_what_it_concerns(plan, na
     if path.startswith("system.sfen"):
         # texture=mscn is the default of size=tiny.
         assert changed == (set() if name in DEFAULTS_OF_TINY else {"sfen", "joint"})
+    elif path.startswith("system.joint"):
+        assert changed == {"joint"}
     elif name == "chain_two_stage":
         assert changed == set() and set(found) == {"grading", "sfen"}
     elif name == "chain_joint_only":

@@ -53,6 +53,17 @@ def test_a_loaded_whole_passes_its_rate_to_all_inside():
     assert rates == {1e-4}
 
 
+def test_factors_multiply_the_rates_inside_their_modules():
+    network = Network()
+    network.rate_factor = 0.5
+    network.old.rate_factor = 0.1
+    names = {id(p): name for name, p in network.named_parameters()}
+    for group in optimizer_for(network, SETTINGS).param_groups:
+        for p in group["params"]:
+            old = names[id(p)].startswith("old.")
+            assert group["lr"] == pytest.approx(5e-6 if old else 5e-3)
+
+
 def test_a_network_is_loaded_where_all_that_learns_was():
     network = Network()
     assert not is_loaded(network)

@@ -129,22 +129,30 @@ def _loaded(network: nn.Module) -> list[nn.Parameter]:
 def optimizer_for(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
     """Group a network's trainable parameters and make the optimiser.
 
-    A module with ``loaded = True`` passes the lower rate on to everything inside it.
+    A module with ``loaded = True`` passes the lower rate on to everything inside it, and one with a
+    ``rate_factor`` multiplies the rates inside it.
     """
     loaded = {id(parameter) for parameter in _loaded(network)}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    factors: dict[int, float] = {}
+    for module in network.modules():
+        factor = getattr(module, "rate_factor", 1.0)
+        if factor != 1:
+            for parameter in module.parameters():
+                factors[id(parameter)] = factors.get(id(parameter), 1.0) * factor
+    groups: dict[tuple[bool, float, bool], list[nn.Parameter]] = {}
     for parameter in network.parameters():
         if parameter.requires_grad:
-            group = (id(parameter) in loaded, parameter.ndim > 1)
+            which = id(parameter)
+            group = (which in loaded, factors.get(which, 1.0), parameter.ndim > 1)
             groups.setdefault(group, []).append(parameter)
     kind: type[Adam | AdamW] = Adam if settings.name == "adam" else AdamW
     return kind(
         [
             {
                 "params": parameters,
-                "lr": settings.loaded_lr if was_loaded else settings.lr,
+                "lr": (settings.loaded_lr if was_loaded else settings.lr) * factor,
                 "weight_decay": settings.weight_decay if decays else 0.0,
             }
-            for (was_loaded, decays), parameters in sorted(groups.items())
+            for (was_loaded, factor, decays), parameters in sorted(groups.items())
         ]
     )

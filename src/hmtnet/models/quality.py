@@ -47,6 +47,7 @@ class QualityNetwork(nn.Module):
         mixes_images: Whether an opinion of an image depends on the others of its batch, which must
             then be a random sample.
         loaded: Whether this module starts from trained weights, and so learns at the lower rate.
+        rate_factor: What the learning rates inside this module are multiplied by.
     """
 
     saliency_operator: SaliencyOperator | None = None
@@ -57,6 +58,7 @@ class QualityNetwork(nn.Module):
     reads_labels: bool = False
     mixes_images: bool = False
     loaded: bool = False
+    rate_factor: float = 1.0
 
     def forward(self, crops: Crops) -> Opinion:
         """Judge the images that ``crops`` come from."""

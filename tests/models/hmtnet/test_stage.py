@@ -34,8 +34,19 @@ def test_both_parts_go_on_from_where_they_are_and_learn_slowly(
     assert network.grading is given.upstream["grading"] and network.sfen is second.sfen
     assert all(torch.equal(v, state[k]) for k, v in network.sfen.state_dict().items())
     assert all(p.requires_grad for p in network.parameters())
-    assert set(rates(network).values()) == {0.1}
+    for name, rate in rates(network).items():
+        # The SFEN at the rate of what was loaded, the finished grading network at a tenth of it.
+        assert rate == pytest.approx(0.01 if name.startswith("grading.") else 0.1)
     assert all(module.training for module in network.train().modules())
+
+
+def test_how_fast_the_grading_network_learns_on_is_a_setting(settings, make_grading, grades):
+    settings = dataclasses.replace(settings, grading_rate=0.5)
+    network = JOINT.network(settings, Ingredients(grades, {"grading": make_grading()}))
+    grading = {r for name, r in rates(network).items() if name.startswith("grading.")}
+    assert grading == {0.05}
+    with pytest.raises(ValueError, match=r"grading_rate: expected above 0, found 0"):
+        dataclasses.replace(settings, grading_rate=0)
 
 
 def test_from_scratch_everything_starts_afresh(settings, grades):
@@ -47,7 +58,7 @@ def test_from_scratch_everything_starts_afresh(settings, grades):
 def test_one_upstream_part_is_enough(settings, make_grading, grades):
     network = JOINT.network(settings, Ingredients(grades, {"grading": make_grading()}))
     for name, rate in rates(network).items():
-        assert rate == (0.1 if name.startswith("grading.") else 1.0)
+        assert rate == pytest.approx(0.01 if name.startswith("grading.") else 1.0)
 
 
 def test_a_frozen_upstream_thaws(settings, make_hmtnet, grades):

@@ -34,7 +34,25 @@ class JointLossSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class JointStageSettings(FitSettings):
-    """Everything about the joint stage."""
+    """Everything about the joint stage.
+
+    Attributes:
+        network: The networks.
+        loss: The loss.
+        grading_rate: What the learning rate of a grading network from upstream is multiplied by. It
+            comes finished; as fast as the SFEN it learns the training images' grades by heart, and
+            guides the score worse than before.
+    """
 
     network: HMTNetSettings = field(default_factory=HMTNetSettings)
     loss: JointLossSettings = field(default_factory=JointLossSettings)
+    grading_rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.grading_rate > 0:
+            raise ValueError(
+                f"grading_rate: expected above 0, found {self.grading_rate}. To train an SFEN "
+                "behind a frozen grading network, tune it in stage 2 "
+                "(system.sfen.optimizer.loaded_lr=1e-4)."
+            )

@@ -26,6 +26,7 @@ def make_network(settings: JointStageSettings, given: Ingredients) -> HMTNet:
         assert isinstance(grading, GradingNet)
         _check_same("grading", grading.settings, settings.network.grading)
         grading.requires_grad_(True).loaded = True
+        grading.rate_factor = settings.grading_rate
     if upstream_sfen is None:
         sfen = SFEN(settings.network.sfen, given.grades, settings.network.grading.embedding)
     else:
