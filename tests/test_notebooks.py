@@ -122,6 +122,9 @@ def test_the_ablation_says_what_each_question_changed(execute, ablation):
     )
     assert "What is the grade prior worth? The SFEN without it." in text
     assert "Reference: size=tiny, and beside its defaults" in text
+    told = " ".join(text.split())
+    assert "system.grading.epochs=1" in told and "size.crops.size=48" in told
+    assert "system.grading.crops" not in told and "network.encoder" not in told  # its size's
     skills = "on test images, question less reference; right is better"
     assert axes == [f"SRCC with MOS {skills}", f"within-τ with MOS {skills}", "share of attention"]
 

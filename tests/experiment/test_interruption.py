@@ -136,7 +136,7 @@ PLACES = {
     "before a better epoch is kept": (*CHECKPOINTS, 2, False, writes("best.ckpt")),
     "after a better epoch is kept": (*CHECKPOINTS, 2, True, writes("best.ckpt")),
     "after a checkpoint to resume from": (*CHECKPOINTS, 3, True, writes("last.ckpt")),
-    "after the last epoch": (stage, "best_state", 1, False),
+    "after the last epoch": (stage, "chosen_state", 1, False),
     "before predictions are written": (stage.prediction_files, "write", 1, False),
     "between predictions and artifact": (stage.store, "save", 1, False),
     "between artifact and status": (stage.store, "save", 1, True),
@@ -165,6 +165,34 @@ def test_killed_anywhere_it_ends_the_same(hmtnet, words, tmp_path, uninterrupted
     assert killed.finished and not leftovers
     assert_equal_results(killed, directory_of(uninterrupted, "sfen"))
     assert not killed.checkpoints.exists()
+
+
+def test_a_stage_whose_start_is_a_candidate_resumes_to_the_same_bits(
+    hmtnet, tiny, finished, tmp_path
+):
+    given = [f"upstream.{name}={finished.stages[name]}" for name in ("grading", "sfen")]
+
+    def words(runs):
+        return tiny(tmp_path / runs, "stages=[joint]", "system.joint.epochs=3", *given)
+
+    assert hmtnet(*words("whole")).code == 0
+    whole = directory_of(tmp_path / "whole", "joint")
+    for runs in ("killed", "lost"):
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at(patch, *CHECKPOINTS, 2, True, writes("last.ckpt"))
+            with pytest.raises(Killed):
+                hmtnet(*words(runs))
+    done, killed = hmtnet(*words("killed")), directory_of(tmp_path / "killed", "joint")
+    assert done.code == 0 and "joint: resuming" in done.err, done.err
+    assert [int(row["epoch"]) for row in rows_of(killed.metrics)] == [0, 1, 2, 3]
+    assert_equal_results(killed, whole)
+    # Without the curve nobody knows how good the start was; what is trained counts.
+    lost = directory_of(tmp_path / "lost", "joint")
+    lost.metrics.unlink()
+    done = hmtnet(*words("lost"))
+    assert done.code == 0 and "joint: resuming" in done.err, done.err
+    assert [int(row["epoch"]) for row in rows_of(lost.metrics)] == [3]
+    assert "kept_start" not in store.read_meta(lost.path)
 
 
 def test_interrupted_from_the_keyboard_it_says_so_and_resumes(

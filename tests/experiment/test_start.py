@@ -40,7 +40,7 @@ def test_a_training_that_spoils_everything_leaves_what_it_started_from(joint, fi
     assert [int(row["epoch"]) for row in rows] == [0, 1]
     scores = [float(row["val/srcc"]) for row in rows]
     assert not scores[1] >= scores[0]
-    assert "no epoch beat its start" in done.err
+    assert "no epoch beat its start" in done.err and store.read_meta(path)["kept_start"] is True
     status = run_status.read(path / "status.json")
     assert status.objective == pytest.approx(scores[0], abs=1e-6)
     # The artifact is the two upstream ones, and says what the SFEN said.
@@ -58,7 +58,7 @@ def test_the_start_is_judged_as_the_stage_before_was(finished):
     rows = rows_of(finished.stages["joint"])
     before = prediction_files.read(finished.stages["sfen"] / "predictions.csv").select("val")
     expected = srcc(before.score, before.mos)
-    assert float(rows[0]["val/srcc"]) == pytest.approx(expected, abs=1e-9)
+    assert float(rows[0]["val/srcc"]) == pytest.approx(expected, abs=1e-7)
     assert [rows[0]["epoch"], rows[0]["step"], rows[0]["train/loss"]] == ["0", "0", ""]
 
 

@@ -113,7 +113,7 @@ class Scene:
 
     def part(self, split: Split) -> "Scene":
         """Return the scene of a part of the training images; its epoch is chosen by validation."""
-        settings = replace(self.settings, evaluate=EvaluateSettings(test=False))
+        settings = replace(self.settings, evaluate=EvaluateSettings(test=False, train=False))
         return replace(self, settings=settings, split=split, whole=self)
 
     def data(self, fit_settings: FitSettings, network: QualityNetwork) -> QualityData:

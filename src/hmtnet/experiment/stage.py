@@ -145,10 +145,11 @@ def _train(scene: Scene, planned: Planned, ready: Ready) -> None:
         # A resumed stage was timed from where it resumed.
         cost = {"seconds": seconds, "epochs_timed": status.epochs - status.epoch}
         chosen = chosen_state(directory, start)
-        if start is not None and chosen is start.state:
-            log.info("%s: on validation no epoch beat its start, which is kept", planned.stage.name)
+        kept_start = start is not None and chosen is start.state
+        if kept_start:
+            log.info("%s: no epoch beat its start, which is kept", planned.stage.name)
         ready.network.load_state_dict(chosen)
-        objective = _leave_artifact(scene, planned, ready, cost)
+        objective = _leave_artifact(scene, planned, ready, cost, kept_start)
         done = status.then(state="finished", epoch=status.epochs, objective=objective)
         run_status.write(directory.status, done)
     except Exception as error:
@@ -183,7 +184,7 @@ def _fit(scene: Scene, planned: Planned, ready: Ready, status: Status) -> None:
 
 
 def _leave_artifact(
-    scene: Scene, planned: Planned, ready: Ready, cost: Mapping[str, float]
+    scene: Scene, planned: Planned, ready: Ready, cost: Mapping[str, float], kept_start: bool
 ) -> float | None:
     """Predict, write predictions and artifact, and return the validation SRCC."""
     settings, directory, network = scene.settings, planned.directory, ready.network
@@ -203,6 +204,8 @@ def _leave_artifact(
     meta = describe(scene, planned, ready.grades, network)
     meta["val_srcc"] = _known(srcc(validation.score, validation.mos))
     meta["grade_accuracy"] = _grade_accuracy(found)
+    if kept_start:  # then this stage is the one before
+        meta["kept_start"] = True
     meta["cost"] = {
         "parameters": sum(p.numel() for p in network.parameters()),
         "trained_parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),

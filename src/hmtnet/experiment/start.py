@@ -1,13 +1,15 @@
 """A stage's start as a candidate: what comes in trained may be better than what goes out.
 
-The epoch is chosen on validation, so a stage whose whole network was trained upstream has one
-epoch more to choose from: the one before its first, epoch 0.
+The epoch is chosen by what the network says of images that it does not learn from. So a stage whose
+whole network was trained upstream has one epoch more to choose from: the one before its first,
+epoch 0. It is judged in float32, as predictions are; the others in the precision of the training.
 """
 
 import csv
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from hmtnet.data.datamodule import QualityData
@@ -45,28 +47,32 @@ def start_of(
 ) -> Start | None:
     """Judge a network before its first step, and write that down as epoch 0.
 
+    A resumed stage was judged when it began: its curve is read instead.
+
     Returns:
-        None where some of its weights are still random: nobody would choose those.
+        None where some of the network's weights are still random, since nobody would choose those,
+        and where the curve of a resumed stage is lost.
     """
     if not is_loaded(network):
         return None
     state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    scores = _curve(directory) if directory.last_checkpoint.exists() else {}
-    if 0 in scores:  # a resumed stage was judged when it began
-        return Start(scores[0], state)
+    if directory.last_checkpoint.exists():
+        scores = _curve(directory)
+        return Start(scores[0], state) if 0 in scores else None
     subset = scene.chosen_on
     device, batches = device_of(scene.settings.trainer), scene.settings.trainer.debug.batches
     network.to(device)  # not left to predict: what is moved in inference mode cannot learn
     with torch.random.fork_rng(devices=[]):
         found = predict(network, data, scene.manifest, grades, (subset,), device, batches)
     network.cpu().train()
-    score = float(srcc(scene.manifest.to_unit(found.score), scene.manifest.to_unit(found.mos)))
+    exact = srcc(scene.manifest.to_unit(found.score), scene.manifest.to_unit(found.mos))
+    score = float(np.float32(exact))  # as epochs are logged: equals must stay equal
     write_curve(directory.metrics, {"epoch": 0, "step": 0, SELECTED_BY: score})
     return Start(score, state)
 
 
 def chosen_state(directory: RunDirectory, start: Start | None) -> dict[str, torch.Tensor]:
-    """Return the weights that validation chose; of equals, the later ones."""
+    """Return the weights of the best epoch; of equals, the trained ones."""
     if start is not None and math.isfinite(start.score):
         trained = [score for epoch, score in _curve(directory).items() if epoch > 0]
         if not any(score >= start.score for score in trained):
@@ -76,5 +82,7 @@ def chosen_state(directory: RunDirectory, start: Start | None) -> dict[str, torc
 
 def _curve(directory: RunDirectory) -> dict[int, float]:
     """Read the score that epochs are chosen by, by epoch."""
+    if not directory.metrics.exists():
+        return {}
     with directory.metrics.open(encoding="utf-8", newline="") as stream:
         return {int(row["epoch"]): float(row[SELECTED_BY]) for row in csv.DictReader(stream)}

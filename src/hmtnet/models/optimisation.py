@@ -78,7 +78,7 @@ class FitSettings:
         """Whether the weights are solved for: in one pass over tiles, in one process."""
         return False
 
-    def finished(self) -> Self:
+    def for_restoring(self) -> Self:
         """Return the settings that a finished stage is rebuilt by: without what it started from."""
         return self
 

@@ -21,7 +21,8 @@ class Restored:
 
     Attributes:
         network: In evaluation mode, on the CPU.
-        settings: The settings of its stage; backbones load no weights.
+        settings: The settings of its stage, without what training started from: backbones load no
+            weights, and nothing is taken from an upstream network that the artifact holds itself.
         grades: The grades it was trained with.
         meta: The whole of ``stage.json``.
     """
@@ -73,7 +74,7 @@ def _rebuild(folder: Path, artifact: Artifact) -> Restored:
     meta = artifact.meta
     stage = _system_of(folder, meta).stage(meta["stage"])
     what = f"stage '{stage.name}' in {folder}"
-    settings = unweighted(build(stage.settings, meta["settings"])).finished()
+    settings = unweighted(build(stage.settings, meta["settings"])).for_restoring()
     grades = Grades(edges=tuple(meta["grades"]["edges_unit"]))
     upstream: dict[str, QualityNetwork] = {}
     for name in stage.borrows:

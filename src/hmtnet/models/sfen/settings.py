@@ -38,7 +38,7 @@ class SFENStageSettings(FitSettings):
         """A grading network is needed for its prior, and for its encoder."""
         return self.network.prior == "none" and self.extractor == "weights"
 
-    def finished(self) -> Self:
+    def for_restoring(self) -> Self:
         """Its artifact holds the extractor, whatever that started from."""
         return replace(self, extractor="weights")
 
