@@ -41,6 +41,7 @@ def test_a_training_that_spoils_everything_leaves_what_it_started_from(joint, fi
     scores = [float(row["val/srcc"]) for row in rows]
     assert not scores[1] >= scores[0]
     assert "no epoch beat its start" in done.err and store.read_meta(path)["kept_start"] is True
+    assert "joint¹" in done.out and "¹ no epoch beat its start on validation" in done.out
     status = run_status.read(path / "status.json")
     assert status.objective == pytest.approx(scores[0], abs=1e-6)
     # The artifact is the two upstream ones, and says what the SFEN said.

@@ -37,6 +37,7 @@ WORST = -1.0
 CAPPED = "capped by trainer.debug: these numbers mean nothing"
 BEST_ON_TEST = "epoch chosen on the test images: inflated, not to be quoted"
 ORACLE = "reads the true grade of every image: a bound, not a result"
+KEPT_START = "no epoch beat its start on validation: the network as the stage before left it"
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -96,10 +97,13 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
             else:
                 rows.append(_row(baseline.name, path, subset))
     for stage in result.stages:
-        note = CAPPED if capped else ""
+        meta = store.read_meta(stage.directory.path)
+        note = KEPT_START if meta.get("kept_start") else ""
+        if capped:
+            note = CAPPED
         if settings.evaluate.selection == "best_on_test":
             note = BEST_ON_TEST
-        if store.read_meta(stage.directory.path).get("oracle"):
+        if meta.get("oracle"):
             note = ORACLE
         rows.append(_row(stage.stage, stage.directory.predictions, subset, note))
     if settings.format == "json":
