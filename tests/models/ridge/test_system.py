@@ -99,7 +99,7 @@ class Killed(BaseException):
 PLACES = {
     "before anything": ((stage, "fit"), "training"),
     "before the checkpoint": ((callbacks.WholeCheckpoints, "save_checkpoint"), "training"),
-    "after the only epoch": ((stage, "best_state"), "resuming"),
+    "after the only epoch": ((stage, "chosen_state"), "resuming"),
     "before the artifact": ((stage.store, "save"), "resuming"),
 }
 
