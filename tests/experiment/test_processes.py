@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -74,10 +75,10 @@ def test_a_helper_does_not_outlive_its_leader(tmp_path):
 def _alive(pid):
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (ProcessLookupError, FileNotFoundError):  # it may end between the two questions
         return False
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as stream:  # noqa: PTH123 - may vanish
-        return stream.read().split()[2] != "Z"
+    return status.split()[2] != "Z"
 
 
 @pytest.mark.full

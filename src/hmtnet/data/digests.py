@@ -95,7 +95,10 @@ def _recall(cache: str) -> dict[str, tuple[_Status, str]]:
 
 
 def _status(root: Path, name: str) -> _Status | None:
-    """Return what changes with a file's bytes, or None if there is no such file."""
+    """Return what changes with a file's bytes, or None if there is no such file.
+
+    Strings, not paths, as below: it is asked of each of ten thousand files at every start.
+    """
     try:
         found = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - speed
     except (OSError, ValueError):

@@ -28,9 +28,9 @@ def given(grades):
 
 @pytest.fixture
 def settings(mfen_settings):
-    def make(loss=MFENLossSettings(), **changes):  # noqa: B008 - frozen
+    def make(loss=None, **changes):
         return QualityStageSettings(
-            network=dataclasses.replace(mfen_settings, **changes), loss=loss
+            network=dataclasses.replace(mfen_settings, **changes), loss=loss or MFENLossSettings()
         )
 
     return make

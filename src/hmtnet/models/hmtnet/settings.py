@@ -40,8 +40,8 @@ class JointStageSettings(FitSettings):
         network: The networks.
         loss: The loss.
         grading_rate: What the learning rate of a grading network from upstream is multiplied by. It
-            comes finished; as fast as the SFEN it learns the training images' grades by heart, and
-            guides the score worse than before.
+            comes finished; trained as fast as the SFEN, it guided the score worse than before on
+            validation images (README.md beside this file).
     """
 
     network: HMTNetSettings = field(default_factory=HMTNetSettings)
