@@ -63,7 +63,9 @@ def make_network(backbone: BackboneSettings) -> HMTNet:
     torch.manual_seed(0)
     grades = Grades((0.2, 0.4, 0.6, 0.8))
     grading = GradingNet(GradingSettings(encoder=backbone), grades)
-    return HMTNet(grading, SFEN(SFENSettings(backbone=backbone, saliency=OPERATOR), grades)).train()
+    # The residual, since it is the dearest texture: what is shipped looks at the pixels.
+    settings = SFENSettings(backbone=backbone, texture="residual", saliency=OPERATOR)
+    return HMTNet(grading, SFEN(settings, grades)).train()
 
 
 class PlainDataset(Dataset[tuple[Crops, float]]):

@@ -37,6 +37,29 @@ def test_collating_keeps_references_beside_their_images():
     assert [int(r[0, 0, 0]) for r in batch.references] == [103, 101]
 
 
+@pytest.mark.parametrize("reference", [False, True])
+@pytest.mark.parametrize(
+    ("most", "expected"), [(1, [1, 1, 1, 1]), (4, [1, 2, 1]), (5, [2, 1, 1]), (99, [4])]
+)
+def test_parts_hold_so_many_crops_or_one_image(reference, most, expected):
+    crops = [3, 2, 2, 9]
+    samples = [sample(row, reference=reference) for row in range(4)]
+    for one, count in zip(samples, crops, strict=True):
+        one.corners = [(0, place) for place in range(count)]
+    batch = Batch.collate(samples)
+    parts = list(batch.parts(most))
+    assert [len(part) for part in parts] == expected
+    for field in dataclasses.fields(batch):
+        whole = getattr(batch, field.name)
+        if whole is not None:
+            joined = [item for part in parts for item in getattr(part, field.name)]
+            assert len(joined) == 4
+            assert all(
+                torch.equal(a, b) if isinstance(a, Tensor) else a == b
+                for a, b in zip(joined, whole, strict=True)
+            )
+
+
 def tensors_of(batch):
     for field in dataclasses.fields(batch):
         value = getattr(batch, field.name)

@@ -25,6 +25,19 @@ keys = torch.tensor([0, 1, 0, 1, 2, 2, 0, 1, 0, 2])
 image = torch.tensor([0, 1, 2, 3, 4, 4, 5, 6, 7, 8])
 scores = torch.rand(10, generator=generator)
 
+from hmtnet.models.score_loss import ScoreLossSettings, score_terms
+
+
+def relate(rows, kind):
+    # The relation of scores to the MOS, and its gradient where the scores come from.
+    rows = torch.tensor(list(rows), dtype=torch.long)
+    weight = torch.linspace(-1, 1, 6, dtype=torch.float64).requires_grad_()
+    settings = ScoreLossSettings(relation=kind)
+    terms = score_terms(pixels[rows] @ weight, scores[rows].double(), settings)
+    terms["relation"].backward()
+    return {"loss": terms["relation"].detach(), "weight": weight.grad}
+
+
 def train(rows):
     rows = torch.tensor(list(rows), dtype=torch.long)
     weight = torch.linspace(-1, 1, 24, dtype=torch.float64).view(6, 4).requires_grad_()
@@ -51,6 +64,8 @@ rank, meeting, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 torch.set_num_threads(1)
 dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=2)
 results = {name: train(parts[rank]) for name, parts in PARTS.items()}
+for kind in ("ranking", "plcc"):
+    results[kind] = relate(PARTS["even"][rank], kind)
 # What distributed data parallel does to the gradients of parameters.
 for result in results.values():
     dist.all_reduce(result["weight"])
@@ -104,6 +119,16 @@ def test_loss_and_gradients_of_one_process(name, of_two, plan):
         expected = 2 * alone["embeddings"][rows.start : rows.stop]
         torch.testing.assert_close(found["embeddings"], expected)
         torch.testing.assert_close(found["weight"], alone["weight"])
+
+
+@pytest.mark.parametrize("kind", ["ranking", "plcc"])
+def test_the_relation_is_that_of_all_images(kind, of_two, plan):
+    alone = plan["relate"](range(10), kind)
+    for results in of_two:
+        torch.testing.assert_close(results[kind]["loss"], alone["loss"])
+        torch.testing.assert_close(results[kind]["weight"], alone["weight"])
+    apart = [plan["relate"](rows, kind)["weight"] for rows in plan["PARTS"]["even"]]
+    assert not torch.allclose(sum(apart) / 2, alone["weight"])
 
 
 def test_integers_of_more_dimensions_in_the_order_of_ranks(of_two):

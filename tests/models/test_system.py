@@ -110,6 +110,17 @@ def test_settings_are_built_for_every_stage(system):
         ({"sfen": {"network": {"prior_dropout": 1.5}}}, "prior_dropout: expected 0 to 1"),
         ({"sfen": {"network": {"levels": 0}}}, "levels: expected 'all' or at least 1, found 0"),
         ({"grading": {"loss": {"temperature": 0}}}, "temperature: expected above 0, found 0"),
+        ({"grading": {"loss": {"sigma": 0}}}, "sigma: expected above 0 grades, found 0"),
+        ({"grading": {"loss": {"contrast": -1}}}, "contrast: expected at least 0, found -1"),
+        (
+            {"grading": {"loss": {"contrast_sigma": 0}}},
+            "contrast_sigma: expected above 0, or null, found 0",
+        ),
+        ({"sfen": {"network": {"sigma": 0}}}, "sigma: expected above 0 pixels, found 0"),
+        ({"sfen": {"network": {"features": 0}}}, "features: expected at least 1, found 0"),
+        ({"sfen": {"network": {"margin": -1}}}, "margin: expected at least 0, found -1"),
+        ({"sfen": {"loss": {"relation_weight": -1}}}, "relation_weight: expected at least 0"),
+        ({"joint": {"loss": {"alpha": -1}}}, "alpha: expected at least 0, found -1"),
     ],
 )
 def test_settings_that_do_not_exist_or_make_no_sense_are_refused(system, values, message):
@@ -160,7 +171,18 @@ def test_identity_follows_content_not_path(tmp_path):
 def test_identity_of_hub_weights_is_their_name_and_of_none_nothing():
     assert identified(joint_of(LOADED)).network.sfen.backbone.weights == "hub:resnet50"
     bare = joint_of(BackboneSettings())
-    assert identified(bare) == bare
+    assert identified(bare).network.sfen.backbone.weights == "none"
+
+
+@pytest.mark.parametrize(
+    ("weights", "norm", "view"), [("none", "train", "mscn"), ("hub", "frozen", "pixels")]
+)
+def test_what_auto_means_and_the_same_by_name_are_identical(weights, norm, view):
+    auto = BackboneSettings(name="resnet50", weights=weights)
+    named = dataclasses.replace(auto, norm=norm, view=view)
+    assert auto != named and identified(auto) == identified(named)
+    other = dataclasses.replace(auto, norm="frozen" if norm == "train" else "train")
+    assert identified(other) != identified(auto)
 
 
 def test_identity_of_weights_that_are_not_there_is_an_error():

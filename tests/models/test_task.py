@@ -16,6 +16,7 @@ from hmtnet.models.hmtnet.settings import (
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.quality import Opinion, QualityNetwork, look
 from hmtnet.models.schedules import ScheduleSettings
+from hmtnet.models.score_loss import ScoreLossSettings
 from hmtnet.models.sfen.settings import SFENStageSettings
 from hmtnet.models.system import Ingredients, find_system
 from hmtnet.models.task import QualityTask
@@ -76,16 +77,6 @@ def test_a_task_overfits_one_batch(make_task, make_data, train, name):
         assert last[f"{subset}/loss"] == pytest.approx(total, rel=1e-4)
     if name != "sfen":
         assert last["val/accuracy"] > first["val/accuracy"]
-        print(
-            "ACC",
-            name,
-            first["val/accuracy"],
-            last["val/accuracy"],
-            first["train/loss"],
-            last["train/loss"],
-            last["val/srcc"],
-        )
-    print("LOSS", name, first["train/loss"], last["train/loss"], last["val/srcc"])
 
 
 def test_a_network_without_grades_reports_none(make_task, make_data, train, sfen_settings):
@@ -126,6 +117,29 @@ def test_validation_judges_images_however_batched(make_task, make_data, grades, 
     right = median_grade(opinion.log_grades.exp().detach()) == grades.assign(mos)
     assert logged["val/accuracy"] == pytest.approx(right.mean())
     assert 0 < right.mean() < 1
+
+
+@pytest.mark.parametrize("name", ["sfen", "joint"])
+def test_validation_in_parts_is_that_of_the_whole(make_task, make_data, monkeypatch, name):
+    found = []
+    for crops_at_once in (100, 3, 1):
+        monkeypatch.setattr("hmtnet.models.quality.PIXELS_AT_ONCE", crops_at_once * 48 * 48)
+        task = make_task(name).eval()
+        logged, sizes, look_at = {}, [], task.judge
+        monkeypatch.setattr(task, "log_dict", lambda values, **_: logged.update(values))  # noqa: B023
+        monkeypatch.setattr(
+            task,
+            "judge",
+            lambda crops, batch: sizes.append(len(crops.pixels)) or look_at(crops, batch),  # noqa: B023
+        )
+        with torch.no_grad():
+            for batch in make_data().val_dataloader():
+                task.validation_step(batch, 0)
+        task.on_validation_epoch_end()
+        assert max(sizes) == min(crops_at_once, 8) and sum(sizes) == 8
+        found.append(torch.stack([logged[f"val/{m}"] for m in ("srcc", "rmse", "kappa")]))
+    torch.testing.assert_close(found[1], found[0])
+    torch.testing.assert_close(found[2], found[0])
 
 
 def test_each_validation_starts_anew(make_task, make_data):
@@ -200,6 +214,59 @@ def test_a_frozen_grading_network_is_untouched_by_training(make_task, make_data,
     assert task.network.training and not task.network.grading.encoder.training
     after = task.network.grading.state_dict()
     assert all(torch.equal(after[key], value) for key, value in before.items())
+
+
+def test_a_frozen_extractor_is_untouched_by_training(make_task, make_data, train):
+    frozen = OptimizerSettings(lr=1e-2, loaded_lr=0)
+    task = make_task("sfen", extractor="grading", optimizer=frozen)
+    sfen = task.network.sfen
+    carried = {k: v.clone() for k, v in sfen.extractors.state_dict().items()}
+    learning = {k: v.clone() for k, v in sfen.guidance.state_dict().items()}
+    train(task, make_data(), 3)
+    after = sfen.extractors.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in carried.items())
+    assert not all(torch.equal(sfen.guidance.state_dict()[k], v) for k, v in learning.items())
+    # What learns is in training mode beside it.
+    assert sfen.training and not any(part.training for part in sfen.extractors[0].modules())
+
+
+ALTERNATIVES = [
+    *({"prior": prior} for prior in ("film", "concat", "none")),
+    *({"pool": pool} for pool in ("mean", "saliency")),
+    *({"texture": texture} for texture in ("residual", "mscn")),
+    *({"perspectives": (name,)} for name in ("texture", "gradient", "saliency")),
+    {"saliency": "sdsp"},
+    {"sharing": "separate"},
+    {"levels": 2},
+]
+
+
+@pytest.mark.parametrize("changes", ALTERNATIVES, ids=str)
+def test_every_alternative_of_the_sfen_learns(make_task, make_data, train, sfen_settings, changes):
+    task = make_task("sfen", network=dataclasses.replace(sfen_settings, **changes))
+    curve = train(task, make_data(), 15, gradient_clip_val=1.0)
+    assert curve[-1]["train/loss"] < 0.7 * curve[0]["train/loss"]
+    learning = {n: p for n, p in task.network.named_parameters() if p.requires_grad}
+    if "perspectives" in changes:  # the only one has all the attention, whatever it says
+        learning = {n: p for n, p in learning.items() if ".relevance." not in n}
+    assert not [n for n, p in learning.items() if not p.any()]  # where some start
+
+
+@pytest.mark.parametrize("score", ["l1", "smooth_l1", "mse"])
+@pytest.mark.parametrize("relation", ["ranking", "plcc", "none"])
+def test_every_loss_of_a_score_is_learned_by(make_task, make_data, train, score, relation):
+    task = make_task("sfen", loss=ScoreLossSettings(score=score, relation=relation))
+    curve = train(task, make_data(), 15, gradient_clip_val=1.0)
+    assert curve[-1]["train/loss"] < 0.7 * curve[0]["train/loss"]
+
+
+@pytest.mark.parametrize("grade", ["cross_entropy", "ordinal", "soft"])
+@pytest.mark.parametrize("contrast_sigma", [None, 0.2])
+def test_every_loss_of_a_grade_is_learned_by(make_task, make_data, train, grade, contrast_sigma):
+    loss = GradingLossSettings(grade=grade, contrast_sigma=contrast_sigma)
+    curve = train(make_task("grading", loss=loss), make_data(), 25, gradient_clip_val=1.0)
+    assert curve[-1]["val/srcc"] > curve[0]["val/srcc"] + 0.15
+    assert curve[-1]["train/grade"] < 0.8 * curve[0]["train/grade"]
 
 
 class KilledError(Exception):

@@ -1,6 +1,6 @@
 """What travels from the loader to the device: whole images, and where to look at them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -67,6 +67,21 @@ class Batch:
             luck=torch.tensor([sample.luck for sample in samples], dtype=torch.float32),
             references=references or None,
         )
+
+    def parts(self, most: int) -> Iterator[Self]:
+        """Deal the images, in order, into parts of at most ``most`` crops, or of one image."""
+        start = crops = 0
+        for i, corners in enumerate(self.corners):
+            if i > start and crops + len(corners) > most:
+                yield self._of(slice(start, i))
+                start, crops = i, 0
+            crops += len(corners)
+        yield self if start == 0 else self._of(slice(start, len(self)))
+
+    def _of(self, images: slice) -> Self:
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        chosen: dict[str, Any] = {n: v if v is None else v[images] for n, v in values.items()}
+        return type(self)(**chosen)
 
     def to(self, device: torch.device | str) -> Self:
         """Return the batch with every tensor on ``device``."""

@@ -15,7 +15,8 @@ class DataSettings:
 
     Attributes:
         reader: Name of the reader: the layout the dataset's folder has.
-        name: Name of the dataset in run directories and tables; the reader's name by default.
+        name: Name of the dataset in run directories and tables; the reader's name by default, of a
+            ``table`` its folder's.
         root: The dataset's folder; see ``readers.folder.find_root``.
         label_kind: Whether people gave the scores, or a formula did.
         range: Lowest and highest possible score, in the dataset's own unit.

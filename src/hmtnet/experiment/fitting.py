@@ -123,7 +123,7 @@ def make_trainer(settings: TrainerSettings, **options: Any) -> L.Trainer:
     """
     try:
         return L.Trainer(
-            accelerator=settings.accelerator,
+            accelerator=_kind_of(settings),
             devices=settings.devices,
             # Which losses are on decides which parameters are used, so not all need to be.
             strategy="ddp_find_unused_parameters_true" if settings.devices > 1 else "auto",
@@ -147,11 +147,14 @@ def make_trainer(settings: TrainerSettings, **options: Any) -> L.Trainer:
 
 def device_of(settings: TrainerSettings) -> torch.device:
     """Return the device on which one process predicts."""
-    if settings.accelerator in ("auto", "gpu") and torch.cuda.is_available():
-        return torch.device("cuda")
-    if settings.accelerator == "mps":
-        return torch.device("mps")
-    return torch.device("cpu")
+    return torch.device(_kind_of(settings))
+
+
+def _kind_of(settings: TrainerSettings) -> str:
+    """Name the kind of device as torch and Lightning do."""
+    if settings.accelerator == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cuda" if settings.accelerator == "gpu" else "cpu"
 
 
 @contextmanager

@@ -5,14 +5,17 @@ from itertools import islice
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from hmtnet.artifact.predictions import Predictions
+from hmtnet.data.batch import Batch
 from hmtnet.data.datamodule import QualityData, Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
 from hmtnet.metrics import median_grade
-from hmtnet.models.quality import QualityNetwork, look
+from hmtnet.models.quality import Opinion, QualityNetwork, in_parts, look
+from hmtnet.models.reproducible import reproducible
 
 
 @torch.inference_mode()
@@ -33,7 +36,7 @@ def predict(
         manifest: The dataset.
         grades: For the true grades.
         subsets: Which of train, val and test.
-        device: Where to compute. Precision is float32 everywhere, so that scores are reproducible.
+        device: Where to compute, in float32 everywhere, so that scores are reproducible.
         batches: At most so many batches a subset (a capped run).
 
     Returns:
@@ -49,19 +52,23 @@ def predict(
         scores: list[np.ndarray] = []
         probabilities: list[np.ndarray] = []
         for batch in tqdm(islice(loader, total), total=total, desc=f"  {subset}", leave=False):
-            crops = look(
-                batch.to(device),
-                data.crops.size,
-                network.saliency_operator,
-                edges if network.reads_labels else None,
-            )
-            opinion = network(crops)
             rows += batch.rows.tolist()
-            scores.append(opinion.score.double().cpu().numpy())
-            if opinion.log_grades is not None:
-                probabilities.append(opinion.log_grades.double().exp().cpu().numpy())
+            for part in in_parts(batch, network, data.crops.size):
+                opinion = _opinion(network, part.to(device), data.crops.size, edges)
+                scores.append(opinion.score.cpu().double().numpy())
+                if opinion.log_grades is not None:
+                    probabilities.append(opinion.log_grades.cpu().double().exp().numpy())
         parts.append(_table(manifest, grades, subset, rows, scores, probabilities))
     return Predictions.concatenate(parts)
+
+
+def _opinion(network: QualityNetwork, batch: Batch, size: int, edges: Tensor) -> Opinion:
+    with reproducible(edges.device):
+        crops = look(
+            batch, size, network.saliency_operator, edges if network.reads_labels else None
+        )
+        opinion: Opinion = network(crops)
+        return opinion
 
 
 def _table(

@@ -61,7 +61,8 @@ class TrainerSettings:
     """The hardware.
 
     Attributes:
-        accelerator: Lightning's name of the kind of device.
+        accelerator: ``"gpu"``, by CUDA or ROCm; ``"cpu"``; ``"auto"``: a GPU if there is one.
+            Apple's does not count: it has no float64, in which scores are compared.
         devices: How many processes train, one device each.
         precision: Of the forward and backward pass; weights stay float32.
         compile: Train the network as ``torch.compile`` makes it. The first steps take minutes,
@@ -72,7 +73,7 @@ class TrainerSettings:
         debug: Limits for a quick look.
     """
 
-    accelerator: Literal["auto", "cpu", "gpu", "mps"] = "auto"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: int = 1
     precision: Precision = "32-true"
     compile: bool | Literal["eager"] = False

@@ -5,7 +5,8 @@ float32 or better, also under autocast, and where it has nothing to compare (one
 returns a zero that is still part of the graph, so that a backward pass needs no special case.
 
 - ``losses.contrastive``: ``supervised_contrastive``.
-- ``losses.processes``: ``gather_across_processes``, for losses that compare images.
+- ``losses.processes``: ``gather_across_processes``, and ``gathered`` in training, for losses that
+  compare images.
 - ``losses.ordinal``: ``grade_loss`` and its three kinds, on log-probabilities.
 - ``losses.ranking``: ``pairwise_ranking``, ``plcc_loss``.
 - ``losses.similarity``: ``ssim_loss``, of maps.
@@ -13,7 +14,7 @@ returns a zero that is still part of the graph, so that a backward pass needs no
 
 from hmtnet.losses.contrastive import supervised_contrastive
 from hmtnet.losses.ordinal import GradeLoss, cross_entropy, grade_loss, ordinal, soft
-from hmtnet.losses.processes import gather_across_processes
+from hmtnet.losses.processes import gather_across_processes, gathered
 from hmtnet.losses.ranking import pairwise_ranking, plcc_loss
 from hmtnet.losses.similarity import ssim_loss
 
@@ -21,6 +22,7 @@ __all__ = [
     "GradeLoss",
     "cross_entropy",
     "gather_across_processes",
+    "gathered",
     "grade_loss",
     "ordinal",
     "pairwise_ranking",

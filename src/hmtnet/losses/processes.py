@@ -37,6 +37,11 @@ def gather_across_processes(x: Tensor) -> Tensor:
     return torch.cat([part[:length] for part, length in parts])
 
 
+def gathered(x: Tensor) -> Tensor:
+    """Gather over processes in training; in validation they may have unequally many batches."""
+    return gather_across_processes(x) if torch.is_grad_enabled() else x
+
+
 class _Gather(torch.autograd.Function):
     """Tensors of one shape → (W, …) on every process; backward sums over the processes."""
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hmtnet.errors import SettingsError, nearest
-from hmtnet.models.weights import WeightedSettings, load_backbone
+from hmtnet.models.weights import WeightedSettings, identity_of, load_backbone
 from hmtnet.perception import mscn
 
 NORMS = (nn.modules.batchnorm._BatchNorm,)
@@ -54,9 +54,16 @@ class BackboneSettings(WeightedSettings):
 
     def unweighted(self) -> Self:
         """Return the same architecture, to be filled from an artifact instead of weights."""
+        return replace(self._decided(), weights="none")
+
+    def identified(self) -> Self:
+        """Return equal settings for equal networks: ``"auto"`` is what it means here."""
+        return replace(self._decided(), weights=identity_of(self.name, self.weights))
+
+    def _decided(self) -> Self:
         norm: Literal["frozen", "train"] = "frozen" if self.frozen_norms else "train"
         view: Literal["pixels", "mscn"] = "mscn" if self.sees_mscn else "pixels"
-        return replace(self, weights="none", norm=norm, view=view)
+        return replace(self, norm=norm, view=view)
 
 
 class Backbone(nn.Module):

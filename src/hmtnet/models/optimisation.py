@@ -21,9 +21,9 @@ class OptimizerSettings:
             as earlier methods were trained.
         lr: Learning rate of what starts from random weights.
         loaded_lr: Learning rate of what was loaded: backbones and upstream stages. 0 freezes it,
-            and saves its backward pass. A head that starts at random pulls good features away
-            (Kumar et al., ICLR 2022): let it learn on frozen ones first, and tune all in a later
-            stage.
+            its batch norms' statistics too, and saves its backward pass. A head that starts at
+            random pulls good features away (Kumar et al., ICLR 2022): let it learn on frozen ones
+            first, and tune all in a later stage.
         weight_decay: Norms, biases and other vectors are left out. Decoupled in AdamW; in Adam an
             L2 penalty, whose gradient is scaled like any other.
         clip: Largest norm of the gradient; 0 does not clip.
@@ -107,6 +107,15 @@ def freeze_loaded(network: nn.Module, settings: OptimizerSettings) -> None:
             "loaded_lr: expected a rate above 0 where everything was loaded, found 0: nothing "
             "would be left to learn. Set this stage's optimizer.loaded_lr, as in 1e-4."
         )
+
+
+def rest_frozen(network: nn.Module, settings: OptimizerSettings) -> None:
+    """Put what is frozen into evaluation mode, where batch norms gather no statistics."""
+    if settings.loaded_lr > 0:
+        return
+    for module in network.modules():
+        if getattr(module, "loaded", False):
+            module.eval()
 
 
 def is_loaded(network: nn.Module) -> bool:

@@ -1,5 +1,6 @@
 """What every network here is: crops in, an opinion of each image out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -115,6 +116,24 @@ class QualityNetwork(nn.Module):
         batch = Batch.collate([sample]).to(image.device)
         opinion: Opinion = self(look(batch, crops.size, self.saliency_operator))
         return opinion
+
+
+# What is shown to a network at once where nothing is learned from it: 128 crops of 224 pixels, for
+# which an HMTNet of two ResNet-50 needs about 6 GiB.
+PIXELS_AT_ONCE = 128 * 224 * 224
+
+
+def in_parts(batch: Batch, network: QualityNetwork, size: int) -> Iterator[Batch]:
+    """Deal a batch of tiled images into parts that a network judges in bounded memory.
+
+    An image is never divided, nor is a batch whose images a network compares.
+
+    Args:
+        batch: Whole images with the corners of their tiles.
+        network: What will judge them.
+        size: Side of the tiles.
+    """
+    return iter([batch]) if network.mixes_images else batch.parts(PIXELS_AT_ONCE // size**2)
 
 
 def _array(image: Tensor) -> npt.NDArray[np.uint8]:

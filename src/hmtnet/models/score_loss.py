@@ -6,7 +6,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from hmtnet.losses import pairwise_ranking, plcc_loss
+from hmtnet.losses import gathered, pairwise_ranking, plcc_loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,8 @@ class ScoreLossSettings:
 
     Attributes:
         score: Distance to the MOS in [0, 1].
-        relation: What compares the images of a batch: a pairwise ranking hinge, 1 - PLCC, or none.
+        relation: What compares the images of a batch: a pairwise ranking hinge, (1 - PLCC) / 2,
+            or none.
         relation_weight: Its weight.
     """
 
@@ -23,17 +24,23 @@ class ScoreLossSettings:
     relation: Literal["ranking", "plcc", "none"] = "ranking"
     relation_weight: float = 0.5
 
+    def __post_init__(self) -> None:
+        if self.relation_weight < 0:
+            raise ValueError(f"relation_weight: expected at least 0, found {self.relation_weight}")
+
 
 def score_terms(score: Tensor, mos: Tensor, settings: ScoreLossSettings) -> dict[str, Tensor]:
-    """Return the terms ``score`` and, unless it is off, ``relation`` for (I,) images."""
+    """Return the terms ``score`` and, unless it is off, ``relation`` for (I,) images.
+
+    Over several processes, the relation is that of all their images.
+    """
     if settings.score == "smooth_l1":
         # The MOS spans [0, 1]: the quadratic zone ends at a tenth of the scale, not at 1.
         distance = F.smooth_l1_loss(score, mos, beta=0.1)
     else:
         distance = {"l1": F.l1_loss, "mse": F.mse_loss}[settings.score](score, mos)
     terms = {"score": distance}
-    if settings.relation == "ranking":
-        terms["relation"] = settings.relation_weight * pairwise_ranking(score, mos)
-    elif settings.relation == "plcc":
-        terms["relation"] = settings.relation_weight * plcc_loss(score, mos)
+    if settings.relation != "none":
+        relation = {"ranking": pairwise_ranking, "plcc": plcc_loss}[settings.relation]
+        terms["relation"] = settings.relation_weight * relation(gathered(score), gathered(mos))
     return terms

@@ -15,7 +15,7 @@ from hmtnet.data.pairs import ReferenceUse
 from hmtnet.errors import SettingsError, nearest
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.weights import WeightedSettings, identity_of
+from hmtnet.models.weights import WeightedSettings
 from hmtnet.settings import build
 
 if TYPE_CHECKING:
@@ -217,10 +217,8 @@ def unweighted(settings: T) -> T:
 
 
 def identified(settings: T) -> T:
-    """Return settings whose weights are named by what they are, not by where they lie."""
-    return _each_weighted(
-        settings, lambda w: dataclasses.replace(w, weights=identity_of(w.name, w.weights))
-    )
+    """Return settings that are equal where networks are: weights by what, not where, they are."""
+    return _each_weighted(settings, lambda weighted: weighted.identified())
 
 
 def _each_weighted(settings: T, change: Callable[[WeightedSettings], WeightedSettings]) -> T:

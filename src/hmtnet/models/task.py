@@ -1,6 +1,6 @@
 """The training of one network: losses and optimisation, one step for all subsets."""
 
-from typing import Any
+from typing import Any, Self
 
 import lightning as L
 import torch
@@ -10,8 +10,13 @@ from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
 from hmtnet.metrics.quality import GradeMetrics, QualityMetrics
-from hmtnet.models.optimisation import FitSettings, freeze_loaded, optimizer_for
-from hmtnet.models.quality import Opinion, QualityNetwork, look, true_grades
+from hmtnet.models.optimisation import (
+    FitSettings,
+    freeze_loaded,
+    optimizer_for,
+    rest_frozen,
+)
+from hmtnet.models.quality import Opinion, QualityNetwork, in_parts, look, true_grades
 from hmtnet.models.schedules import schedule_for
 
 SELECTED_BY = "val/srcc"
@@ -43,6 +48,13 @@ class QualityTask(L.LightningModule):
         self.grading = GradeMetrics(grades.count)
         edges = torch.tensor(grades.edges, dtype=torch.float32)
         self.register_buffer("edges", edges, persistent=False)
+        self.train(network.training)  # Lightning keeps the mode that it finds
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode, but leave what is frozen in evaluation mode."""
+        super().train(mode)
+        rest_frozen(self.network, self.fit_settings.optimizer)
+        return self
 
     def judge(self, crops: Crops, batch: Batch) -> Opinion:
         """Run the network on a batch's crops."""
@@ -79,12 +91,13 @@ class QualityTask(L.LightningModule):
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Collect the validation images' scores."""
         del batch_index
-        opinion, _ = self._step(batch, "val")
-        self.quality.update(opinion.score, batch.mos, batch.rows)
-        if self.network.graded:
-            assert opinion.log_grades is not None
-            true = true_grades(batch.mos, self.edges)
-            self.grading.update(opinion.log_grades.exp(), true, batch.rows)
+        for part in in_parts(batch, self.network, self.fit_settings.crops.size):
+            opinion, _ = self._step(part, "val")
+            self.quality.update(opinion.score, part.mos, part.rows)
+            if self.network.graded:
+                assert opinion.log_grades is not None
+                true = true_grades(part.mos, self.edges)
+                self.grading.update(opinion.log_grades.exp(), true, part.rows)
 
     def on_validation_epoch_end(self) -> None:
         """Log what only the whole validation set can say, with scores in [0, 1]."""

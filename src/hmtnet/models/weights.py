@@ -32,6 +32,10 @@ class WeightedSettings:
         """Return the same architecture, to be filled from an artifact instead of weights."""
         return replace(self, weights="none")
 
+    def identified(self) -> Self:
+        """Return equal settings for equal networks: weights named by what they are."""
+        return replace(self, weights=identity_of(self.name, self.weights))
+
     def trained(self) -> dict[str, Tensor]:
         """Read the weights that are named, and that are not ``"none"``.
 

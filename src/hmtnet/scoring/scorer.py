@@ -1,7 +1,6 @@
 """Scores of anyone's images by a finished stage."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from hmtnet.data.pairs import common_part
 from hmtnet.errors import ArtifactError, SettingsError
 from hmtnet.metrics import median_grade
 from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.reproducible import reproducible
 from hmtnet.scoring.judge import Judgement, judge
 from hmtnet.scoring.maps import Collector, perspectives_of
 from hmtnet.scoring.pixels import ImageLike, read_rgb
@@ -91,7 +91,7 @@ class Scorer:
         """
         self._check_reference(reference)
         network = self._network
-        with _reproducible(self.device):
+        with reproducible(self.device):
             tiles = self._tiles(image, reference)
             if not maps:
                 return self._verdict(judge(network, tiles, _blind), tiles, {})
@@ -208,13 +208,3 @@ def _device(name: str | torch.device) -> torch.device:
             "machine."
         ) from error
     return device
-
-
-def _reproducible(device: torch.device) -> AbstractContextManager[None]:
-    """Keep a GPU's convolutions in float32 and to one algorithm."""
-    if device.type != "cuda":
-        return nullcontext()
-    context: AbstractContextManager[None] = torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    )
-    return context

@@ -23,6 +23,13 @@ def test_a_plain_table(make_table):
     assert manifest.unit_scores.tolist() == pytest.approx([0.85, 0.1])
 
 
+def test_a_table_without_a_name_is_called_as_its_folder(make_table, monkeypatch):
+    root = make_table(PLAIN)
+    assert read_table(root).name == root.name
+    monkeypatch.chdir(root)
+    assert read_table(".").name == root.name
+
+
 def test_every_column_is_read(make_table, noise):
     text = (
         "mos_std,image,mos,reference,method,scale,reference_image,comment\n"

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 
 from hmtnet.data.grades import Grades
 from hmtnet.losses import grade_loss, supervised_contrastive
-from hmtnet.models.grading import task as grading_task
 from hmtnet.models.grading.settings import GradingLossSettings, GradingStageSettings
 from hmtnet.models.grading.stage import GRADING
 from hmtnet.models.grading.task import GradeTerms
@@ -81,7 +80,9 @@ def test_the_contrast_can_be_left_out(scene, terms, off):
 def test_processes_are_asked_only_in_training(scene, terms, monkeypatch):
     # In validation they may have unequally many batches, and would wait for each other forever.
     gathered = []
-    monkeypatch.setattr(grading_task, "gather_across_processes", lambda x: gathered.append(x) or x)
+    monkeypatch.setattr(
+        "hmtnet.losses.processes.gather_across_processes", lambda x: gathered.append(x) or x
+    )
     with torch.inference_mode():
         terms()(*scene)
     assert not gathered

@@ -74,7 +74,7 @@ def read(settings: DataSettings) -> Labels:
         records = _to_records(table, rows, root, folder)
         _warn_of_unlabelled(root, folder, records)
     return Labels(
-        name=settings.dataset,
+        name=settings.name or root.resolve().name,  # every table is read by this reader
         root=root,
         records=tuple(records),
         label_kind=settings.label_kind,

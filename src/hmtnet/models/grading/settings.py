@@ -32,6 +32,14 @@ class GradingLossSettings:
     def __post_init__(self) -> None:
         if self.temperature <= 0:
             raise ValueError(f"temperature: expected above 0, found {self.temperature}")
+        if self.sigma <= 0:
+            raise ValueError(f"sigma: expected above 0 grades, found {self.sigma}")
+        if self.contrast < 0:
+            raise ValueError(f"contrast: expected at least 0, found {self.contrast}")
+        if self.contrast_sigma is not None and self.contrast_sigma <= 0:
+            raise ValueError(
+                f"contrast_sigma: expected above 0, or null, found {self.contrast_sigma}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

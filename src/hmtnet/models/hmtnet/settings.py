@@ -31,6 +31,10 @@ class JointLossSettings:
     grading: GradingLossSettings = field(default_factory=GradingLossSettings)
     alpha: float = 0.3
 
+    def __post_init__(self) -> None:
+        if self.alpha < 0:
+            raise ValueError(f"alpha: expected at least 0, found {self.alpha}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class JointStageSettings(FitSettings):

@@ -52,7 +52,7 @@ class PerspectiveFusion(nn.Module):
             height, width = maps.shape[-2:]
             weight = F.adaptive_avg_pool2d(saliency, (height, width)).float() + 1e-3
             weight = (weight / weight.sum((2, 3), keepdim=True)).unsqueeze(1)
-            pooled = (maps * weight.to(maps.dtype)).sum((3, 4))
+            pooled = (maps.float() * weight).sum((3, 4))  # in float16 most weights would vanish
         elif self.pool == "mean_std":
             # Squares need float32, and a root needs a slope at a flat map.
             variance, mean = torch.var_mean(maps.float(), (3, 4), correction=0)

@@ -76,6 +76,12 @@ class SFENSettings:
             )
         if self.levels != "all" and self.levels < 1:
             raise ValueError(f"levels: expected 'all' or at least 1, found {self.levels}")
+        if self.sigma <= 0:
+            raise ValueError(f"sigma: expected above 0 pixels, found {self.sigma}")
+        if self.features < 1:
+            raise ValueError(f"features: expected at least 1, found {self.features}")
+        if self.margin < 0:
+            raise ValueError(f"margin: expected at least 0, found {self.margin}")
 
 
 @dataclass
