@@ -1,11 +1,12 @@
 """What a training step of HMTNet spends its time on, as ratios of what is measured side by side.
 
-Random weights, noise for images, both networks trainable. All variants take turns in one process,
-and the least time of each counts. The plain loop feeds the same network by the usual way: at each
-use a loader's worker decodes the file, computes its saliency and cuts the crops, on the CPU.
+Random weights, noise for images, both networks trainable, batch norms frozen where the size loads
+weights; a GPU computes in bfloat16. All variants take turns in one process, and the least time of
+each counts. The plain loop feeds the same network by the usual way: at each use a loader's worker
+decodes the file, computes its saliency and cuts the crops, on the CPU.
 
     python benchmarks/training.py
-    python benchmarks/training.py --size small --workers 4
+    python benchmarks/training.py --size full --workers 4
 """
 
 import argparse
@@ -42,7 +43,14 @@ HEIGHT, WIDTH = 384, 512
 OPERATOR: Literal["spectral_residual"] = "spectral_residual"
 SIZES = {
     "tiny": (BackboneSettings(), CropSettings(size=96, count=2)),
-    "small": (BackboneSettings(name="mobilenetv2_100"), CropSettings(size=160, count=2)),
+    "small": (
+        BackboneSettings(name="mobilenetv2_100", norm="frozen", view="pixels"),
+        CropSettings(size=160, count=2),
+    ),
+    "full": (
+        BackboneSettings(name="resnet50", norm="frozen", view="pixels"),
+        CropSettings(size=224, count=4),
+    ),
 }
 
 
@@ -147,10 +155,16 @@ class Bench:
 
     def step(self, crops: Crops, mos: Tensor) -> None:
         """Learn from crops."""
-        terms = score_terms(self.network(crops).score, mos, ScoreLossSettings())
+        with self.precision():
+            terms = score_terms(self.network(crops).score, mos, ScoreLossSettings())
         self.optimizer.zero_grad()
         torch.stack([*terms.values()]).sum().backward()
         self.optimizer.step()
+
+    def precision(self) -> torch.autocast:
+        """Return the context of a forward pass."""
+        half = self.given.precision == "bf16-mixed"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
 
     def seconds(self, *calls: Callable[[], object]) -> list[float]:
         """Return the least time of each call; they take turns, and a first round does not count."""
@@ -172,11 +186,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", choices=SIZES, default="tiny")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=["32-true", "bf16-mixed"])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--workers", type=int, default=0)
     given = parser.parse_args()
+    given.precision = given.precision or ("32-true" if given.device == "cpu" else "bf16-mixed")
     with tempfile.TemporaryDirectory() as folder:
         report(Bench(given, Path(folder)))
 
@@ -196,18 +212,23 @@ def report(bench: Bench) -> None:
     views = list(sfen.perspectives(crops).values())
     extract = sfen.extractors[0]
     # The perspectives of a step are one saliency of whole images, and three views of the crops.
-    perceiving, stacked, apart = bench.seconds(
-        lambda: (saliency_of_list(ready[0].images, OPERATOR), sfen.perspectives(crops)),
-        lambda: extract(torch.cat(views)),
-        lambda: [extract(view) for view in views],
-    )
+    with bench.precision():
+        perceiving, stacked, apart = bench.seconds(
+            lambda: (saliency_of_list(ready[0].images, OPERATOR), sfen.perspectives(crops)),
+            lambda: extract(torch.cat(views)),
+            lambda: [extract(view) for view in views],
+        )
     step = fed / len(ready)
     print(
-        f"{given.size} on {bench.device}: {given.batch} images of {WIDTH}×{HEIGHT} a step, ", end=""
+        f"{given.size} on {bench.device}, {given.precision}: {given.batch} images of "
+        f"{WIDTH}×{HEIGHT} a step, {bench.crops.count} crops of {bench.crops.size}; a step takes "
+        f"{1000 * step:.1f} ms, the pipeline feeds {len(bench.manifest) / piped:.0f} images/s"
     )
-    print(f"{bench.crops.count} crops of {bench.crops.size}; a step takes {1000 * step:.1f} ms")
+    if bench.device.type == "cuda":
+        print(f"  peak memory {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
     rows = {
         "pipeline, over batches already on the device (aim: at most 1.10)": piped / fed,
+        "waiting for data, as a part of the pipeline's time (aim: under 0.10)": 1 - fed / piped,
         "perspectives, as a part of a step (aim: at most 0.10 on a GPU)": perceiving / step,
         "three forwards, over one of stacked perspectives (aim: above 1 on a GPU)": apart / stacked,
         "cache=none, over cache=memory": decoded / piped,

@@ -185,6 +185,7 @@ def _saliency(planes: Iterable[Tensor], operator: SaliencyOperator, size: int | 
         factor = longest / max(height, width)
         small = (max(1, round(factor * height)), max(1, round(factor * width)))
         reduced.append(_resized(plane, small))
+        del plane  # as large as what is returned
     return _stretched(_resized(function(torch.cat(reduced, 1)), (height, width)))
 
 
@@ -240,9 +241,9 @@ def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _stretched(maps: Tensor) -> Tensor:
-    """Stretch every map to [0, 1]; a flat one becomes 1."""
+    """Stretch every map to [0, 1] where it lies; a flat one becomes 1."""
     low, high = _extremes(maps)
     span = high - low
     flat = ~(span > 0)
-    maps = (maps - low).div_(torch.where(flat, 1, span))
+    maps.sub_(low).div_(torch.where(flat, 1, span))
     return maps.masked_fill_(flat, 1)
