@@ -54,6 +54,13 @@ def test_help_of_train_lists_settings_and_options_and_trains_nothing(hmtnet, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", ["train", "evaluate", "baseline", "data verify", "data split"])
+def test_help_begins_with_what_the_command_is(hmtnet, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    done = hmtnet(*words.split(), "--help")
+    assert done.code == 0 and done.out.startswith(f"hmtnet {words.split()[0]}")
+
+
 def test_an_interruption_is_told_from_a_failure(hmtnet, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
