@@ -43,9 +43,10 @@ class JointStageSettings(FitSettings):
     Attributes:
         network: The networks.
         loss: The loss.
-        grading_rate: What the learning rate of a grading network from upstream is multiplied by. It
-            comes finished; trained as fast as the SFEN, it guided the score worse than before on
-            validation images (README.md beside this file).
+        grading_rate: What the learning rate of a grading network from upstream is multiplied by.
+            One that comes finished and is trained as fast as the SFEN guides the score worse than
+            before on validation images; one that is not (size=quick) needs the full rate (README.md
+            beside this file).
     """
 
     network: HMTNetSettings = field(default_factory=HMTNetSettings)
