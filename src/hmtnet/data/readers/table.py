@@ -74,7 +74,7 @@ def read(settings: DataSettings) -> Labels:
         records = _to_records(table, rows, root, folder)
         _warn_of_unlabelled(root, folder, records)
     return Labels(
-        name=settings.name or root.resolve().name,  # every table is read by this reader
+        name=_name(settings, root),
         root=root,
         records=tuple(records),
         label_kind=settings.label_kind,
@@ -83,6 +83,13 @@ def read(settings: DataSettings) -> Labels:
         licence=settings.licence or "",
         citation=settings.citation or "",
     )
+
+
+def _name(settings: DataSettings, root: Path) -> str:
+    """Anyone's table is called as its folder; a layout that is read as a table, by its reader."""
+    if settings.name is None and settings.reader == "table":
+        return root.resolve().name
+    return settings.dataset
 
 
 def _undeclared(settings: DataSettings) -> str:
