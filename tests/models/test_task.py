@@ -119,23 +119,26 @@ def test_validation_judges_images_however_batched(make_task, make_data, grades, 
     assert 0 < right.mean() < 1
 
 
+def validated(task, data, monkeypatch):
+    """Validate once; return what was logged, and how many crops were shown at once."""
+    logged, sizes, judge = {}, [], task.judge
+    monkeypatch.setattr(task, "log_dict", lambda values, **_: logged.update(values))
+    monkeypatch.setattr(
+        task, "judge", lambda crops, batch: sizes.append(len(crops.pixels)) or judge(crops, batch)
+    )
+    with torch.no_grad():
+        for batch in data.val_dataloader():
+            task.validation_step(batch, 0)
+    task.on_validation_epoch_end()
+    return logged, sizes
+
+
 @pytest.mark.parametrize("name", ["sfen", "joint"])
 def test_validation_in_parts_is_that_of_the_whole(make_task, make_data, monkeypatch, name):
     found = []
     for crops_at_once in (100, 3, 1):
         monkeypatch.setattr("hmtnet.models.quality.PIXELS_AT_ONCE", crops_at_once * 48 * 48)
-        task = make_task(name).eval()
-        logged, sizes, look_at = {}, [], task.judge
-        monkeypatch.setattr(task, "log_dict", lambda values, **_: logged.update(values))  # noqa: B023
-        monkeypatch.setattr(
-            task,
-            "judge",
-            lambda crops, batch: sizes.append(len(crops.pixels)) or look_at(crops, batch),  # noqa: B023
-        )
-        with torch.no_grad():
-            for batch in make_data().val_dataloader():
-                task.validation_step(batch, 0)
-        task.on_validation_epoch_end()
+        logged, sizes = validated(make_task(name).eval(), make_data(), monkeypatch)
         assert max(sizes) == min(crops_at_once, 8) and sum(sizes) == 8
         found.append(torch.stack([logged[f"val/{m}"] for m in ("srcc", "rmse", "kappa")]))
     torch.testing.assert_close(found[1], found[0])
