@@ -51,10 +51,10 @@ def leave_artifact(folder: Path) -> None:
     from hmtnet.artifact import store
     from hmtnet.data.grades import Grades
     from hmtnet.models.backbone import BackboneSettings
-    from hmtnet.models.grading import GradingSettings
+    from hmtnet.models.hmtnet.grading import GradingSettings
     from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
-    from hmtnet.models.sfen import SFENSettings
-    from hmtnet.models.system import Ingredients, find_system
+    from hmtnet.models.hmtnet.sfen import SFENSettings
+    from hmtnet.models.system import StageInputs, find_system
     from hmtnet.settings import plain
 
     torch.manual_seed(0)
@@ -64,7 +64,7 @@ def leave_artifact(folder: Path) -> None:
         grading=GradingSettings(encoder=backbone), sfen=SFENSettings(backbone=backbone)
     )
     settings = JointStageSettings(network=network)
-    made = find_system("hmtnet").stage("joint").network(settings, Ingredients(grades))
+    made = find_system("hmtnet").stage("joint").network(settings, StageInputs(grades))
     dataset = {"label_kind": "pseudo", "mos_range": [0.0, 1.0], "higher_is_better": True}
     meta = {
         "system": "hmtnet",

@@ -31,12 +31,12 @@ from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.data.split import Split
 from hmtnet.models.backbone import BackboneSettings
-from hmtnet.models.grading import GradingNet, GradingSettings
 from hmtnet.models.hmtnet import HMTNet
+from hmtnet.models.hmtnet.grading import GradingNet, GradingSettings
+from hmtnet.models.hmtnet.sfen import SFEN, SFENSettings
 from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
-from hmtnet.models.quality import look
+from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings, score_terms
-from hmtnet.models.sfen import SFEN, SFENSettings
 from hmtnet.perception import saliency_of_list
 
 HEIGHT, WIDTH = 384, 512
@@ -81,7 +81,7 @@ class PlainDataset(Dataset[tuple[Crops, float]]):
 
     def __init__(self, manifest: Manifest, crops: CropSettings) -> None:
         self.paths = [manifest.path(record.image) for record in manifest.records]
-        self.scores = manifest.unit_scores
+        self.scores = manifest.unit_mos
         self.crops = crops
 
     def __len__(self) -> int:
@@ -144,7 +144,7 @@ class Bench:
         """Take a step for each batch of whole images."""
         for batch in batches:
             there = batch.to(self.device)
-            self.step(look(there, self.crops.size, OPERATOR), there.mos)
+            self.step(make_crops(there, self.crops.size, OPERATOR), there.mos)
 
     def train_plainly(self, loader: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
         """Take a step for each batch of crops."""
@@ -208,7 +208,7 @@ def report(bench: Bench) -> None:
         lambda: bench.train(decoding),
         lambda: bench.train_plainly(plain),
     )
-    crops = look(ready[0], bench.crops.size, OPERATOR)
+    crops = make_crops(ready[0], bench.crops.size, OPERATOR)
     views = list(sfen.perspectives(crops).values())
     extract = sfen.extractors[0]
     # The perspectives of a step are one saliency of whole images, and three views of the crops.

@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 from hmtnet.cli.composing import conf_folder, run_composed
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
+from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.plan import plan_chain, rehearse
-from hmtnet.experiment.scene import Scene
 from hmtnet.experiment.settings import train_settings
 
 CONF = conf_folder()
@@ -136,9 +136,9 @@ def plan(spread, tmp_path_factory):
             tree["system"]["sfen"]["prior_folds"] = 4
             settings, system = train_settings(tree, complete=True)
         manifest = read(settings.data)
-        scene = Scene(settings, system, manifest, make(manifest, settings.split))
-        planned = plan_chain(scene, {})
-        rehearse(scene, planned, {})
+        context = RunContext(settings, system, manifest, make(manifest, settings.split))
+        planned = plan_chain(context, {})
+        rehearse(context, planned, {})
         return {stage.stage.name: stage.key for stage in planned}
 
     return run

@@ -13,8 +13,8 @@ def sample(row, height=4, width=6, reference=False):
         row=row,
         pixels=pixels,
         corners=[(0, row)],
-        mos=row / 10,
-        luck=row / 100,
+        unit_mos=row / 10,
+        dropout_draw=row / 100,
         reference=pixels + 100 if reference else None,
     )
 
@@ -26,9 +26,9 @@ def test_collating_keeps_the_order_and_every_pixel():
     assert batch.rows.tolist() == [3, 1, 2] and batch.rows.dtype == torch.int64
     assert all(a is s.pixels for a, s in zip(batch.images, samples, strict=True))
     assert batch.corners == [[(0, 3)], [(0, 1)], [(0, 2)]]
-    assert batch.mos.dtype == batch.luck.dtype == torch.float32
-    torch.testing.assert_close(batch.mos, torch.tensor([0.3, 0.1, 0.2]))
-    torch.testing.assert_close(batch.luck, torch.tensor([0.03, 0.01, 0.02]))
+    assert batch.unit_mos.dtype == batch.dropout_draw.dtype == torch.float32
+    torch.testing.assert_close(batch.unit_mos, torch.tensor([0.3, 0.1, 0.2]))
+    torch.testing.assert_close(batch.dropout_draw, torch.tensor([0.03, 0.01, 0.02]))
     assert batch.references is None
 
 

@@ -48,7 +48,7 @@ def make(manifest):
 
 
 def samples_of(loader):
-    """Return what a loader yields, by row: (pixels, corners, MOS, luck, reference)."""
+    """Return what a loader yields, by row: (pixels, corners, MOS, dropout_draw, reference)."""
     found = {}
     for batch in loader:
         for i, row in enumerate(batch.rows.tolist()):
@@ -57,8 +57,8 @@ def samples_of(loader):
                 batch.images[i].numpy().tobytes(),
                 tuple(batch.images[i].shape),
                 tuple(batch.corners[i]),
-                float(batch.mos[i]),
-                float(batch.luck[i]),
+                float(batch.unit_mos[i]),
+                float(batch.dropout_draw[i]),
                 None if batch.references is None else batch.references[i].numpy().tobytes(),
             )
     return found
@@ -83,7 +83,7 @@ def test_without_augmentation_the_pixels_are_the_files(make, manifest):
                 file = np.asarray(Image.open(manifest.root / f"{name}{row}.png"))
                 assert image.dtype == torch.uint8
                 assert np.array_equal(image.permute(1, 2, 0).numpy(), file)
-            assert batch.mos[i] == np.float32(row / 10)
+            assert batch.unit_mos[i] == np.float32(row / 10)
     assert seen == 6
 
 
@@ -114,7 +114,7 @@ def test_workers_batches_and_the_order_of_visits_change_no_sample(make):
     dataset = data.train_dataloader().dataset
     for row in reversed(SPLIT.train):
         again = dataset[Draw(1, row)]
-        assert (again.pixels.numpy().tobytes(), float(np.float32(again.luck))) == (
+        assert (again.pixels.numpy().tobytes(), float(np.float32(again.dropout_draw))) == (
             plain[row][0],
             plain[row][4],
         )
@@ -215,7 +215,7 @@ def test_labels_are_unit_scores_also_where_lower_is_better(manifest):
     worse = dataclasses.replace(manifest, higher_is_better=False)
     store = ImageStore(worse, range(8), "none")
     batch = next(iter(QualityData(worse, SPLIT, store, CROPS, 5).tiled("train")))
-    torch.testing.assert_close(batch.mos, torch.tensor([1.0, 0.9, 0.8, 0.7, 0.6]))
+    torch.testing.assert_close(batch.unit_mos, torch.tensor([1.0, 0.9, 0.8, 0.7, 0.6]))
 
 
 def test_a_label_that_rounding_put_outside_the_range_enters_inside(manifest):
@@ -223,11 +223,11 @@ def test_a_label_that_rounding_put_outside_the_range_enters_inside(manifest):
     beyond = dataclasses.replace(manifest, records=records)
     assert beyond.to_unit(beyond.mos)[0] > 1
     dataset = ImageDataset(
-        ImageStore(beyond, [0], "none"), beyond.unit_scores, CROPS, seed=0, augment=None
+        ImageStore(beyond, [0], "none"), beyond.unit_mos, CROPS, seed=0, augment=None
     )
-    assert dataset[Draw(0, 0)].mos == 1
+    assert dataset[Draw(0, 0)].unit_mos == 1
     data = QualityData(beyond, SPLIT, ImageStore(beyond, [0], "none"), CROPS, 5)
-    assert data.tiled("train").dataset[Draw(0, 0)].mos == 1
+    assert data.tiled("train").dataset[Draw(0, 0)].unit_mos == 1
 
 
 def test_a_missing_reference_is_an_error_where_references_are_asked_for(manifest):
@@ -304,7 +304,7 @@ def test_references_come_when_they_are_asked_for(make, use, learns, judges):
 
 
 def test_with_its_reference_or_without_an_image_is_the_same(make):
-    # References that an image fits exactly change nothing else: no crop, no order, no luck.
+    # References that an image fits exactly change nothing else: no crop, no order, no draw.
     augment = ("horizontal_flip", "quarter_turn")
     plain, paired = (make(augment=augment, reference=use) for use in ("none", "training"))
     bare = {row: found[:5] for row, found in epoch_of(plain, 1).items()}

@@ -4,8 +4,8 @@ import time
 import pytest
 
 from hmtnet.data import digests
+from hmtnet.data.cache import cache_file
 from hmtnet.data.digests import digest_images
-from hmtnet.data.home import cache_file
 from hmtnet.errors import DataError
 from hmtnet.files import digest_file
 

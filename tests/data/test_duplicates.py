@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageFilter
 
 from hmtnet.data import duplicates
+from hmtnet.data.cache import cache_file
 from hmtnet.data.duplicates import (
     ALIKE,
     REACH,
@@ -19,7 +20,6 @@ from hmtnet.data.duplicates import (
     members,
     near_duplicates,
 )
-from hmtnet.data.home import cache_file
 from hmtnet.data.thumbnails import SIDE
 from hmtnet.files import digest_file
 

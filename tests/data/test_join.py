@@ -81,7 +81,7 @@ def test_scores_become_unit_scores_of_either_direction(dataset):
     # In the order of their own scores, and then against it.
     expected = [0.0, 0.05, 0.1, 0.15, 1.0, 0.95]
     np.testing.assert_allclose(joined.mos, expected, atol=1e-12)
-    np.testing.assert_array_equal(joined.unit_scores, joined.mos)
+    np.testing.assert_array_equal(joined.unit_mos, joined.mos)
     assert [r.mos_std for r in joined.records] == pytest.approx([0.1] * 6)
 
 

@@ -44,7 +44,7 @@ def test_scores_cannot_be_changed_in_place():
 
 def test_scores_keep_their_order_beyond_the_range():
     labels = labels_of(Record(image="1.png", mos=20.0), mos_range=(0.0, 100.0), higher=False)
-    assert labels.unit_scores.tolist() == [0.8]
+    assert labels.unit_mos.tolist() == [0.8]
     assert labels.to_unit([-10.0, 0.0, 100.0, 110.0]).tolist() == [1.1, 1.0, 0.0, -0.1]
     assert labels.from_unit([1.1, 0.8]) == pytest.approx([-10.0, 20.0])
     assert labels.to_unit(50).dtype == np.float64

@@ -41,14 +41,14 @@ def test_unit_scores_are_one_for_the_best_in_both_directions(manifest_of):
     ]
     up = manifest_of(records, mos_range=(0.0, 100.0))
     down = manifest_of(records, mos_range=(0.0, 100.0), higher=False)
-    assert up.unit_scores.tolist() == [0.0, 0.25, 1.0]
-    assert down.unit_scores.tolist() == [1.0, 0.75, 0.0]
-    assert up.unit_scores.dtype == np.float64
+    assert up.unit_mos.tolist() == [0.0, 0.25, 1.0]
+    assert down.unit_mos.tolist() == [1.0, 0.75, 0.0]
+    assert up.unit_mos.dtype == np.float64
 
 
 def test_labels_within_the_tolerance_are_clipped_and_beyond_it_refused(manifest_of):
     inside = manifest_of([Record(image="a.png", mos=10.0 + 5e-6)], mos_range=(0.0, 10.0))
-    assert inside.unit_scores.tolist() == [1.0]
+    assert inside.unit_mos.tolist() == [1.0]
     with pytest.raises(DataError, match=r"outside the declared range 0 to 10: a\.png \(10\)"):
         manifest_of([Record(image="a.png", mos=10.0 + 2e-5)], mos_range=(0.0, 10.0))
 

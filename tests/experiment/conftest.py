@@ -8,7 +8,7 @@ from hmtnet.models.system import SYSTEMS, find_system
 MODULE = '''
 import torch
 from hmtnet.models.optimisation import FitSettings
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.models.system import Stage, System
 
 SEEN = []  # (training, whether references came) of each batch
@@ -29,15 +29,15 @@ class Difference(QualityNetwork):
         SEEN.append((self.training, crops.reference is not None))
         reference = 0.5 if crops.reference is None else crops.reference
         distance = (crops.pixels - reference).abs().mean((1, 2, 3))
-        return Opinion(score=crops.mean_by_image(self.line[0] - self.line[1] * distance))
+        return Prediction(unit_score=crops.mean_by_image(self.line[0] - self.line[1] * distance))
 
 
 def task(network, settings, given):
     from hmtnet.models.task import QualityTask
 
     class Task(QualityTask):
-        def losses(self, opinion, batch, crops):
-            return {"score": (opinion.score - batch.mos).square().mean()}
+        def losses(self, prediction, batch, crops):
+            return {"score": (prediction.unit_score - batch.unit_mos).square().mean()}
 
     found = Task(network, settings, given.grades)
     found.given = given

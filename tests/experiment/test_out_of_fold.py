@@ -12,11 +12,11 @@ from hmtnet.artifact import store
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
+from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.out_of_fold import out_of_fold
 from hmtnet.experiment.plan import plan_chain
-from hmtnet.experiment.scene import Scene
 from hmtnet.experiment.settings import train_settings
-from hmtnet.models.quality import look
+from hmtnet.models.quality import make_crops
 from hmtnet.report.collect import collect
 from hmtnet.scoring.restore import restore
 
@@ -51,41 +51,41 @@ def folds_of(runs):
 
 
 @pytest.fixture
-def scene(trained, tiny_root):
-    """The scene of that chain, made again from the settings it has written down."""
+def context(trained, tiny_root):
+    """The context of that chain, made again from the settings it has written down."""
     values = yaml.safe_load((one(trained[1], "sfen") / "settings.yaml").read_text())
     settings, system = train_settings(values)
     manifest = read(settings.data)
-    return Scene(settings, system, manifest, make(manifest, settings.split))
+    return RunContext(settings, system, manifest, make(manifest, settings.split))
 
 
-def test_each_prior_comes_from_a_network_that_lacks_the_content(trained, scene):
-    sfen = plan_chain(scene, {})[1]
+def test_each_prior_comes_from_a_network_that_lacks_the_content(trained, context):
+    sfen = plan_chain(context, {})[1]
     assert sfen.directory.path == one(trained[1], "sfen")
     found = out_of_fold(sfen.folds)["grading"]
-    rows = list(scene.split.train)
-    assert found.shape == (len(scene.manifest.records), 3)
+    rows = list(context.split.train)
+    assert found.shape == (len(context.manifest.records), 3)
     assert found[rows].isfinite().all()
     torch.testing.assert_close(found[rows].exp().sum(1), torch.ones(len(rows)))
-    others = [*scene.split.val, *scene.split.test]
+    others = [*context.split.val, *context.split.test]
     assert found[others].isnan().all()
     judged = set()
     for fold in sfen.folds:
         path = fold.planned.directory.path
         assert path in folds_of(trained[1])
         seen = store.read_meta(path)["seen"]
-        held = fold.scene.split.test
+        held = fold.context.split.test
         judged |= set(held)
         # What the artifact says that it was trained on, by content and by image.
-        assert not set(seen["train"]["groups"]) & {scene.manifest.content[row] for row in held}
-        assert not set(seen["train"]["images"]) & {scene.manifest.digests[row] for row in held}
+        assert not set(seen["train"]["groups"]) & {context.manifest.content[row] for row in held}
+        assert not set(seen["train"]["images"]) & {context.manifest.digests[row] for row in held}
         assert seen["upstream"] == []
         # And it is this very network that has judged them.
         found_again = restore(path)
-        data = fold.scene.data(found_again.settings, found_again.network)
+        data = fold.context.data(found_again.settings, found_again.network)
         batch = next(iter(data.tiled("test")))
         with torch.inference_mode():
-            own = found_again.network(look(batch, 48, None)).log_grades
+            own = found_again.network(make_crops(batch, 48, None)).log_grades
         torch.testing.assert_close(found[batch.rows], own)
     assert judged == set(rows)
 
@@ -152,10 +152,10 @@ def test_too_few_contents_are_told_before_anything_is_trained(hmtnet, tiny, tmp_
     assert not (tmp_path / "own").exists()
 
 
-def test_folds_change_the_key_of_stage_2_alone(scene):
-    stages = dict(scene.settings.system.stages)
+def test_folds_change_the_key_of_stage_2_alone(context):
+    stages = dict(context.settings.system.stages)
     stages["sfen"] = replace(stages["sfen"], prior_folds=3)
-    system = replace(scene.settings.system, stages=stages)
-    other = replace(scene, settings=replace(scene.settings, system=system))
-    before, after = plan_chain(scene, {}), plan_chain(other, {})
+    system = replace(context.settings.system, stages=stages)
+    other = replace(context, settings=replace(context.settings, system=system))
+    before, after = plan_chain(context, {}), plan_chain(other, {})
     assert before[0].key == after[0].key and before[1].key != after[1].key

@@ -7,8 +7,8 @@ import pytest
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.errors import SettingsError
+from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.plan import plan_chain, rehearse
-from hmtnet.experiment.scene import Scene, UpstreamStage
 from hmtnet.experiment.settings import train_settings
 
 TINY = {
@@ -24,8 +24,8 @@ def merged(tree, path, value):
 
 
 @pytest.fixture
-def scene(tiny_root, tmp_path):
-    """Make a scene from changes to a small configuration in plain Python."""
+def context(tiny_root, tmp_path):
+    """Make a context from changes to a small configuration in plain Python."""
 
     def make_scene(*changes, root=tiny_root):
         stage = {"epochs": 1, "batch_size": 4, "crops": TINY["crops"]}
@@ -52,13 +52,13 @@ def scene(tiny_root, tmp_path):
             values = merged(values, path, value)
         settings, system = train_settings(values)
         manifest = read(settings.data)
-        return Scene(settings, system, manifest, make(manifest, settings.split))
+        return RunContext(settings, system, manifest, make(manifest, settings.split))
 
     return make_scene
 
 
-def keys(scene, given=None):
-    return {planned.stage.name: planned.key for planned in plan_chain(scene, given or {})}
+def keys(context, given=None):
+    return {planned.stage.name: planned.key for planned in plan_chain(context, given or {})}
 
 
 def changed(before, after):
@@ -101,57 +101,57 @@ ALL = {"grading", "sfen", "joint"}
         ("format", "json", set()),
     ],
 )
-def test_a_change_reaches_exactly_the_stages_downstream(scene, path, value, stages):
-    assert changed(keys(scene()), keys(scene((path, value)))) == stages
+def test_a_change_reaches_exactly_the_stages_downstream(context, path, value, stages):
+    assert changed(keys(context()), keys(context((path, value)))) == stages
 
 
-def test_keys_do_not_depend_on_where_the_data_lies_but_on_what_it_is(scene, tiny_root, tmp_path):
+def test_keys_do_not_depend_on_where_the_data_lies_but_on_what_it_is(context, tiny_root, tmp_path):
     copy = shutil.copytree(tiny_root, tmp_path / "copy" / "of it")
-    before = keys(scene())
-    assert keys(scene(root=copy)) == before
+    before = keys(context())
+    assert keys(context(root=copy)) == before
     labels = copy / "mos_with_names.txt"
     lines = labels.read_text().splitlines(keepends=True)
     labels.write_text("".join(reversed(lines)))
-    assert keys(scene(root=copy)) == before
+    assert keys(context(root=copy)) == before
     labels.write_text("".join(["0.99 img01_2_01.png\n", *lines[1:]]))
-    assert changed(before, keys(scene(root=copy))) == ALL
+    assert changed(before, keys(context(root=copy))) == ALL
 
 
-def test_keys_are_told_apart_by_what_is_upstream(scene, tmp_path):
+def test_keys_are_told_apart_by_what_is_upstream(context, tmp_path):
     one = UpstreamStage("key1", tmp_path / "a")
     moved = UpstreamStage("key1", tmp_path / "b")
     other = UpstreamStage("key2", tmp_path / "a")
-    found = [keys(scene(), {"grading": stage}) for stage in (one, moved, other)]
+    found = [keys(context(), {"grading": stage}) for stage in (one, moved, other)]
     assert set(found[0]) == {"sfen", "joint"}  # what is given is not trained
     assert found[0] == found[1] and changed(found[0], found[2]) == {"sfen", "joint"}
-    alone = keys(scene(("stages", ["sfen"])))
-    assert alone["sfen"] not in {found[0]["sfen"], keys(scene())["sfen"]}
+    alone = keys(context(("stages", ["sfen"])))
+    assert alone["sfen"] not in {found[0]["sfen"], keys(context())["sfen"]}
 
 
-def test_an_sfen_that_takes_nothing_of_grading_does_not_depend_on_it(scene):
+def test_an_sfen_that_takes_nothing_of_grading_does_not_depend_on_it(context):
     none = ("system.sfen.network.prior", "none")
     own = ("system.sfen.extractor", "weights")
     after, alone = (
-        plan_chain(scene(none, own), {})[1],
-        plan_chain(scene(none, own, ("stages", ["sfen"])), {})[0],
+        plan_chain(context(none, own), {})[1],
+        plan_chain(context(none, own, ("stages", ["sfen"])), {})[0],
     )
     assert after.upstream == {} and after.key == alone.key
     # But it does where its extractor starts from the grading network's encoder.
-    assert set(plan_chain(scene(none), {})[1].upstream) == {"grading"}
+    assert set(plan_chain(context(none), {})[1].upstream) == {"grading"}
 
 
-def test_weights_count_by_what_they_are_not_by_where_they_lie(scene, tmp_path):
+def test_weights_count_by_what_they_are_not_by_where_they_lie(context, tmp_path):
     backbone = {"name": "mobilenetv2_100.ra_in1k", "weights": "", "widths": []}
     files = [tmp_path / name for name in ("a.pth", "b.pth", "c.pth")]
     for path, content in zip(files, (b"1", b"1", b"2"), strict=True):
         path.write_bytes(content)
     path = "system.grading.network.encoder"
-    one, copy, other = (keys(scene((path, {**backbone, "weights": str(f)}))) for f in files)
+    one, copy, other = (keys(context((path, {**backbone, "weights": str(f)}))) for f in files)
     assert one == copy and changed(one, other) == ALL
 
 
-def test_directories_follow_from_keys(scene, tmp_path):
-    for planned in plan_chain(scene(), {}):
+def test_directories_follow_from_keys(context, tmp_path):
+    for planned in plan_chain(context(), {}):
         path = planned.directory.path
         assert path.name == f"{planned.stage.name}-{planned.key}"
         assert path.parent.parent == tmp_path / "runs" / "qads"
@@ -159,10 +159,10 @@ def test_directories_follow_from_keys(scene, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_chain_that_is_given_whole_leaves_nothing_to_train(scene, tmp_path):
+def test_a_chain_that_is_given_whole_leaves_nothing_to_train(context, tmp_path):
     given = {name: UpstreamStage("k", tmp_path) for name in ALL}
     with pytest.raises(SettingsError, match="Nothing to train"):
-        plan_chain(scene(), given)
+        plan_chain(context(), given)
 
 
 @pytest.mark.parametrize(
@@ -174,16 +174,16 @@ def test_a_chain_that_is_given_whole_leaves_nothing_to_train(scene, tmp_path):
         ("stages", ["sfen"], "system.sfen: .*needs a grading network"),
     ],
 )
-def test_a_rehearsal_finds_what_does_not_fit(scene, path, value, message):
-    at_fault = scene((path, value))
+def test_a_rehearsal_finds_what_does_not_fit(context, path, value, message):
+    at_fault = context((path, value))
     with pytest.raises(SettingsError, match=message):
         rehearse(at_fault, plan_chain(at_fault, {}), {})
 
 
-def test_a_rehearsal_leaves_chance_and_disk_alone(scene, tmp_path):
+def test_a_rehearsal_leaves_chance_and_disk_alone(context, tmp_path):
     import torch
 
-    fine = scene()
+    fine = context()
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)

@@ -16,8 +16,8 @@ from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import DataError, SettingsError
 from hmtnet.experiment.chain import run_chain
+from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.evaluate import EvaluationSettings, evaluate
-from hmtnet.experiment.scene import Scene
 from hmtnet.experiment.settings import TrainerSettings
 from hmtnet.scoring.scorer import Scorer
 
@@ -169,19 +169,19 @@ def test_a_network_may_not_ask_for_more_than_its_system_declares(small_systems, 
 def test_only_references_that_are_looked_at_are_kept_in_memory(small_systems, told, use, subsets):
     settings, system = told("always")
     manifest = read(settings.data)
-    scene = Scene(settings, system, manifest, make(manifest, settings.split))
+    context = RunContext(settings, system, manifest, make(manifest, settings.split))
     network = small_systems.Difference(
         needs_reference=use == "always", learns_from_reference=use == "training"
     )
-    scene.data(settings.system.stages["paired"], network)
-    for name, rows in scene.split.subsets.items():
+    context.data(settings.system.stages["paired"], network)
+    for name, rows in context.split.subsets.items():
         for row in rows:  # one that is decoded anew is another object
-            kept = scene.store.reference(row) is scene.store.reference(row)
+            kept = context.store.reference(row) is context.store.reference(row)
             assert kept == (name in subsets), name
 
 
 def test_where_test_chooses_the_epoch_its_references_are_learned_from(small_systems, told):
     settings, system = told("training", evaluate={"test": True, "selection": "best_on_test"})
     manifest = read(settings.data)
-    scene = Scene(settings, system, manifest, make(manifest, settings.split))
-    assert scene.rows_with_reference("training") == (*scene.split.train, *scene.split.test)
+    context = RunContext(settings, system, manifest, make(manifest, settings.split))
+    assert context.rows_with_reference("training") == (*context.split.train, *context.split.test)

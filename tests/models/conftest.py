@@ -20,10 +20,10 @@ from hmtnet.data.record import Record
 from hmtnet.data.split import Split
 from hmtnet.files import digest_text
 from hmtnet.models.backbone import BackboneSettings
-from hmtnet.models.grading import GradingNet, GradingSettings
 from hmtnet.models.hmtnet import HMTNet
-from hmtnet.models.sfen import SFEN, SFENSettings
-from hmtnet.models.sfen.guidance import Mixture
+from hmtnet.models.hmtnet.grading import GradingNet, GradingSettings
+from hmtnet.models.hmtnet.guidance import Mixture
+from hmtnet.models.hmtnet.sfen import SFEN, SFENSettings
 
 SIZE = 48
 EMBEDDING = 12
@@ -120,8 +120,8 @@ def make_batch():
                 row=row,
                 pixels=torch.from_numpy(picture(mos[row], row)).permute(2, 0, 1).contiguous(),
                 corners=[(0, 0)] * crops,
-                mos=float(mos[row]),
-                luck=row / count,
+                unit_mos=float(mos[row]),
+                dropout_draw=row / count,
             )
             for row in range(count)
         ]
@@ -186,7 +186,7 @@ def scores_of(tiny_root):
     def score(restored, name):
         with Image.open(tiny_root / name) as file:
             pixels = torch.from_numpy(np.array(file)).permute(2, 0, 1)
-        return restored.network.assess(pixels, restored.settings.crops).score.item()
+        return restored.network.assess(pixels, restored.settings.crops).unit_score.item()
 
     return score
 

@@ -5,7 +5,7 @@ import torch
 
 from hmtnet.data.crops import Crops, CropSettings, pad_to, tile_corners
 from hmtnet.errors import DataError
-from hmtnet.models.quality import Opinion, QualityNetwork, look
+from hmtnet.models.quality import Prediction, QualityNetwork, make_crops
 from hmtnet.perception import saliency
 
 
@@ -18,7 +18,7 @@ def image_of(height, width, seed=0):
 def test_saliency_is_that_of_the_whole_image_cut_with_the_pixels(make_batch, operator):
     batch = make_batch(2)
     batch.corners = [[(0, 0), (16, 16)], [(3, 5)]]
-    crops = look(batch, 32, operator)
+    crops = make_crops(batch, 32, operator)
     assert crops.pixels.shape == (3, 3, 32, 32) and crops.saliency.shape == (3, 1, 32, 32)
     assert torch.equal(crops.pixels[1], batch.images[0][:, 16:48, 16:48] / 255)
     whole = saliency(batch.images[0][None] / 255, operator)[0]
@@ -26,14 +26,14 @@ def test_saliency_is_that_of_the_whole_image_cut_with_the_pixels(make_batch, ope
 
 
 def test_without_an_operator_no_saliency_is_computed(make_batch):
-    crops = look(make_batch(2), 48, None)
+    crops = make_crops(make_batch(2), 48, None)
     assert crops.saliency is None and crops.images == 2
 
 
 def test_looking_passes_references_on(make_batch):
     batch = make_batch(2)
     batch.references = [255 - image for image in batch.images]
-    crops = look(batch, 48, None)
+    crops = make_crops(batch, 48, None)
     torch.testing.assert_close(crops.reference, 1 - crops.pixels)
 
 
@@ -44,7 +44,7 @@ def test_assessing_an_image_equals_the_forward_of_its_tiles(make_hmtnet, shape, 
     network = make_hmtnet().eval()
     image = image_of(*shape)
     settings = CropSettings(size=48, grid=grid)
-    opinion = network.assess(image, settings)
+    prediction = network.assess(image, settings)
 
     padded = torch.from_numpy(pad_to(image.permute(1, 2, 0).numpy(), 48)).permute(2, 0, 1) / 255
     corners = tile_corners(*padded.shape[1:], settings)
@@ -56,10 +56,10 @@ def test_assessing_an_image_equals_the_forward_of_its_tiles(make_hmtnet, shape, 
     one_image = torch.zeros(len(corners), dtype=torch.long)
     with torch.no_grad():
         expected = network(Crops(tiles(padded), one_image, 1, tiles(whole)))
-    torch.testing.assert_close(opinion.score, expected.score)
-    torch.testing.assert_close(opinion.log_grades, expected.log_grades)
-    assert opinion.score.shape == (1,)
-    assert opinion.maps["grade_weight"].shape[0] == len(corners)
+    torch.testing.assert_close(prediction.unit_score, expected.unit_score)
+    torch.testing.assert_close(prediction.log_grades, expected.log_grades)
+    assert prediction.unit_score.shape == (1,)
+    assert prediction.maps["grade_weight"].shape[0] == len(corners)
 
 
 def test_assessing_leaves_the_image_and_the_network_as_they_are(make_sfen):
@@ -68,8 +68,8 @@ def test_assessing_leaves_the_image_and_the_network_as_they_are(make_sfen):
     before = image.clone()
     first = network.assess(image, CropSettings(size=48))
     second = network.assess(image, CropSettings(size=48))
-    assert torch.equal(image, before) and torch.equal(first.score, second.score)
-    assert not first.score.requires_grad
+    assert torch.equal(image, before) and torch.equal(first.unit_score, second.unit_score)
+    assert not first.unit_score.requires_grad
 
 
 @pytest.mark.parametrize(
@@ -94,18 +94,18 @@ class Distance(QualityNetwork):
 
     def forward(self, crops):
         distance = (crops.pixels - crops.reference).abs().mean((1, 2, 3))
-        return Opinion(score=crops.mean_by_image(1 - distance))
+        return Prediction(unit_score=crops.mean_by_image(1 - distance))
 
 
 def test_a_reference_is_looked_at_through_the_same_tiles():
     image = image_of(70, 100)
     settings = CropSettings(size=48)
-    assert Distance().assess(image, settings, image).score == 1
+    assert Distance().assess(image, settings, image).unit_score == 1
     moved = image.clone()
     moved[:, 50:] = 255 - moved[:, 50:]  # lies in the lower tiles alone
     whole = (image[:, 22:] / 255 - moved[:, 22:] / 255).abs()
     low = [whole[:, :, left : left + 48].mean() for left in (0, 26, 52)]
-    found = Distance().assess(image, settings, moved).score
+    found = Distance().assess(image, settings, moved).unit_score
     torch.testing.assert_close(found, 1 - torch.stack(low).mean()[None] / 2)
 
 
@@ -115,8 +115,8 @@ def test_a_reference_one_pixel_larger_is_cut_and_a_small_one_padded_alike(shape)
     reference = image_of(height + 1, width + 1)
     image = reference[:, :height, :width]
     settings = CropSettings(size=48)
-    assert Distance().assess(image, settings, reference).score == 1
-    assert Distance().assess(reference, settings, image).score == 1
+    assert Distance().assess(image, settings, reference).unit_score == 1
+    assert Distance().assess(reference, settings, image).unit_score == 1
     with pytest.raises(DataError, match="sides may differ by 1 at most"):
         Distance().assess(image, settings, image_of(height + 2, width))
 
@@ -140,7 +140,7 @@ def test_when_references_are_looked_at(make_sfen):
     assert network.reference_use == "always"
 
 
-def test_a_network_is_no_opinion_by_itself():
+def test_a_network_predicts_nothing_by_itself():
     with pytest.raises(NotImplementedError):
         QualityNetwork()(None)
 
@@ -164,7 +164,7 @@ def test_an_images_score_does_not_depend_on_the_batch(make, name, make_crops):
     network = make[name]().eval()
     together = make_crops((2, 1, 3))
     with torch.no_grad():
-        scores = network(together).score
+        scores = network(together).unit_score
         for i in range(3):
             mine = together.image == i
             alone = Crops(
@@ -173,14 +173,14 @@ def test_an_images_score_does_not_depend_on_the_batch(make, name, make_crops):
                 1,
                 together.saliency[mine],
             )
-            torch.testing.assert_close(network(alone).score[0], scores[i], rtol=0, atol=1e-6)
+            torch.testing.assert_close(network(alone).unit_score[0], scores[i], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_no_gradient_leaks_from_one_image_to_another(make, name, make_crops):
     crops = make_crops((2, 1, 3))
     crops.pixels.requires_grad_()
-    make[name]().eval()(crops).score[1].backward()
+    make[name]().eval()(crops).unit_score[1].backward()
     touched = crops.pixels.grad.flatten(1).abs().sum(1) > 0
     assert touched.tolist() == [False, False, True, False, False, False]
 
@@ -199,18 +199,18 @@ def test_under_bfloat16_scores_are_float32_and_gradients_finite(
     network = make[name](**options).train(training)
     crops = make_crops((1,) * 6)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        opinion = network(crops)
-    assert opinion.score.dtype == torch.float32
+        prediction = network(crops)
+    assert prediction.unit_score.dtype == torch.float32
     # Half precision would leave its zeros behind the eighth binary digit.
-    assert not torch.equal(opinion.score, opinion.score.bfloat16().float())
-    if opinion.log_grades is not None:
-        assert opinion.log_grades.dtype == torch.float32
-        torch.testing.assert_close(opinion.log_grades.exp().sum(1), torch.ones(6))
-    opinion.score.square().sum().backward()
+    assert not torch.equal(prediction.unit_score, prediction.unit_score.bfloat16().float())
+    if prediction.log_grades is not None:
+        assert prediction.log_grades.dtype == torch.float32
+        torch.testing.assert_close(prediction.log_grades.exp().sum(1), torch.ones(6))
+    prediction.unit_score.square().sum().backward()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     assert gradients and all(g.isfinite().all() for g in gradients)
     with torch.no_grad():
-        exact = network.eval()(crops).score
+        exact = network.eval()(crops).unit_score
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        near = network(crops).score
+        near = network(crops).unit_score
     assert (near - exact).abs().max() < 0.02

@@ -10,10 +10,9 @@ from safetensors.torch import save_file
 from hmtnet.errors import SettingsError, WeightsError
 from hmtnet.models import system as systems
 from hmtnet.models.backbone import BackboneSettings
-from hmtnet.models.grading import GradingSettings
-from hmtnet.models.grading.settings import GradingStageSettings
-from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
-from hmtnet.models.sfen import SFENSettings
+from hmtnet.models.hmtnet.grading import GradingSettings
+from hmtnet.models.hmtnet.settings import GradingStageSettings, HMTNetSettings, JointStageSettings
+from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.system import System, build_settings, find_system, identified, unweighted
 from hmtnet.runs.key import digest_of
 

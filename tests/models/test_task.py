@@ -7,18 +7,19 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from hmtnet.data.crops import CropSettings
 from hmtnet.metrics import median_grade, rmse, srcc
 from hmtnet.metrics.checks import MetricError
-from hmtnet.models.grading.settings import GradingLossSettings, GradingStageSettings
 from hmtnet.models.hmtnet.settings import (
+    GradingLossSettings,
+    GradingStageSettings,
     HMTNetSettings,
     JointLossSettings,
     JointStageSettings,
+    SFENStageSettings,
 )
 from hmtnet.models.optimisation import OptimizerSettings
-from hmtnet.models.quality import Opinion, QualityNetwork, look
+from hmtnet.models.quality import Prediction, QualityNetwork, make_crops
 from hmtnet.models.schedules import ScheduleSettings
 from hmtnet.models.score_loss import ScoreLossSettings
-from hmtnet.models.sfen.settings import SFENStageSettings
-from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.system import StageInputs, find_system
 from hmtnet.models.task import QualityTask
 
 STAGES = ["grading", "sfen", "joint"]
@@ -48,7 +49,7 @@ def make_task(grading_settings, sfen_settings, make_grading, grades):
         settings = dataclasses.replace(settings, **changes)
         torch.manual_seed(seed)
         upstream = {"grading": make_grading().eval()} if name == "sfen" else {}
-        given = Ingredients(grades, upstream, torch.arange(40) % 3)
+        given = StageInputs(grades, upstream, torch.arange(40) % 3)
         stage = find_system("hmtnet").stage(name)
         network = stage.network(settings, given)
         return stage.task(network.train(), settings, given)
@@ -93,7 +94,7 @@ class Contrasts(QualityNetwork):
     def forward(self, crops):
         score = crops.mean_by_image(crops.pixels.flatten(1).std(1))
         distance = (score[:, None] - torch.linspace(0, 0.2, 5)).abs()
-        return Opinion(score, (-30 * distance).log_softmax(1))
+        return Prediction(score, (-30 * distance).log_softmax(1))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
@@ -101,7 +102,7 @@ def test_validation_judges_images_however_batched(make_task, make_data, grades, 
     data = make_data(batch_size=batch_size)
     task = make_task("grading").eval()
     task.network = Contrasts()
-    task.losses = lambda opinion, batch, crops: {}
+    task.losses = lambda prediction, batch, crops: {}
     logged = {}
     task.log_dict = lambda found, **_: logged.update(found)
     for batch in data.val_dataloader():
@@ -109,12 +110,12 @@ def test_validation_judges_images_however_batched(make_task, make_data, grades, 
     task.on_validation_epoch_end()
 
     batch = next(iter(make_data().val_dataloader()))
-    opinion = task.network(look(batch, 48, None))
-    mos = batch.mos.double().numpy()
-    score = opinion.score.double().numpy()
+    prediction = task.network(make_crops(batch, 48, None))
+    mos = batch.unit_mos.double().numpy()
+    score = prediction.unit_score.double().numpy()
     assert logged["val/srcc"] == pytest.approx(srcc(score, mos), abs=1e-6)
     assert logged["val/rmse"] == pytest.approx(rmse(score, mos), abs=1e-6)
-    right = median_grade(opinion.log_grades.exp().detach()) == grades.assign(mos)
+    right = median_grade(prediction.log_grades.exp().detach()) == grades.assign(mos)
     assert logged["val/accuracy"] == pytest.approx(right.mean())
     assert 0 < right.mean() < 1
 
@@ -161,13 +162,13 @@ class Broken(QualityNetwork):
     saliency_operator = None
 
     def forward(self, crops):
-        return Opinion(crops.pixels.new_full((crops.images,), float("nan")))
+        return Prediction(crops.pixels.new_full((crops.images,), float("nan")))
 
 
 def test_a_score_that_is_no_number_ends_training(make_task, make_data):
     task = make_task("grading")
     task.network = Broken()
-    task.losses = lambda opinion, batch, crops: {}
+    task.losses = lambda prediction, batch, crops: {}
     task.log_dict = lambda *args, **kwargs: None
     task.validation_step(next(iter(make_data().val_dataloader())), 0)
     with pytest.raises(MetricError, match="score"):
@@ -286,13 +287,13 @@ class KillBefore(Callback):
 
 
 class Seen(Callback):
-    """Which images came, in which crop and with which luck."""
+    """Which images came, in which crop and with which draw."""
 
     def __init__(self):
         self.batches = []
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_index):
-        self.batches.append((batch.rows.tolist(), batch.corners, batch.luck.tolist()))
+        self.batches.append((batch.rows.tolist(), batch.corners, batch.dropout_draw.tolist()))
 
 
 @pytest.mark.parametrize(("name", "workers"), [("sfen", 0), ("joint", 2), ("grading", 2)])

@@ -10,11 +10,11 @@ import torch
 from hmtnet.artifact import store
 from hmtnet.data.grades import Grades
 from hmtnet.models.backbone import BackboneSettings
-from hmtnet.models.grading import GradingSettings
+from hmtnet.models.hmtnet.grading import GradingSettings
 from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
+from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.optimisation import FitSettings
-from hmtnet.models.sfen import SFENSettings
-from hmtnet.models.system import SYSTEMS, Ingredients, find_system
+from hmtnet.models.system import SYSTEMS, StageInputs, find_system
 from hmtnet.settings import plain
 
 BACKBONE = BackboneSettings(widths=(8, 8, 16))
@@ -22,7 +22,7 @@ SOME_SYSTEM = """
 from dataclasses import dataclass
 import torch
 from hmtnet.models.optimisation import FitSettings
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.models.system import Stage, System
 
 class Spread(QualityNetwork):
@@ -36,7 +36,7 @@ class Spread(QualityNetwork):
     def forward(self, crops):
         mean = crops.mean_by_image(crops.pixels.mean((1, 2, 3)))
         spread = (crops.pixels.mean((1, 2, 3)) - mean[crops.image]).square()
-        return Opinion(score=self.offset + crops.mean_by_image(spread).sqrt())
+        return Prediction(unit_score=self.offset + crops.mean_by_image(spread).sqrt())
 
 class Distance(QualityNetwork):
     needs_reference = True
@@ -50,7 +50,7 @@ class Distance(QualityNetwork):
     def forward(self, crops):
         self.most = max(self.most, len(crops.pixels))
         distance = (crops.pixels - crops.reference).abs().mean((1, 2, 3))
-        return Opinion(score=crops.mean_by_image(self.offset - distance))
+        return Prediction(unit_score=crops.mean_by_image(self.offset - distance))
 
 def stage(name, **flags):
     return Stage(name, FitSettings, lambda settings, given: Spread(**flags), None)
@@ -90,7 +90,7 @@ def leave(tmp_path):
     def make(settings, system="hmtnet", stage="joint", dataset=None):
         torch.manual_seed(0)
         grades = Grades((0.15, 0.4, 0.6, 0.85))
-        made = find_system(system).stage(stage).network(settings, Ingredients(grades))
+        made = find_system(system).stage(stage).network(settings, StageInputs(grades))
         for tensor in made.state_dict().values():
             if tensor.ndim == 2:  # what starts at zero would hide a mistake
                 tensor.normal_(std=0.3)

@@ -7,9 +7,9 @@ from torch import nn
 
 from hmtnet.data.crops import CropSettings
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.hmtnet.settings import SFENStageSettings
+from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.plain import PlainNet, PlainSettings
-from hmtnet.models.sfen import SFENSettings
-from hmtnet.models.sfen.settings import SFENStageSettings
 from hmtnet.perception import saliency_of_list, sobel
 from hmtnet.scoring.judge import judge
 from hmtnet.scoring.maps import (
@@ -189,9 +189,9 @@ def test_where_tiles_overlap_the_evidence_that_counts_more_wins(noise):
 def test_maps_of_peers_are_shown_as_they_are(name):
     class Peer(PlainNet):
         def forward(self, crops):
-            opinion = super().forward(crops)
+            prediction = super().forward(crops)
             values = crops.pixels.mean((1, 2, 3)).view(-1, 1, 1, 1).expand(-1, 1, 3, 3)
-            return replace(opinion, maps={name: values})
+            return replace(prediction, maps={name: values})
 
     image = np.full((96, 96, 3), 51, dtype=np.uint8)
     network = Peer(PlainSettings(backbone=BackboneSettings(widths=(4, 8)))).eval()

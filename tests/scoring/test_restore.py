@@ -10,13 +10,16 @@ from hmtnet.data.crops import CropSettings
 from hmtnet.data.grades import Grades
 from hmtnet.errors import ArtifactError
 from hmtnet.models.backbone import BackboneSettings
-from hmtnet.models.grading import GradingNet, GradingSettings
-from hmtnet.models.grading.settings import GradingStageSettings
 from hmtnet.models.hmtnet import HMTNet
-from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
-from hmtnet.models.sfen import SFENSettings
-from hmtnet.models.sfen.settings import SFENStageSettings
-from hmtnet.models.system import Ingredients, find_system, identified
+from hmtnet.models.hmtnet.grading import GradingNet, GradingSettings
+from hmtnet.models.hmtnet.settings import (
+    GradingStageSettings,
+    HMTNetSettings,
+    JointStageSettings,
+    SFENStageSettings,
+)
+from hmtnet.models.hmtnet.sfen import SFENSettings
+from hmtnet.models.system import StageInputs, find_system, identified
 from hmtnet.scoring.restore import restore
 from hmtnet.settings import plain
 
@@ -45,7 +48,7 @@ def describe(stage, key, settings, upstream):
 def leave(folder, stage, key, settings, upstream=None, seed=0, **networks):
     """Make a stage's network as if trained, leave its artifact, and return the network."""
     torch.manual_seed(seed)
-    made = find_system("hmtnet").stage(stage).network(settings, Ingredients(GRADES, networks))
+    made = find_system("hmtnet").stage(stage).network(settings, StageInputs(GRADES, networks))
     for name, tensor in made.state_dict().items():
         if name.endswith("running_mean"):
             tensor.normal_()
@@ -80,7 +83,7 @@ def test_a_restored_network_says_the_same_to_the_last_bit(chain, tmp_path, name)
     assert all(torch.equal(found[k], v) for k, v in expected.items())
     crops = CropSettings(size=48)
     a, b = restored.network.assess(IMAGE, crops), chain[name].assess(IMAGE, crops)
-    assert torch.equal(a.score, b.score) and torch.equal(a.log_grades, b.log_grades)
+    assert torch.equal(a.unit_score, b.unit_score) and torch.equal(a.log_grades, b.log_grades)
     assert not any(module.training for module in restored.network.modules())
 
 
@@ -110,14 +113,14 @@ def test_an_sfen_without_a_prior_needs_none_either(chain, tmp_path):
     made = leave(tmp_path / "bare", "sfen", "d4", settings, upstream, 3, grading=grading)
     shutil.rmtree(tmp_path / "grading-a1")
     found = restore(tmp_path / "bare").network.assess(IMAGE, CropSettings(size=48))
-    assert torch.equal(found.score, made.assess(IMAGE, CropSettings(size=48)).score)
+    assert torch.equal(found.unit_score, made.assess(IMAGE, CropSettings(size=48)).unit_score)
 
 
 def test_run_directories_may_move_together(chain, tmp_path):
     shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-moved")
     moved = restore(tmp_path.parent / f"{tmp_path.name}-moved" / "sfen-b2")
-    score = moved.network.assess(IMAGE, CropSettings(size=48)).score
-    assert torch.equal(score, chain["sfen-b2"].assess(IMAGE, CropSettings(size=48)).score)
+    score = moved.network.assess(IMAGE, CropSettings(size=48)).unit_score
+    assert torch.equal(score, chain["sfen-b2"].assess(IMAGE, CropSettings(size=48)).unit_score)
 
 
 def test_each_call_gives_a_network_of_its_own(chain, tmp_path):
@@ -140,8 +143,8 @@ def test_weights_of_a_file_are_not_asked_for_again(tmp_path):
     backbone = restored.settings.network.encoder
     # The norms stay what they were: frozen, because weights were loaded; and so does the view.
     assert backbone.weights == "none" and backbone.frozen_norms and not backbone.sees_mscn
-    found = restored.network.assess(IMAGE, CropSettings(size=48)).score
-    assert torch.equal(found, made.assess(IMAGE, CropSettings(size=48)).score)
+    found = restored.network.assess(IMAGE, CropSettings(size=48)).unit_score
+    assert torch.equal(found, made.assess(IMAGE, CropSettings(size=48)).unit_score)
 
 
 def test_a_missing_upstream_directory_is_named(chain, tmp_path):

@@ -11,9 +11,9 @@ from PIL import Image
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.data.crops import pad_to
 from hmtnet.errors import ArtifactError, DataError, SettingsError
+from hmtnet.models.hmtnet.settings import SFENStageSettings
+from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.plain.settings import PlainStageSettings
-from hmtnet.models.sfen import SFENSettings
-from hmtnet.models.sfen.settings import SFENStageSettings
 from hmtnet.scoring.scorer import Scorer
 
 STAGES = ["grading", "sfen", "joint"]
@@ -56,7 +56,7 @@ def test_one_tile_is_what_the_network_says_to_the_last_bit(finished, images, sta
         tensor = torch.from_numpy(np.asarray(Image.open(path)).copy()).permute(2, 0, 1)
         whole = scorer.restored.network.assess(tensor, scorer.restored.settings.crops)
         verdict = scorer(path)
-        assert verdict.unit_score == float(whole.score)
+        assert verdict.unit_score == float(whole.unit_score)
         np.testing.assert_array_equal(verdict.probabilities, whole.log_grades[0].double().exp())
 
 
@@ -69,7 +69,7 @@ def test_many_tiles_are_what_the_whole_network_says(changed, noise, stage, batch
     assert len(verdict.layout.corners) == 15
     tensor = torch.from_numpy(image).permute(2, 0, 1)
     whole = scorer.restored.network.assess(tensor, scorer.restored.settings.crops)
-    assert verdict.unit_score == pytest.approx(float(whole.score), abs=1e-6)
+    assert verdict.unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
     np.testing.assert_allclose(verdict.probabilities, whole.log_grades[0].exp(), atol=1e-6)
 
 
@@ -87,7 +87,7 @@ def test_every_guidance_is_what_the_whole_network_says(joint, noise, changes):
     scorer = Scorer(folder, "cpu", batch_tiles=2)
     image = noise(150, 200)
     whole = network.assess(torch.from_numpy(image).permute(2, 0, 1), scorer.restored.settings.crops)
-    assert scorer(image).unit_score == pytest.approx(float(whole.score), abs=1e-6)
+    assert scorer(image).unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
 
 
 def test_a_plain_network_is_asked_group_by_group(leave, noise):
@@ -97,7 +97,7 @@ def test_a_plain_network_is_asked_group_by_group(leave, noise):
     backbone.register_forward_hook(lambda module, inputs, outputs: seen.append(len(inputs[0])))
     image = noise(150, 250)
     whole = network.assess(torch.from_numpy(image).permute(2, 0, 1), scorer.restored.settings.crops)
-    assert scorer(image).unit_score == pytest.approx(float(whole.score), abs=1e-6)
+    assert scorer(image).unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
     assert seen == [2, 2, 2]
 
 
@@ -184,7 +184,7 @@ def test_a_network_without_grades(leave, noise):
     image = noise(100, 100)
     verdict = Scorer(folder, "cpu")(image)
     whole = network.assess(torch.from_numpy(image).permute(2, 0, 1), settings.crops)
-    assert verdict.unit_score == pytest.approx(float(whole.score), abs=1e-6)
+    assert verdict.unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
     assert verdict.grade is None and verdict.grades == 0 and "grade" not in str(verdict)
     assert verdict.label == "MOS" and str(verdict).endswith("(1 to 5, 5 is best)")
 
@@ -207,8 +207,8 @@ def test_crops_that_know_of_each_other_are_seen_together(spread, noise):
     image[:, :96] //= 2
     scorer = Scorer(folder, "cpu", batch_tiles=2)
     whole = network.assess(torch.from_numpy(image).permute(2, 0, 1), scorer.restored.settings.crops)
-    assert float(whole.score) > 0.26  # the tiles differ
-    assert scorer(image).unit_score == pytest.approx(float(whole.score), abs=1e-6)
+    assert float(whole.unit_score) > 0.26  # the tiles differ
+    assert scorer(image).unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
     assert scorer(image).maps == {}
 
 
@@ -221,7 +221,7 @@ def test_a_reference_is_looked_at_through_the_same_tiles(spread, noise, tmp_path
     first, second = (torch.from_numpy(array).permute(2, 0, 1) for array in (image, reference))
     whole = network.assess(first, crops, second)
     found = scorer(image, reference=reference).unit_score
-    assert found == pytest.approx(float(whole.score), abs=1e-6) and found < 0.9
+    assert found == pytest.approx(float(whole.unit_score), abs=1e-6) and found < 0.9
     assert scorer(image, reference=image).unit_score == 1
     assert scorer.restored.network.most <= 2
     for name, array in (("image.png", image), ("reference.png", reference)):

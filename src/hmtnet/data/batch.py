@@ -18,17 +18,17 @@ class Sample:
         row: The image's row in the manifest.
         pixels: (3, H, W) uint8, at least as large as the crop.
         corners: (top, left) of each crop.
-        mos: Unit score in [0, 1], 1 = best.
-        luck: Uniform in [0, 1), a function of (seed, epoch, row): the one random number that a
-            task may use for this image in this epoch.
+        unit_mos: In [0, 1], 1 = best.
+        dropout_draw: Uniform in [0, 1), a function of (seed, epoch, row): the one random number
+            that a task may use for this image in this epoch.
         reference: (3, H, W) uint8 aligned with ``pixels``, or None.
     """
 
     row: int
     pixels: Tensor
     corners: list[Corner]
-    mos: float
-    luck: float
+    unit_mos: float
+    dropout_draw: float
     reference: Tensor | None = None
 
 
@@ -40,16 +40,16 @@ class Batch:
         rows: (I,) rows in the manifest, int64.
         images: I uint8 tensors (3, H, W).
         corners: For each image the (top, left) of its crops.
-        mos: (I,) unit scores in [0, 1], float32.
-        luck: (I,) uniform in [0, 1), float32.
+        unit_mos: (I,) in [0, 1], 1 = best, float32.
+        dropout_draw: (I,) uniform in [0, 1), float32.
         references: I uint8 tensors aligned with ``images``, or None.
     """
 
     rows: Tensor
     images: list[Tensor]
     corners: list[list[Corner]]
-    mos: Tensor
-    luck: Tensor
+    unit_mos: Tensor
+    dropout_draw: Tensor
     references: list[Tensor] | None = None
 
     def __len__(self) -> int:
@@ -63,8 +63,8 @@ class Batch:
             rows=torch.tensor([sample.row for sample in samples]),
             images=[sample.pixels for sample in samples],
             corners=[sample.corners for sample in samples],
-            mos=torch.tensor([sample.mos for sample in samples], dtype=torch.float32),
-            luck=torch.tensor([sample.luck for sample in samples], dtype=torch.float32),
+            unit_mos=torch.tensor([s.unit_mos for s in samples], dtype=torch.float32),
+            dropout_draw=torch.tensor([s.dropout_draw for s in samples], dtype=torch.float32),
             references=references or None,
         )
 

@@ -40,14 +40,14 @@ class ImageDataset(Dataset[Sample]):
     def __init__(
         self,
         store: ImageStore,
-        unit_scores: np.ndarray,
+        unit_mos: np.ndarray,
         crops: CropSettings,
         seed: int,
         augment: Augment | None,
         with_reference: bool = False,
     ) -> None:
         self.store = store
-        self.unit_scores = unit_scores
+        self.unit_mos = unit_mos
         self.crops = crops
         self.seed = seed
         self.augment = augment
@@ -73,8 +73,8 @@ class ImageDataset(Dataset[Sample]):
             row=draw.row,
             pixels=_to_tensor(image),
             corners=corners,
-            mos=float(self.unit_scores[draw.row]),
-            luck=float(rng.random()),
+            unit_mos=float(self.unit_mos[draw.row]),
+            dropout_draw=float(rng.random()),
             reference=None if reference is None else _to_tensor(reference),
         )
 
@@ -125,7 +125,7 @@ class QualityData(L.LightningDataModule):
         self.seed = seed
         self.loader = loader or LoaderSettings()
         self._epoch = 0
-        unit = manifest.unit_scores
+        unit = manifest.unit_mos
         learning, judging = reference != "none", reference == "always"
         self._drawn = ImageDataset(store, unit, crops, seed, Augment(augment), learning)
         self._tiled = ImageDataset(store, unit, crops, seed, None, learning)

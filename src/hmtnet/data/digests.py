@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from hmtnet.data.home import recall, remember
+from hmtnet.data.cache import recall, remember
 from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
 from hmtnet.files import digest_file, digest_text

@@ -23,7 +23,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from hmtnet.data.home import recall, remember
+from hmtnet.data.cache import recall, remember
 from hmtnet.data.thumbnails import SIDE, Floats, thumbnails, without_stripes
 from hmtnet.files import digest_text
 

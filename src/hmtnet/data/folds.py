@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hmtnet.data.dealing import collect
+from hmtnet.data.assign_groups import collect
 from hmtnet.data.groups import contents_in_order
 from hmtnet.data.labels import Labels
 from hmtnet.data.split import Split, SplitSettings, members_digest

@@ -54,9 +54,9 @@ class Grades:
             )
 
     @classmethod
-    def fit(cls, unit_scores: npt.ArrayLike, settings: GradesSettings) -> "Grades":
+    def fit(cls, unit_mos: npt.ArrayLike, settings: GradesSettings) -> "Grades":
         """Cut grades by the training images' unit scores; see ``edges``."""
-        return cls(edges(unit_scores, settings.count, settings.rule))
+        return cls(edges(unit_mos, settings.count, settings.rule))
 
     @property
     def count(self) -> int:
@@ -88,11 +88,11 @@ class Grades:
         return tuple(labels.from_unit(self.edges).tolist())
 
 
-def edges(unit_scores: npt.ArrayLike, count: int, rule: GradeRule) -> tuple[float, ...]:
+def edges(unit_mos: npt.ArrayLike, count: int, rule: GradeRule) -> tuple[float, ...]:
     """Cut the unit scores of the *training* images into grades.
 
     Args:
-        unit_scores: (N,) in [0, 1], 1 = best.
+        unit_mos: (N,) in [0, 1], 1 = best.
         count: K, at least 2.
         rule: See ``GradesSettings``.
 
@@ -102,7 +102,7 @@ def edges(unit_scores: npt.ArrayLike, count: int, rule: GradeRule) -> tuple[floa
     Raises:
         DataError: There are fewer than K different scores, or a grade has no training image.
     """
-    scores = np.asarray(unit_scores, dtype=np.float64)
+    scores = np.asarray(unit_mos, dtype=np.float64)
     distinct = len(np.unique(scores))
     if distinct < count:
         raise DataError(

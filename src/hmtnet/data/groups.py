@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from hmtnet.data.dealing import Rows, collect, cut, shuffled
+from hmtnet.data.assign_groups import Rows, collect, cut, shuffled
 from hmtnet.data.labels import Labels
 from hmtnet.data.record import Record
 from hmtnet.data.split import SUBSETS, SplitSettings

@@ -99,7 +99,7 @@ def join(first: Manifest, second: Manifest) -> Joined:
 
 def _renamed(part: Manifest, subset: Literal["train", "test"]) -> Iterator[Record]:
     low, high = part.mos_range
-    for record, mos in zip(part.records, part.unit_scores.tolist(), strict=True):
+    for record, mos in zip(part.records, part.unit_mos.tolist(), strict=True):
         yield replace(
             record,
             image=f"{part.name}/{record.image}",

@@ -105,13 +105,13 @@ class Labels:
         return mos
 
     @property
-    def unit_scores(self) -> FloatArray:
-        """(N,) the records' MOS as unit scores, in [0, 1], 1 = best."""
+    def unit_mos(self) -> FloatArray:
+        """(N,) the records' MOS mapped to [0, 1], 1 = best."""
         # The clip moves a label by no more than RANGE_TOLERANCE.
         return self.to_unit(self.mos).clip(0.0, 1.0)
 
     def to_unit(self, mos: npt.ArrayLike) -> FloatArray:
-        """Map MOS in the dataset's own unit to unit scores: the declared range to [0, 1], 1 = best.
+        """Map MOS in the dataset's own unit to [0, 1], 1 = best, by the declared range.
 
         The map is linear everywhere, so that predictions beyond the range keep their order.
         """
@@ -120,7 +120,7 @@ class Labels:
         return (values - low if self.higher_is_better else high - values) / (high - low)
 
     def from_unit(self, unit: npt.ArrayLike) -> FloatArray:
-        """Map unit scores back to the dataset's own unit; the inverse of ``to_unit``."""
+        """Map scores in [0, 1] back to the dataset's own unit; the inverse of ``to_unit``."""
         low, high = self.mos_range
         distance = np.asarray(unit, dtype=np.float64) * (high - low)
         return low + distance if self.higher_is_better else high - distance

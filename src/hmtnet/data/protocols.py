@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 
 from hmtnet.data import split_file
-from hmtnet.data.dealing import collect, cut, members, shuffled
+from hmtnet.data.assign_groups import collect, cut, members, shuffled
 from hmtnet.data.groups import (
     Dealt,
     carve,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hmtnet.data.dealing import Rows
+from hmtnet.data.assign_groups import Rows
 from hmtnet.data.labels import Labels
 from hmtnet.files import digest_text
 

@@ -13,9 +13,9 @@ from hmtnet.data.readers import read
 from hmtnet.data.split import Split
 from hmtnet.errors import ArtifactError, DataError, SettingsError, listed
 from hmtnet.experiment import leaks
+from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.fitting import check_hardware
 from hmtnet.experiment.plan import Planned, plan_chain, rehearse
-from hmtnet.experiment.scene import Scene, UpstreamStage
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.stage import StageResult, run_stage
 from hmtnet.models.system import System
@@ -60,37 +60,37 @@ def run_chain(settings: TrainSettings, system: System) -> ChainResult:
         raise SettingsError(
             f"evaluate.selection=best_on_test: split={split.protocol} has no test images."
         )
-    scene = Scene(settings, system, manifest, split)
-    given = _given(scene)
-    plan = plan_chain(scene, given)
-    rehearse(scene, plan, given)
-    return ChainResult(manifest, split, [_run(scene, planned) for planned in plan])
+    context = RunContext(settings, system, manifest, split)
+    given = _given(context)
+    plan = plan_chain(context, given)
+    rehearse(context, plan, given)
+    return ChainResult(manifest, split, [_run(context, planned) for planned in plan])
 
 
-def _run(scene: Scene, planned: Planned) -> StageResult:
+def _run(context: RunContext, planned: Planned) -> StageResult:
     """Run one stage, and before it, unless it is finished, the folds that it needs."""
     if not planned.directory.finished:
         for fold in planned.folds:
-            run_stage(fold.scene, fold.planned)
-    return run_stage(scene, planned)
+            run_stage(fold.context, fold.planned)
+    return run_stage(context, planned)
 
 
-def _given(scene: Scene) -> dict[str, UpstreamStage]:
+def _given(context: RunContext) -> dict[str, UpstreamStage]:
     """Accept finished stages from elsewhere, each with those that it was trained on.
 
     A stage brings its own upstream stages along, unless they are given, or to be trained, here.
     """
-    settings = scene.settings
-    found = {name: _accept(scene, name, Path(path)) for name, path in settings.upstream.items()}
+    settings = context.settings
+    found = {name: _accept(context, name, Path(path)) for name, path in settings.upstream.items()}
     for given in list(found.values()):
         for name, reference in store.read_meta(given.path)["upstream"].items():
             if name not in found and name not in settings.stages:
                 path = os.path.normpath(given.path / reference["path"])
-                found[name] = _accept(scene, name, Path(path))
+                found[name] = _accept(context, name, Path(path))
     return found
 
 
-def _accept(scene: Scene, name: str, path: Path) -> UpstreamStage:
+def _accept(context: RunContext, name: str, path: Path) -> UpstreamStage:
     """Accept a finished stage, unless it has seen what is to be judged here."""
     meta = store.read_meta(path)
     lacking = [part for part in ("stage", "key", "seen", "upstream") if part not in meta]
@@ -104,5 +104,5 @@ def _accept(scene: Scene, name: str, path: Path) -> UpstreamStage:
             f"upstream.{name}: {path} holds stage '{meta['stage']}'. Give the run directory of "
             f"a finished '{name}' stage."
         )
-    leaks.check_upstream(name, leaks.Seen.from_json(meta["seen"]), scene.manifest, scene.split)
+    leaks.check_upstream(name, leaks.Seen.from_json(meta["seen"]), context.manifest, context.split)
     return UpstreamStage(str(meta["key"]), path)

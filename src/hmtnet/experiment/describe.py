@@ -12,8 +12,8 @@ from hmtnet.data.manifest import Manifest
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
 from hmtnet.experiment import leaks
+from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.plan import Planned
-from hmtnet.experiment.scene import Scene
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import added_systems, identified, package_of
 from hmtnet.settings import plain
@@ -22,23 +22,23 @@ VERSIONED = ("torch", "lightning", "torchmetrics", "timm", "kornia", "numpy")
 
 
 def describe(
-    scene: Scene, planned: Planned, grades: Grades, network: QualityNetwork
+    context: RunContext, planned: Planned, grades: Grades, network: QualityNetwork
 ) -> dict[str, Any]:
     """Describe a stage completely enough to rebuild, judge and cite it: its ``stage.json``.
 
     Args:
-        scene: What the chain shares.
+        context: What the chain shares.
         planned: The stage.
         grades: Its grades.
         network: Its network. One that reads labels predicts a bound, and one that looks at
             reference images has learned from them; so has any stage that starts from it.
     """
-    settings, manifest, split = scene.settings, scene.manifest, scene.split
+    settings, manifest, split = context.settings, context.manifest, context.split
     stage, upstream = planned.stage, planned.upstream
     before = [store.read_meta(given.path) for given in upstream.values()]
     return {
-        "system": scene.system.name,
-        **describe_package(scene.system.name),
+        "system": context.system.name,
+        **describe_package(context.system.name),
         "stage": stage.name,
         "key": planned.key,
         "settings": plain(identified(settings.system.stages[stage.name])),
@@ -47,7 +47,7 @@ def describe(
             "edges": list(grades.in_unit_of(manifest)),
             "rule": settings.system.grades.rule,
         },
-        **_describe_types(scene),
+        **_describe_types(context),
         "dataset": describe_dataset(manifest),
         "split": describe_split(split),
         "selection": settings.evaluate.selection,
@@ -57,7 +57,7 @@ def describe(
             manifest,
             split,
             [leaks.Seen.from_json(meta["seen"]) for meta in before],
-            scene.chosen_on_test,
+            context.chosen_on_test,
         ).to_json(),
         "upstream": {
             name: {"key": given.key, "path": os.path.relpath(given.path, planned.directory.path)}
@@ -107,9 +107,9 @@ def describe_split(split: Split) -> dict[str, Any]:
     }
 
 
-def _describe_types(scene: Scene) -> dict[str, Any]:
+def _describe_types(context: RunContext) -> dict[str, Any]:
     """Say what score each distortion type has, which a network may be built from."""
-    _, mos = scene.distortions
+    _, mos = context.distortions
     return {"distortion_mos": mos.tolist()} if len(mos) else {}
 
 

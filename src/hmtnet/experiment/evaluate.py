@@ -18,8 +18,8 @@ from hmtnet.errors import ArtifactError, DataError, LeakError
 from hmtnet.experiment import leaks
 from hmtnet.experiment.describe import describe_dataset, describe_split
 from hmtnet.experiment.fitting import check_hardware, device_of
-from hmtnet.experiment.needs import check_references
 from hmtnet.experiment.predict import predict
+from hmtnet.experiment.requirements import check_references
 from hmtnet.experiment.settings import TrainerSettings
 from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.runs import status as run_status

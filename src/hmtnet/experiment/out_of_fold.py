@@ -24,19 +24,19 @@ def out_of_fold(folds: Sequence[Fold]) -> Mapping[str, torch.Tensor]:
     """
     tables: dict[str, torch.Tensor] = {}
     for fold in folds:
-        scene, name = fold.scene, fold.planned.stage.name
+        context, name = fold.context, fold.planned.stage.name
         found = restore(fold.planned.directory.path)
         judged = predict(
             found.network,
-            scene.data(found.settings, found.network),
-            scene.manifest,
+            context.data(found.settings, found.network),
+            context.manifest,
             found.grades,
             ("test",),
-            device_of(scene.settings.trainer),
+            device_of(context.settings.trainer),
         )
-        row_of = {scene.manifest.records[row].image: row for row in scene.split.test}
+        row_of = {context.manifest.records[row].image: row for row in context.split.test}
         rows = [row_of[image] for image in judged.image]
-        shape = (len(scene.manifest.records), found.grades.count)
+        shape = (len(context.manifest.records), found.grades.count)
         table = tables.setdefault(name, torch.full(shape, math.nan))
         table[rows] = torch.from_numpy(judged.probabilities).clamp_min(1e-8).log().float()
     return tables

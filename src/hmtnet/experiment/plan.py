@@ -10,8 +10,8 @@ from hmtnet.data.folds import divide
 from hmtnet.data.grades import Grades
 from hmtnet.data.pairs import REFERENCE_USES
 from hmtnet.errors import SettingsError
-from hmtnet.experiment.needs import check_fields, check_references
-from hmtnet.experiment.scene import Scene, UpstreamStage
+from hmtnet.experiment.context import RunContext, UpstreamStage
+from hmtnet.experiment.requirements import check_fields, check_references
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import Stage, identified, unweighted
 from hmtnet.runs.directory import RunDirectory
@@ -40,22 +40,22 @@ class Planned:
 
 @dataclass(frozen=True)
 class Fold:
-    """A stage on a part of the training images; those that it lacks are its scene's test images.
+    """A stage on a part of the training images; those that it lacks are its context's test images.
 
     Attributes:
-        scene: The scene it runs in.
+        context: The context it runs in.
         planned: The stage.
     """
 
-    scene: Scene
+    context: RunContext
     planned: Planned
 
 
-def plan_chain(scene: Scene, given: Mapping[str, UpstreamStage]) -> list[Planned]:
+def plan_chain(context: RunContext, given: Mapping[str, UpstreamStage]) -> list[Planned]:
     """Line up the stages that are asked for; all but the given ones if none are named.
 
     Args:
-        scene: What the chain shares.
+        context: What the chain shares.
         given: Finished stages from elsewhere.
 
     Raises:
@@ -64,10 +64,10 @@ def plan_chain(scene: Scene, given: Mapping[str, UpstreamStage]) -> list[Planned
             several processes are asked for where one solves for the weights.
         WeightsError: A file of weights that a stage starts from is not there.
     """
-    settings = scene.settings
+    settings = context.settings
     at_hand = dict(given)
     planned: list[Planned] = []
-    for stage in scene.system.stages:
+    for stage in context.system.stages:
         if stage.name not in settings.stages and (settings.stages or stage.name in given):
             continue
         fit_settings = settings.system.stages[stage.name]
@@ -78,10 +78,10 @@ def plan_chain(scene: Scene, given: Mapping[str, UpstreamStage]) -> list[Planned
             )
         alone = fit_settings.stands_alone
         upstream = {n: at_hand[n] for n in stage.after if n in at_hand and not alone}
-        folds = _plan_folds(scene, stage, planned)
-        key = stage_key(scene, stage, upstream, folds)
+        folds = _plan_folds(context, stage, planned)
+        key = stage_key(context, stage, upstream, folds)
         directory = RunDirectory.locate(
-            Path(settings.runs), scene.manifest.name, scene.split.id, stage.name, key
+            Path(settings.runs), context.manifest.name, context.split.id, stage.name, key
         )
         at_hand[stage.name] = UpstreamStage(key, directory.path)
         planned.append(Planned(stage, upstream, key, directory, folds))
@@ -90,13 +90,13 @@ def plan_chain(scene: Scene, given: Mapping[str, UpstreamStage]) -> list[Planned
     return planned
 
 
-def _plan_folds(scene: Scene, stage: Stage, before: Sequence[Planned]) -> tuple[Fold, ...]:
+def _plan_folds(context: RunContext, stage: Stage, before: Sequence[Planned]) -> tuple[Fold, ...]:
     """Line up, on each part of the training contents but one, the stages that this one borrows.
 
     They are kept inside the run directory of the stage on all parts, and resume and are reused like
     any other.
     """
-    settings = scene.settings
+    settings = context.settings
     count = settings.system.stages[stage.name].folds
     if not count:
         return ()
@@ -109,8 +109,10 @@ def _plan_folds(scene: Scene, stage: Stage, before: Sequence[Planned]) -> tuple[
                 f"chain (stages=[{name},{stage.name}]); if it is finished, it is reused."
             )
     folds = []
-    for i, split in enumerate(divide(scene.manifest, scene.split, settings.split, count), start=1):
-        part = scene.part(split)
+    for i, split in enumerate(
+        divide(context.manifest, context.split, settings.split, count), start=1
+    ):
+        part = context.part(split)
         for name in stage.borrows:
             borrowed, upstream = whole[name].stage, whole[name].upstream
             key = stage_key(part, borrowed, upstream)
@@ -120,7 +122,7 @@ def _plan_folds(scene: Scene, stage: Stage, before: Sequence[Planned]) -> tuple[
 
 
 def stage_key(
-    scene: Scene,
+    context: RunContext,
     stage: Stage,
     upstream: Mapping[str, UpstreamStage],
     folds: Sequence[Fold] = (),
@@ -129,22 +131,22 @@ def stage_key(
 
     Not of paths, loader workers, logger or device: they change nothing, or nothing that matters.
     """
-    settings = scene.settings
+    settings = context.settings
     return digest_of(
         {
             # Two systems of one module may differ in what they hand to their networks alone.
-            "system": scene.system.name,
+            "system": context.system.name,
             "stage": stage.name,
             "settings": identified(settings.system.stages[stage.name]),
             "grades": settings.system.grades,
-            "dataset": scene.manifest.fingerprint,
-            "split": scene.split.id,
+            "dataset": context.manifest.fingerprint,
+            "split": context.split.id,
             "seed": settings.seed,
             "upstream": {name: given.key for name, given in upstream.items()},
             "precision": settings.trainer.precision,
             "processes": settings.trainer.devices,
             "debug": settings.trainer.debug,
-            **({"selection": "best_on_test"} if scene.chosen_on_test else {}),
+            **({"selection": "best_on_test"} if context.chosen_on_test else {}),
             **({"folds": [fold.planned.key for fold in folds]} if folds else {}),
             "sources": sources_digest(
                 [stage.network.__module__, stage.task.__module__, "hmtnet.data.datamodule"]
@@ -153,7 +155,9 @@ def stage_key(
     )
 
 
-def rehearse(scene: Scene, plan: Sequence[Planned], given: Mapping[str, UpstreamStage]) -> None:
+def rehearse(
+    context: RunContext, plan: Sequence[Planned], given: Mapping[str, UpstreamStage]
+) -> None:
     """Build every network once, untrained, and throw it away; check what they need of the dataset.
 
     So a setting of the last stage that does not fit, or a reference image that is not there, shows
@@ -169,38 +173,36 @@ def rehearse(scene: Scene, plan: Sequence[Planned], given: Mapping[str, Upstream
         return
     for planned in plan:
         if not planned.directory.finished:
-            check_fields(scene.manifest, scene.split.train, scene.system, planned.stage)
+            check_fields(context.manifest, context.split.train, context.system, planned.stage)
     restored = {name: stage.restore() for name, stage in given.items()}
-    grades = shared_grades(scene, restored)
+    grades = shared_grades(context, restored)
     networks: dict[str, QualityNetwork] = {n: found.network for n, found in restored.items()}
     with torch.random.fork_rng(devices=[]):
         for planned in plan:
             stage = planned.stage
-            settings = unweighted(scene.settings.system.stages[stage.name])
+            settings = unweighted(context.settings.system.stages[stage.name])
             upstream = {name: networks[name] for name in planned.upstream}
             try:
-                networks[stage.name] = stage.network(
-                    settings, scene.ingredients(grades, upstream, {})
-                )
+                networks[stage.name] = stage.network(settings, context.inputs(grades, upstream, {}))
             except SettingsError as error:
                 raise SettingsError(f"system.{stage.name}: {error}") from error
-    _check_references(scene, [networks[planned.stage.name] for planned in plan])
+    _check_references(context, [networks[planned.stage.name] for planned in plan])
 
 
-def _check_references(scene: Scene, networks: Sequence[QualityNetwork]) -> None:
+def _check_references(context: RunContext, networks: Sequence[QualityNetwork]) -> None:
     """Check that the dataset has the reference images that networks need, as the system says."""
-    system = scene.system
+    system = context.system
     use = max((network.reference_use for network in networks), key=REFERENCE_USES.index)
     if REFERENCE_USES.index(use) > REFERENCE_USES.index(system.reference):
         raise SettingsError(
             f"System '{system.name}' is declared with reference='{system.reference}', and one of "
             f"its networks asks for reference='{use}'. Declare it in its System."
         )
-    rows = scene.rows_with_reference(use)
-    check_references(scene.manifest, rows, system.name, use)
+    rows = context.rows_with_reference(use)
+    check_references(context.manifest, rows, system.name, use)
 
 
-def shared_grades(scene: Scene, restored: Mapping[str, Restored]) -> Grades:
+def shared_grades(context: RunContext, restored: Mapping[str, Restored]) -> Grades:
     """Return the upstream stages' grades, since a prior speaks of those; else the split's.
 
     An upstream network that knows no grades may come from a dataset that is cut into others.
@@ -209,7 +211,7 @@ def shared_grades(scene: Scene, restored: Mapping[str, Restored]) -> Grades:
         SettingsError: Upstream stages have other grades than each other, or than are asked for.
     """
     upstream = {name: found.grades for name, found in restored.items() if found.network.graded}
-    wanted = scene.settings.system.grades.count
+    wanted = context.settings.system.grades.count
     for name, grades in upstream.items():
         if grades.count != wanted:
             raise SettingsError(
@@ -222,4 +224,4 @@ def shared_grades(scene: Scene, restored: Mapping[str, Restored]) -> Grades:
             f"The stages {', '.join(upstream)} were trained with grades of different edges, so one "
             "cannot guide the other. Give artifacts of one chain, or train them anew."
         )
-    return different.pop() if different else scene.training_grades()
+    return different.pop() if different else context.training_grades()

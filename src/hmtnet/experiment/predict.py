@@ -14,7 +14,7 @@ from hmtnet.data.datamodule import QualityData, Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
 from hmtnet.metrics import median_grade
-from hmtnet.models.quality import Opinion, QualityNetwork, in_parts, look
+from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops
 from hmtnet.models.reproducible import reproducible
 
 
@@ -54,21 +54,21 @@ def predict(
         for batch in tqdm(islice(loader, total), total=total, desc=f"  {subset}", leave=False):
             rows += batch.rows.tolist()
             for part in in_parts(batch, network, data.crops.size):
-                opinion = _opinion(network, part.to(device), data.crops.size, edges)
-                scores.append(opinion.score.cpu().double().numpy())
-                if opinion.log_grades is not None:
-                    probabilities.append(opinion.log_grades.cpu().double().exp().numpy())
+                prediction = _predict_batch(network, part.to(device), data.crops.size, edges)
+                scores.append(prediction.unit_score.cpu().double().numpy())
+                if prediction.log_grades is not None:
+                    probabilities.append(prediction.log_grades.cpu().double().exp().numpy())
         parts.append(_table(manifest, grades, subset, rows, scores, probabilities))
     return Predictions.concatenate(parts)
 
 
-def _opinion(network: QualityNetwork, batch: Batch, size: int, edges: Tensor) -> Opinion:
+def _predict_batch(network: QualityNetwork, batch: Batch, size: int, edges: Tensor) -> Prediction:
     with reproducible(edges.device):
-        crops = look(
+        crops = make_crops(
             batch, size, network.saliency_operator, edges if network.reads_labels else None
         )
-        opinion: Opinion = network(crops)
-        return opinion
+        prediction: Prediction = network(crops)
+        return prediction
 
 
 def _table(
@@ -125,7 +125,7 @@ def tabulate(
         grade=grade,
         true_grade=grades.assign(manifest.to_unit(mos)),
         probabilities=probabilities,
-        # Of a set without references, the scene: what numbers are resampled over.
+        # Of a set without references, the context: what numbers are resampled over.
         reference=tuple(manifest.records[row].reference or manifest.content[row] for row in rows),
         method=tuple(record.method for record in records),
         scale=tuple(record.scale for record in records),

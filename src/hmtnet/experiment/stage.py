@@ -16,15 +16,15 @@ from hmtnet.artifact import store
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import QualityData, Subset
 from hmtnet.data.grades import Grades
+from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe
 from hmtnet.experiment.fitting import device_of, fit, uncompiled
+from hmtnet.experiment.initial_candidate import chosen_state, start_of
 from hmtnet.experiment.out_of_fold import out_of_fold
 from hmtnet.experiment.plan import Planned, shared_grades
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.processes import is_helper, wait_for_leader
-from hmtnet.experiment.scene import Scene
 from hmtnet.experiment.settings import composed
-from hmtnet.experiment.start import chosen_state, start_of
 from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.files import write_text
 from hmtnet.metrics import accuracy, srcc
@@ -75,7 +75,7 @@ class Ready:
     grades: Grades
 
 
-def run_stage(scene: Scene, planned: Planned) -> StageResult:
+def run_stage(context: RunContext, planned: Planned) -> StageResult:
     """Run one stage, or find that it has been run.
 
     A finished key is reused; an interrupted one resumes at the end of its last epoch; if another
@@ -83,7 +83,7 @@ def run_stage(scene: Scene, planned: Planned) -> StageResult:
     anything is written.
 
     Args:
-        scene: What the chain shares.
+        context: What the chain shares.
         planned: Which stage, from what, and where.
     """
     name, directory = planned.stage.name, planned.directory
@@ -91,10 +91,10 @@ def run_stage(scene: Scene, planned: Planned) -> StageResult:
     def waiting() -> None:
         log.info("%s: another process trains %s; waiting for it", name, directory.path)
 
-    ready = None if directory.finished else _make_ready(scene, planned)
-    if is_helper(scene.settings.trainer):
+    ready = None if directory.finished else _make_ready(context, planned)
+    if is_helper(context.settings.trainer):
         if ready is not None:
-            _fit(scene, planned, ready, _begin(scene, planned))
+            _fit(context, planned, ready, _begin(context, planned))
             wait_for_leader(directory)
         return StageResult(name, planned.key, directory, ready is None, None)
     with locked(directory.path, waiting):
@@ -102,45 +102,45 @@ def run_stage(scene: Scene, planned: Planned) -> StageResult:
         if reused:
             log.info("%s: reused %s", name, directory.path)
         else:
-            _train(scene, planned, ready or _make_ready(scene, planned))
+            _train(context, planned, ready or _make_ready(context, planned))
         # A finished run is never resumed: what is left of it is the artifact.
         shutil.rmtree(directory.checkpoints, ignore_errors=True)
-        _predict_missing(scene, directory)
+        _predict_missing(context, directory)
         meta = store.read_meta(directory.path)
         _tell_gap(meta)
     return StageResult(name, planned.key, directory, reused, meta["val_srcc"])
 
 
-def _make_ready(scene: Scene, planned: Planned) -> Ready:
+def _make_ready(context: RunContext, planned: Planned) -> Ready:
     """Decode the images, restore what is upstream, and make network and task."""
-    settings, stage = scene.settings, planned.stage
+    settings, stage = context.settings, planned.stage
     fit_settings = settings.system.stages[stage.name]
     restored = {name: given.restore() for name, given in planned.upstream.items()}
-    grades = shared_grades(scene, restored)
+    grades = shared_grades(context, restored)
     upstream = {name: found.network for name, found in restored.items()}
-    given = scene.ingredients(grades, upstream, out_of_fold(planned.folds))
+    given = context.inputs(grades, upstream, out_of_fold(planned.folds))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = stage.network(fit_settings, given)
     # Restored upstream networks come in evaluation mode, and Lightning leaves modes as they are.
     task = stage.task(network.train(), fit_settings, given)
-    return Ready(network, task, scene.data(fit_settings, network), grades)
+    return Ready(network, task, context.data(fit_settings, network), grades)
 
 
-def _train(scene: Scene, planned: Planned, ready: Ready) -> None:
+def _train(context: RunContext, planned: Planned, ready: Ready) -> None:
     """Train; whatever goes wrong is written into the run's status before it is passed on."""
     directory = planned.directory
     for leftover in directory.path.glob(".*-*"):
         leftover.unlink()  # of a process that was killed while it wrote a file
-    status = _begin(scene, planned)
-    write_text(directory.settings, yaml.safe_dump(composed(scene.settings), sort_keys=False))
+    status = _begin(context, planned)
+    write_text(directory.settings, yaml.safe_dump(composed(context.settings), sort_keys=False))
     run_status.write(directory.status, status)
     verb = "resuming" if directory.last_checkpoint.exists() else "training"
     log.info("%s: %s %s", planned.stage.name, verb, directory.path)
     try:
-        start = start_of(scene, ready.network, ready.data, ready.grades, directory)
+        start = start_of(context, ready.network, ready.data, ready.grades, directory)
         started = time.perf_counter()
-        _fit(scene, planned, ready, status)
+        _fit(context, planned, ready, status)
         seconds = round(time.perf_counter() - started, 2)
         # A resumed stage was timed from where it resumed.
         cost = {"seconds": seconds, "epochs_timed": status.epochs - status.epoch}
@@ -149,7 +149,7 @@ def _train(scene: Scene, planned: Planned, ready: Ready) -> None:
         if kept_start:
             log.info("%s: no epoch beat its start, which is kept", planned.stage.name)
         ready.network.load_state_dict(chosen)
-        objective = _leave_artifact(scene, planned, ready, cost, kept_start)
+        objective = _leave_artifact(context, planned, ready, cost, kept_start)
         done = status.then(state="finished", epoch=status.epochs, objective=objective)
         run_status.write(directory.status, done)
     except Exception as error:
@@ -159,10 +159,10 @@ def _train(scene: Scene, planned: Planned, ready: Ready) -> None:
         raise
 
 
-def _begin(scene: Scene, planned: Planned) -> Status:
+def _begin(context: RunContext, planned: Planned) -> Status:
     """Return the status of a stage that begins, or resumes after its last completed epoch."""
-    planned_epochs = scene.settings.system.stages[planned.stage.name].epochs
-    epochs = min(planned_epochs, scene.settings.trainer.debug.epochs or planned_epochs)
+    planned_epochs = context.settings.system.stages[planned.stage.name].epochs
+    epochs = min(planned_epochs, context.settings.trainer.debug.epochs or planned_epochs)
     before = run_status.read(planned.directory.status)
     resumes = before is not None and planned.directory.last_checkpoint.exists()
     return Status.begin(
@@ -170,8 +170,8 @@ def _begin(scene: Scene, planned: Planned) -> Status:
     )
 
 
-def _fit(scene: Scene, planned: Planned, ready: Ready, status: Status) -> None:
-    settings = scene.settings
+def _fit(context: RunContext, planned: Planned, ready: Ready, status: Status) -> None:
+    settings = context.settings
     fit(
         ready.task,
         ready.data,
@@ -184,16 +184,16 @@ def _fit(scene: Scene, planned: Planned, ready: Ready, status: Status) -> None:
 
 
 def _leave_artifact(
-    scene: Scene, planned: Planned, ready: Ready, cost: Mapping[str, float], kept_start: bool
+    context: RunContext, planned: Planned, ready: Ready, cost: Mapping[str, float], kept_start: bool
 ) -> float | None:
     """Predict, write predictions and artifact, and return the validation SRCC."""
-    settings, directory, network = scene.settings, planned.directory, ready.network
+    settings, directory, network = context.settings, planned.directory, ready.network
     device = device_of(settings.trainer)
     with uncompiled(settings.trainer):
         found = predict(
             network,
             ready.data,
-            scene.manifest,
+            context.manifest,
             ready.grades,
             ("train", "val") if settings.evaluate.train else ("val",),
             device,
@@ -201,7 +201,7 @@ def _leave_artifact(
         )
     prediction_files.write(directory.predictions, found)
     validation = found.select("val")
-    meta = describe(scene, planned, ready.grades, network)
+    meta = describe(context, planned, ready.grades, network)
     meta["val_srcc"] = _known(srcc(validation.score, validation.mos))
     meta["grade_accuracy"] = _grade_accuracy(found)
     if kept_start:  # then this stage is the one before
@@ -233,13 +233,13 @@ def _grade_accuracy(found: Predictions) -> dict[str, float] | None:
     }
 
 
-def _predict_missing(scene: Scene, directory: RunDirectory) -> None:
+def _predict_missing(context: RunContext, directory: RunDirectory) -> None:
     """Predict the subsets that are asked for and have no predictions.
 
     That is the test subset, since training does not read it, and all of them if the file has been
     removed, or more is asked for than when the stage was trained.
     """
-    settings = scene.settings
+    settings = context.settings
     wanted: list[Subset] = ["train", "val"] if settings.evaluate.train else ["val"]
     if settings.evaluate.test:
         wanted.append("test")
@@ -250,18 +250,18 @@ def _predict_missing(scene: Scene, directory: RunDirectory) -> None:
         name
         for name in wanted
         # A final fit has no test images.
-        if scene.split.subsets[name] and not any(name in part.subsets for part in parts)
+        if context.split.subsets[name] and not any(name in part.subsets for part in parts)
     ]
     if not missing:
         return
     found = restore(directory.path)
     if "test" in missing:
-        write_thumbnails(directory, scene.manifest, scene.store, scene.split.test)
+        write_thumbnails(directory, context.manifest, context.store, context.split.test)
     parts.append(
         predict(
             found.network,
-            scene.data(found.settings, found.network),
-            scene.manifest,
+            context.data(found.settings, found.network),
+            context.manifest,
             found.grades,
             missing,
             device_of(settings.trainer),

@@ -87,7 +87,7 @@ class FitSettings:
         """In how many parts the training contents are dealt, each to be judged out of fold.
 
         For each part, every stage that this one borrows from is trained on the other parts, and
-        judges that part; see ``Ingredients.out_of_fold``. 0 asks for nothing of the kind.
+        judges that part; see ``StageInputs.out_of_fold``. 0 asks for nothing of the kind.
         """
         return 0
 

@@ -1,4 +1,4 @@
-"""What every network here is: crops in, an opinion of each image out."""
+"""What every network here is: crops in, a prediction of each image out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,18 +16,18 @@ from hmtnet.perception import SaliencyOperator, saliency_of_list
 
 
 @dataclass
-class Opinion:
+class Prediction:
     """What a network thinks of I images, seen through N crops.
 
     Attributes:
-        score: (I,) unit scores, 1 = best; the mean over an image's crops. A regression may leave
-            [0, 1] slightly.
+        unit_score: (I,), 1 = best; the mean over an image's crops. A regression may leave [0, 1]
+            slightly.
         log_grades: (I, K) logarithm of the grade probabilities, which are the mean over an image's
             crops; worst grade first. None for a network without grades.
         maps: What a person may look at, by name: (N, C, h, w), or (N, C) where nothing is spatial.
     """
 
-    score: Tensor
+    unit_score: Tensor
     log_grades: Tensor | None = None
     maps: dict[str, Tensor] = field(default_factory=dict)
 
@@ -42,11 +42,11 @@ class QualityNetwork(nn.Module):
             those of predictions need not.
         by_crop: Whether each crop is judged by itself, and an image by the mean over its crops, so
             that an image may be shown a few crops at a time.
-        graded: Whether its opinions carry grade probabilities.
+        graded: Whether its predictions carry grade probabilities.
         reads_labels: Whether the crops must carry the images' true grades (``Crops.prior``). What
             such a network says is a bound on others and no judgement.
-        mixes_images: Whether an opinion of an image depends on the others of its batch, which must
-            then be a random sample.
+        mixes_images: Whether the prediction of an image depends on the others of its batch, which
+            must then be a random sample.
         loaded: Whether this module starts from trained weights, and so learns at the lower rate.
         rate_factor: What the learning rates inside this module are multiplied by.
     """
@@ -61,7 +61,7 @@ class QualityNetwork(nn.Module):
     loaded: bool = False
     rate_factor: float = 1.0
 
-    def forward(self, crops: Crops) -> Opinion:
+    def forward(self, crops: Crops) -> Prediction:
         """Judge the images that ``crops`` come from."""
         raise NotImplementedError("A network says here how it judges.")
 
@@ -79,7 +79,7 @@ class QualityNetwork(nn.Module):
     @torch.inference_mode()
     def assess(
         self, image: Tensor, crops: CropSettings, reference: Tensor | None = None
-    ) -> Opinion:
+    ) -> Prediction:
         """Judge one whole image: saliency, tiles, reduction.
 
         Args:
@@ -109,13 +109,13 @@ class QualityNetwork(nn.Module):
             row=0,
             pixels=_pixels(shown),
             corners=corners,
-            mos=0.0,
-            luck=0.0,
+            unit_mos=0.0,
+            dropout_draw=0.0,
             reference=None if pristine is None else _pixels(pristine),
         )
         batch = Batch.collate([sample]).to(image.device)
-        opinion: Opinion = self(look(batch, crops.size, self.saliency_operator))
-        return opinion
+        prediction: Prediction = self(make_crops(batch, crops.size, self.saliency_operator))
+        return prediction
 
 
 # What is shown to a network at once where nothing is learned from it: 128 crops of 224 pixels, for
@@ -148,7 +148,7 @@ def _pixels(array: npt.NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(array).permute(2, 0, 1).contiguous()
 
 
-def look(
+def make_crops(
     batch: Batch, size: int, operator: SaliencyOperator | None, edges: Tensor | None = None
 ) -> Crops:
     """Cut a batch's crops on its device; saliency is computed on the whole images before.
@@ -165,7 +165,7 @@ def look(
     saliency = None if operator is None else saliency_of_list(batch.images, operator)
     crops = cut(batch.images, batch.corners, size, saliency, batch.references)
     if edges is not None:
-        crops.prior = nearly_certain(true_grades(batch.mos, edges), len(edges) + 1)
+        crops.prior = nearly_certain(true_grades(batch.unit_mos, edges), len(edges) + 1)
     return crops
 
 

@@ -29,18 +29,22 @@ class ScoreLossSettings:
             raise ValueError(f"relation_weight: expected at least 0, found {self.relation_weight}")
 
 
-def score_terms(score: Tensor, mos: Tensor, settings: ScoreLossSettings) -> dict[str, Tensor]:
+def score_terms(
+    unit_score: Tensor, unit_mos: Tensor, settings: ScoreLossSettings
+) -> dict[str, Tensor]:
     """Return the terms ``score`` and, unless it is off, ``relation`` for (I,) images.
 
     Over several processes, the relation is that of all their images.
     """
     if settings.score == "smooth_l1":
         # The MOS spans [0, 1]: the quadratic zone ends at a tenth of the scale, not at 1.
-        distance = F.smooth_l1_loss(score, mos, beta=0.1)
+        distance = F.smooth_l1_loss(unit_score, unit_mos, beta=0.1)
     else:
-        distance = {"l1": F.l1_loss, "mse": F.mse_loss}[settings.score](score, mos)
+        distance = {"l1": F.l1_loss, "mse": F.mse_loss}[settings.score](unit_score, unit_mos)
     terms = {"score": distance}
     if settings.relation != "none":
         relation = {"ranking": pairwise_ranking, "plcc": plcc_loss}[settings.relation]
-        terms["relation"] = settings.relation_weight * relation(gathered(score), gathered(mos))
+        terms["relation"] = settings.relation_weight * relation(
+            gathered(unit_score), gathered(unit_mos)
+        )
     return terms

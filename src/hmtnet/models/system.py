@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Ingredients:
+class StageInputs:
     """What a stage's network and task are made from, besides their settings.
 
     Attributes:
@@ -69,8 +69,8 @@ class Stage:
 
     name: str
     settings: type[FitSettings]
-    network: Callable[[Any, Ingredients], QualityNetwork]
-    task: Callable[[Any, Any, Ingredients], "QualityTask"]
+    network: Callable[[Any, StageInputs], QualityNetwork]
+    task: Callable[[Any, Any, StageInputs], "QualityTask"]
     after: tuple[str, ...] = ()
     borrows: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ class SystemSettings:
 SYSTEMS = {
     "ahiq": "hmtnet.models.ahiq.system:SYSTEM",
     "cnniqa": "hmtnet.models.cnniqa.system:SYSTEM",
-    "hmtnet": "hmtnet.models.hmtnet.system:SYSTEM",
+    "hmtnet": "hmtnet.models.hmtnet.stage:SYSTEM",
     "mfen": "hmtnet.models.mfen.system:SYSTEM",
     "nemg": "hmtnet.models.nemg.system:SYSTEM",
     "plain": "hmtnet.models.plain.system:SYSTEM",

@@ -16,7 +16,7 @@ from hmtnet.models.optimisation import (
     optimizer_for,
     rest_frozen,
 )
-from hmtnet.models.quality import Opinion, QualityNetwork, in_parts, look, true_grades
+from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops, true_grades
 from hmtnet.models.schedules import schedule_for
 
 SELECTED_BY = "val/srcc"
@@ -56,23 +56,23 @@ class QualityTask(L.LightningModule):
         rest_frozen(self.network, self.fit_settings.optimizer)
         return self
 
-    def judge(self, crops: Crops, batch: Batch) -> Opinion:
+    def judge(self, crops: Crops, batch: Batch) -> Prediction:
         """Run the network on a batch's crops."""
         del batch
-        opinion: Opinion = self.network(crops)
-        return opinion
+        prediction: Prediction = self.network(crops)
+        return prediction
 
-    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Return the weighted terms of the loss by name; their sum is minimised."""
         raise NotImplementedError("A task says here what it minimises.")
 
-    def _step(self, batch: Batch, subset: str) -> tuple[Opinion, Tensor]:
+    def _step(self, batch: Batch, subset: str) -> tuple[Prediction, Tensor]:
         network = self.network
         edges = self.edges if network.reads_labels else None
-        crops = look(batch, self.fit_settings.crops.size, network.saliency_operator, edges)
-        opinion = self.judge(crops, batch)
-        terms = self.losses(opinion, batch, crops)
-        loss = sum(terms.values(), opinion.score.new_zeros(()))
+        crops = make_crops(batch, self.fit_settings.crops.size, network.saliency_operator, edges)
+        prediction = self.judge(crops, batch)
+        terms = self.losses(prediction, batch, crops)
+        loss = sum(terms.values(), prediction.unit_score.new_zeros(()))
         logged = {f"{subset}/{name}": value for name, value in terms.items()}
         self.log_dict(
             {f"{subset}/loss": loss, **logged},
@@ -81,7 +81,7 @@ class QualityTask(L.LightningModule):
             batch_size=len(batch),
             sync_dist=subset != "train",
         )
-        return opinion, loss
+        return prediction, loss
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
         """Take one optimisation step."""
@@ -92,12 +92,12 @@ class QualityTask(L.LightningModule):
         """Collect the validation images' scores."""
         del batch_index
         for part in in_parts(batch, self.network, self.fit_settings.crops.size):
-            opinion, _ = self._step(part, "val")
-            self.quality.update(opinion.score, part.mos, part.rows)
+            prediction, _ = self._step(part, "val")
+            self.quality.update(prediction.unit_score, part.unit_mos, part.rows)
             if self.network.graded:
-                assert opinion.log_grades is not None
-                true = true_grades(part.mos, self.edges)
-                self.grading.update(opinion.log_grades.exp(), true, part.rows)
+                assert prediction.log_grades is not None
+                true = true_grades(part.unit_mos, self.edges)
+                self.grading.update(prediction.log_grades.exp(), true, part.rows)
 
     def on_validation_epoch_end(self) -> None:
         """Log what only the whole validation set can say, with scores in [0, 1]."""

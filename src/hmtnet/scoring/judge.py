@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from hmtnet.data.crops import Corner, Crops
-from hmtnet.models.grading.network import GradingOpinion
+from hmtnet.models.hmtnet.grading import GradingPrediction
 from hmtnet.models.hmtnet.network import HMTNet
-from hmtnet.models.quality import Opinion, QualityNetwork
-from hmtnet.models.sfen.network import Prior
+from hmtnet.models.hmtnet.sfen import Prior
+from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.scoring.tiles import Tiles
 
 See = Callable[[Sequence[Corner], dict[str, Tensor]], None]
@@ -22,12 +22,12 @@ class Judgement:
     """What a network says of one image: means over its tiles, float64, on the CPU.
 
     Attributes:
-        score: () unit score.
+        unit_score: ().
         probabilities: (K,) of the grades, worst first; None for a network without grades.
         embedding: (D,) the grading network's; None for others.
     """
 
-    score: Tensor
+    unit_score: Tensor
     probabilities: Tensor | None
     embedding: Tensor | None
 
@@ -56,18 +56,18 @@ def judge(network: QualityNetwork, tiles: Tiles, see: See) -> Judgement:
     grading = _mean(network.grading, tiles.groups(), see)
     prior = _prior(network, grading, tiles)
 
-    def score(crops: Crops) -> Opinion:
+    def score(crops: Crops) -> Prediction:
         repeated = Prior(
             prior.log_grades.expand(crops.images, -1), prior.embedding.expand(crops.images, -1)
         )
-        opinion: Opinion = network.sfen(crops, repeated)
-        return opinion
+        prediction: Prediction = network.sfen(crops, repeated)
+        return prediction
 
     return replace(_mean(score, tiles.groups(), see), probabilities=grading.probabilities)
 
 
 def _mean(
-    ask: Callable[[Crops], Opinion],
+    ask: Callable[[Crops], Prediction],
     groups: Iterable[tuple[Sequence[Corner], Crops]],
     see: See,
 ) -> Judgement:
@@ -76,15 +76,15 @@ def _mean(
     probabilities: list[Tensor] = []
     embeddings: list[Tensor] = []
     for corners, crops in groups:
-        opinion = ask(crops)
-        scores.append(opinion.score.cpu())
-        if opinion.log_grades is not None:
-            probabilities.append(opinion.log_grades.cpu().double().exp())
-        if isinstance(opinion, GradingOpinion) and opinion.embedding is not None:
-            embeddings.append(opinion.embedding.cpu())
-        see(corners, opinion.maps)
+        prediction = ask(crops)
+        scores.append(prediction.unit_score.cpu())
+        if prediction.log_grades is not None:
+            probabilities.append(prediction.log_grades.cpu().double().exp())
+        if isinstance(prediction, GradingPrediction) and prediction.embedding is not None:
+            embeddings.append(prediction.embedding.cpu())
+        see(corners, prediction.maps)
     return Judgement(
-        score=torch.cat(scores).double().mean(),
+        unit_score=torch.cat(scores).double().mean(),
         probabilities=torch.cat(probabilities).mean(0) if probabilities else None,
         embedding=torch.cat(embeddings).double().mean(0) if embeddings else None,
     )
@@ -93,12 +93,12 @@ def _mean(
 def _prior(network: HMTNet, grading: Judgement, tiles: Tiles) -> Prior:
     """Return what the network makes of its grading of the whole image: (1, K) and (1, D)."""
     assert grading.probabilities is not None and grading.embedding is not None
-    opinion = GradingOpinion(
-        score=grading.score.float()[None].to(tiles.device),
+    prediction = GradingPrediction(
+        unit_score=grading.unit_score.float()[None].to(tiles.device),
         log_grades=grading.probabilities.log().float()[None].to(tiles.device),
         embedding=grading.embedding.float()[None].to(tiles.device),
     )
     # What the prior is made of depends on the network's settings, so the network is asked; of the
     # crops it only looks at how many images they are of.
     nothing = torch.zeros(0, device=tiles.device)
-    return network.prior(Crops(pixels=nothing, image=nothing.long(), images=1), opinion)
+    return network.prior(Crops(pixels=nothing, image=nothing.long(), images=1), prediction)

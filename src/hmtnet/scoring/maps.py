@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hmtnet.data.crops import Corner
-from hmtnet.models.sfen.fusion import PerspectiveFusion
-from hmtnet.models.sfen.network import SFEN, TYPICAL
+from hmtnet.models.hmtnet.fusion import PerspectiveFusion
+from hmtnet.models.hmtnet.sfen import SFEN, TYPICAL
 from hmtnet.scoring.tiles import Layout, Tiles
 
 FloatMap = npt.NDArray[np.float32]
@@ -92,7 +92,7 @@ class Collector:
         self._attention: list[list[Tensor]] = []
 
     def see(self, corners: Sequence[Corner], shown: dict[str, Tensor]) -> None:
-        """Take the maps of a group of tiles, as an `Opinion` has them."""
+        """Take the maps of a group of tiles, as an `Prediction` has them."""
         size = self._tiles.layout.size
         if "grade_evidence" in shown and "grade_weight" in shown:
             weight = shown["grade_weight"].float()

@@ -11,7 +11,7 @@ from hmtnet.data.grades import Grades
 from hmtnet.errors import ArtifactError, SettingsError
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import Ingredients, System, find_system, unweighted
+from hmtnet.models.system import StageInputs, System, find_system, unweighted
 from hmtnet.settings import build
 
 
@@ -81,7 +81,7 @@ def _rebuild(folder: Path, artifact: Artifact) -> Restored:
         if name in meta["upstream"] and not settings.stands_alone:
             upstream[name] = _restore_upstream(folder, name, meta["upstream"][name], what)
     types = torch.tensor(meta.get("distortion_mos", []), dtype=torch.float32)
-    given = Ingredients(grades, upstream, distortion_mos=types)
+    given = StageInputs(grades, upstream, distortion_mos=types)
     network = stage.network(settings, given).eval()
     return Restored(network, settings, grades, meta)
 

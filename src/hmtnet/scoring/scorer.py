@@ -144,7 +144,7 @@ class Scorer:
 
     def _verdict(self, judgement: Judgement, tiles: Tiles, maps: dict[str, Any]) -> Verdict:
         low, high = self._range
-        unit = float(judgement.score)
+        unit = float(judgement.unit_score)
         distance = unit * (high - low)
         found = judgement.probabilities
         probabilities = np.zeros(0) if found is None else found.numpy()

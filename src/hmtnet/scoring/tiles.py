@@ -82,7 +82,7 @@ class Tiles:
     def groups(self) -> Iterator[tuple[tuple[Corner, ...], Crops]]:
         """Yield group after group: the tiles' corners as in the layout, and the tiles.
 
-        Each tile is declared an image of its own, so that an opinion of the crops has one entry a
+        Each tile is declared an image of its own, so that a prediction of the crops has one entry a
         tile.
         """
         for start in range(0, len(self._corners), self._group):

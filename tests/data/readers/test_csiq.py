@@ -83,8 +83,8 @@ def test_the_official_layout_is_read_whole(make, caplog):
     assert len(labels) == 6 and {r.scale for r in labels.records} == {None}
     # DMOS: 0 is the best.
     assert (labels.mos_range, labels.higher_is_better) == ((0.0, 1.0), False)
-    best = labels.records[labels.unit_scores.argmax()]
-    assert (best.image, labels.unit_scores.max()) == ("dst_imgs/jpeg/1600.JPEG.2.png", 1.0)
+    best = labels.records[labels.unit_mos.argmax()]
+    assert (best.image, labels.unit_mos.max()) == ("dst_imgs/jpeg/1600.JPEG.2.png", 1.0)
     assert set(labels.content) == {"csiq/1600", "csiq/aerial_city"}
     assert (labels.licence, labels.citation) == (csiq.FACTS.licence, csiq.FACTS.citation)
     assert "has 866 scored images; this folder has 6" in caplog.text

@@ -54,7 +54,7 @@ def test_the_official_layout_is_read_whole(make, caplog):
     assert [r.mos_std for r in labels.records] == [0.496, 0.25, 1.4, 0.0]
     # "DMOS", but 5 is the best.
     assert (labels.mos_range, labels.higher_is_better) == ((1.0, 5.0), True)
-    assert labels.unit_scores.tolist()[1::2] == [0.0, 1.0]
+    assert labels.unit_mos.tolist()[1::2] == [0.0, 1.0]
     assert labels.content[0] == "kadid10k/I01" and {r.scale for r in labels.records} == {None}
     assert (labels.licence, labels.citation) == (kadid10k.FACTS.licence, kadid10k.FACTS.citation)
     assert "has 10125 scored images; this folder has 4" in caplog.text

@@ -80,7 +80,7 @@ def test_the_official_layout_is_read_whole(make, caplog):
         assert (record.mos, record.reference) == (NEW[row], REFERENCES[row][:-4])
     # DMOS: the lowest is the best.
     assert not labels.higher_is_better
-    assert labels.unit_scores.argmax() == 0
+    assert labels.unit_mos.argmax() == 0
     assert (labels.licence, labels.citation) == (live.FACTS.licence, live.FACTS.citation)
 
 

@@ -248,7 +248,7 @@ def test_the_five_grades_of_a_whole_dataset_are_near_the_known_ones_and_no_worse
 
     # The known edges are near the optimum but not quite it, as an iterated k-means may end.
     labels = read(module, table)
-    scores, known = labels.unit_scores, Grades(tuple(labels.to_unit(np.array(edges)).tolist()))
+    scores, known = labels.unit_mos, Grades(tuple(labels.to_unit(np.array(edges)).tolist()))
     found = Grades.fit(scores, GradesSettings())
     assert found.edges == pytest.approx(known.edges, abs=0.0025)
     assert distance(found) < distance(known) < 1.001 * distance(found)

@@ -64,7 +64,7 @@ def test_the_official_layout_is_read_whole(make_sriqa, variant):
             record.reference_image == f"{folder.replace(method, 'Original')}/{scene}_Original.png"
         )
     # The last digit beyond 100 is neither refused nor kept in unit scores.
-    assert labels.mos.max() > 100 and labels.unit_scores.max() == 1.0
+    assert labels.mos.max() > 100 and labels.unit_mos.max() == 1.0
     assert labels.facts is FACTS
 
 

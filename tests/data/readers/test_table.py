@@ -20,7 +20,7 @@ def test_a_plain_table(make_table):
     assert manifest.records[0].reference is None and len(set(manifest.content)) == 2
     assert (manifest.name, manifest.licence, manifest.citation) == ("mine", "CC0", "me")
     assert manifest.mos_range == (0.0, 10.0) and not manifest.higher_is_better
-    assert manifest.unit_scores.tolist() == pytest.approx([0.85, 0.1])
+    assert manifest.unit_mos.tolist() == pytest.approx([0.85, 0.1])
 
 
 def test_a_table_without_a_name_is_called_as_its_folder(make_table, monkeypatch):

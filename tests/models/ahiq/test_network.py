@@ -71,10 +71,10 @@ def test_the_settings_of_the_published_network_are_the_defaults():
 
 def test_a_score_an_image_and_two_maps(make_network, make_pairs):
     network = make_network().eval()
-    opinion = network(make_pairs((2, 1, 3)))
-    assert opinion.score.shape == (3,) and opinion.score.dtype == torch.float32
-    assert opinion.log_grades is None and set(opinion.maps) == {"local_score", "local_weight"}
-    assert all(values.shape == (6, 1, 3, 3) for values in opinion.maps.values())
+    prediction = network(make_pairs((2, 1, 3)))
+    assert prediction.unit_score.shape == (3,) and prediction.unit_score.dtype == torch.float32
+    assert prediction.log_grades is None and set(prediction.maps) == {"local_score", "local_weight"}
+    assert all(values.shape == (6, 1, 3, 3) for values in prediction.maps.values())
     assert network.needs_reference and network.by_crop and not network.graded
     assert network.saliency_operator is None
 
@@ -93,12 +93,12 @@ def test_an_image_s_score_is_the_mean_over_its_crops_and_knows_no_other_image(
                     1,
                     reference=crops.reference[i : i + 1],
                 )
-            ).score
+            ).unit_score
             for i in range(5)
         ]
     )
     expected = torch.stack([alone[:2].mean(), alone[2:].mean()])
-    torch.testing.assert_close(network(crops).score, expected)
+    torch.testing.assert_close(network(crops).unit_score, expected)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -122,9 +122,9 @@ def test_it_looks_at_both_images(make_network, make_pairs):
     crops = make_pairs()
     for name in ("pixels", "reference"):
         other = dataclasses.replace(crops, **{name: getattr(crops, name).flip(3)})
-        assert not torch.equal(network(other).score, network(crops).score), name
+        assert not torch.equal(network(other).unit_score, network(crops).unit_score), name
     exchanged = dataclasses.replace(crops, pixels=crops.reference, reference=crops.pixels)
-    assert not torch.equal(network(exchanged).score, network(crops).score)
+    assert not torch.equal(network(exchanged).unit_score, network(crops).unit_score)
 
 
 def test_crops_without_references_are_refused(make_network, make_pairs):
@@ -140,8 +140,8 @@ def test_crops_that_patches_do_not_divide_are_refused(make_network, make_pairs):
 
 @pytest.mark.parametrize(("size", "side"), [(16, 1), (64, 4), (112, 7)])
 def test_crops_of_other_sizes_serve(make_network, make_pairs, size, side):
-    opinion = make_network().eval()(make_pairs((1, 1), size=size))
-    assert opinion.score.isfinite().all() and opinion.maps["local_score"].shape == (
+    prediction = make_network().eval()(make_pairs((1, 1), size=size))
+    assert prediction.unit_score.isfinite().all() and prediction.maps["local_score"].shape == (
         2,
         1,
         side,
@@ -164,7 +164,7 @@ def test_pixels_enter_as_the_settings_say(make_network, make_pairs):
 def test_every_parameter_learns_where_nothing_was_loaded(make_network, make_pairs):
     network = make_network()
     assert network.frozen == ()
-    network(make_pairs((2, 2))).score.square().sum().backward()
+    network(make_pairs((2, 2))).unit_score.square().sum().backward()
     # A bias before a batch norm and a dead channel may go without a gradient of some size.
     silent = [n for n, p in network.named_parameters() if p.ndim > 1 and p.grad is None]
     assert not silent
@@ -190,7 +190,7 @@ def test_nothing_of_what_is_frozen_changes_or_is_differentiated(loaded, make_pai
     transformer, cnn = network.features(make_pairs().pixels)
     assert not transformer.requires_grad and not cnn.requires_grad
     optimizer = optimizer_for(network, OptimizerSettings(lr=0.01))
-    network(make_pairs()).score.sum().backward()
+    network(make_pairs()).unit_score.sum().backward()
     optimizer.step()
     after = network.state_dict()
     changed = {n.partition(".")[0] for n, t in before.items() if not torch.equal(t, after[n])}
@@ -211,24 +211,24 @@ def test_under_bfloat16_scores_are_float32_and_gradients_finite(make_network, ma
     network = make_network()
     crops = make_pairs((1,) * 4)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        opinion = network(crops)
-    assert opinion.score.dtype == torch.float32
+        prediction = network(crops)
+    assert prediction.unit_score.dtype == torch.float32
     # Half precision would leave its zeros behind the eighth binary digit.
-    assert not torch.equal(opinion.score, opinion.score.bfloat16().float())
-    opinion.score.sum().backward()
+    assert not torch.equal(prediction.unit_score, prediction.unit_score.bfloat16().float())
+    prediction.unit_score.sum().backward()
     assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
     with torch.no_grad():
-        exact = network.eval()(crops).score
+        exact = network.eval()(crops).unit_score
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            near = network(crops).score
+            near = network(crops).unit_score
     assert (near - exact).abs().max() < 0.02
 
 
 def test_it_judges_a_whole_image_beside_its_reference(make_network):
     network = make_network().eval()
     image, reference = torch.randint(0, 256, (2, 3, 70, 50), dtype=torch.uint8)
-    opinion = network.assess(image, CropSettings(size=48), reference=reference)
-    assert opinion.score.shape == (1,) and opinion.maps["local_weight"].shape[0] == 4
+    prediction = network.assess(image, CropSettings(size=48), reference=reference)
+    assert prediction.unit_score.shape == (1,) and prediction.maps["local_weight"].shape[0] == 4
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,10 @@ def test_what_is_restored_scores_as_predicted(trained, tiny_root):
     for image, score in zip(found.image, found.score, strict=True):
         content = image.rpartition("/")[2].partition("_")[0]
         reference = tiny_root / "source_images" / f"{content}.png"
-        opinion = restored.network.assess(
+        prediction = restored.network.assess(
             pixels_of(tiny_root / image), restored.settings.crops, reference=pixels_of(reference)
         )
-        assert opinion.score.item() == pytest.approx(score, abs=1e-6)
+        assert prediction.unit_score.item() == pytest.approx(score, abs=1e-6)
 
 
 def test_killed_after_an_epoch_it_resumes_to_the_same_bits(hmtnet, one_stage, trained, tmp_path):

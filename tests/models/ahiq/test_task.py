@@ -14,9 +14,9 @@ from hmtnet.data.split import Split
 from hmtnet.files import digest_text
 from hmtnet.models.ahiq.settings import AHIQStageSettings
 from hmtnet.models.optimisation import OptimizerSettings
-from hmtnet.models.quality import look
+from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings
-from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.system import StageInputs, find_system
 
 COUNT = 8
 MOS = np.linspace(0.02, 0.98, COUNT)
@@ -65,8 +65,8 @@ def make_task(settings, grades):
             **changes,
         )
         stage = find_system("ahiq").stage("ahiq")
-        network = stage.network(stage_settings, Ingredients(grades))
-        return stage.task(network.train(), stage_settings, Ingredients(grades))
+        network = stage.network(stage_settings, StageInputs(grades))
+        return stage.task(network.train(), stage_settings, StageInputs(grades))
 
     return make
 
@@ -102,16 +102,16 @@ def test_its_loss_is_the_squared_error_alone(make_task):
     assert AHIQStageSettings().loss == ScoreLossSettings(score="mse", relation="none")
     task = make_task().eval()
     batch = batch_of(6)
-    crops = look(batch, 48, None)
-    opinion = task.judge(crops, batch)
-    found = task.losses(opinion, batch, crops)
+    crops = make_crops(batch, 48, None)
+    prediction = task.judge(crops, batch)
+    found = task.losses(prediction, batch, crops)
     assert found.keys() == {"score"}
-    expected = (opinion.score - torch.tensor(MOS[:6]).float()).square().mean()
+    expected = (prediction.unit_score - torch.tensor(MOS[:6]).float()).square().mean()
     torch.testing.assert_close(found["score"], expected)
 
 
 def test_terms_can_be_added(make_task):
     task = make_task(loss=ScoreLossSettings(score="l1", relation="plcc"))
     batch = batch_of(6)
-    crops = look(batch, 48, None)
+    crops = make_crops(batch, 48, None)
     assert task.losses(task.judge(crops, batch), batch, crops).keys() == {"score", "relation"}

@@ -44,27 +44,27 @@ def test_largest_and_smallest_responses_go_in_that_order_and_unclipped(network, 
     pooled = torch.cat([responses.amax((2, 3)), responses.amin((2, 3))], 1)
     seen = []
     network.first.register_forward_hook(lambda m, given, out: seen.append(given[0]))
-    opinion = network(crops)
+    prediction = network(crops)
     torch.testing.assert_close(seen[0], pooled)
     hidden = network.second(network.first(pooled).relu()).relu()
-    torch.testing.assert_close(opinion.score, network.score(hidden))
+    torch.testing.assert_close(prediction.unit_score, network.score(hidden))
 
 
 def test_a_crop_s_score_is_the_mean_over_its_patches(network):
     pixels = torch.rand(2, 3, 96, 96)
-    opinion = network(Crops(pixels, torch.tensor([0, 1]), 2))
-    assert opinion.patch_score.shape == (2, 3, 3) and opinion.maps["local_score"].shape == (
+    prediction = network(Crops(pixels, torch.tensor([0, 1]), 2))
+    assert prediction.patch_score.shape == (2, 3, 3) and prediction.maps["local_score"].shape == (
         2,
         1,
         3,
         3,
     )
-    torch.testing.assert_close(opinion.score, opinion.patch_score.mean((1, 2)))
+    torch.testing.assert_close(prediction.unit_score, prediction.patch_score.mean((1, 2)))
     # What lies more than a window from a patch does not touch its score.
     pixels = pixels.clone()
     pixels[:, :, 40:, 40:] = 0
     changed = network(Crops(pixels, torch.tensor([0, 1]), 2)).patch_score
-    same = torch.isclose(changed, opinion.patch_score)
+    same = torch.isclose(changed, prediction.patch_score)
     assert same[:, 0].all() and same[:, :, 0].all() and not same[:, 1:, 1:].any()
 
 
@@ -72,14 +72,16 @@ def test_a_crop_s_score_is_the_mean_over_its_patches(network):
 def test_crops_of_other_sizes_are_judged_each_by_itself(network, make_crops, size):
     assert network.by_crop
     crops = make_crops((2, 3), size=size, saliency=False)
-    alone = torch.cat([network(Crops(x[None], torch.tensor([0]), 1)).score for x in crops.pixels])
+    alone = torch.cat(
+        [network(Crops(x[None], torch.tensor([0]), 1)).unit_score for x in crops.pixels]
+    )
     expected = torch.stack([alone[:2].mean(), alone[2:].mean()])
-    torch.testing.assert_close(network(crops).score, expected)
+    torch.testing.assert_close(network(crops).unit_score, expected)
 
 
 def test_it_claims_no_grades_and_wants_nothing_but_pixels(network, make_crops):
-    opinion = network(make_crops(saliency=False))
-    assert opinion.log_grades is None and not network.graded
+    prediction = network(make_crops(saliency=False))
+    assert prediction.log_grades is None and not network.graded
     assert network.saliency_operator is None
     assert not network.needs_reference and not network.learns_from_reference
 
@@ -88,8 +90,8 @@ def test_colour_does_not_count(network):
     pixels = torch.rand(1, 3, 32, 32)
     image = torch.tensor([0])
     grey = luminance(pixels).expand(-1, 3, -1, -1)
-    expected = network(Crops(grey, image, 1)).score
-    torch.testing.assert_close(network(Crops(pixels, image, 1)).score, expected)
+    expected = network(Crops(grey, image, 1)).unit_score
+    torch.testing.assert_close(network(Crops(pixels, image, 1)).unit_score, expected)
 
 
 def test_dropout_leaves_out_what_it_is_told_and_none_when_judging(network, make_crops):
@@ -106,19 +108,19 @@ def test_dropout_leaves_out_what_it_is_told_and_none_when_judging(network, make_
 
 
 def test_every_parameter_learns(network, make_crops):
-    network(make_crops((2, 2), size=64, saliency=False)).score.square().sum().backward()
+    network(make_crops((2, 2), size=64, saliency=False)).unit_score.square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in network.parameters())
     assert not any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
 
 
 def test_scores_are_exact_under_autocast(network, make_crops):
     with torch.autocast("cpu", torch.bfloat16):
-        assert network(make_crops(saliency=False)).score.dtype == torch.float32
+        assert network(make_crops(saliency=False)).unit_score.dtype == torch.float32
 
 
 def test_it_judges_a_whole_image(network):
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert network.assess(image, CropSettings(size=48)).score.shape == (1,)
+    assert network.assess(image, CropSettings(size=48)).unit_score.shape == (1,)
 
 
 @pytest.mark.parametrize(

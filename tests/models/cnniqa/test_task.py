@@ -9,8 +9,8 @@ from hmtnet.models.cnniqa import CNNIQASettings
 from hmtnet.models.cnniqa.settings import CNNIQALossSettings, CNNIQAStageSettings
 from hmtnet.models.cnniqa.task import kept_units
 from hmtnet.models.optimisation import OptimizerSettings
-from hmtnet.models.quality import look
-from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.quality import make_crops
+from hmtnet.models.system import StageInputs, find_system
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def make_task(grades):
         )
         settings = dataclasses.replace(settings, **changes)
         stage = find_system("cnniqa").stage("cnniqa")
-        network = stage.network(settings, Ingredients(grades))
-        return stage.task(network.train(), settings, Ingredients(grades))
+        network = stage.network(settings, StageInputs(grades))
+        return stage.task(network.train(), settings, StageInputs(grades))
 
     return make
 
@@ -46,36 +46,39 @@ def test_every_patch_has_its_image_s_score_and_no_image_counts_twice(make_task, 
     batch = make_batch(2)
     pixels = torch.rand(4, 3, 96, 96)
     crops = Crops(pixels, torch.tensor([0, 0, 0, 1]), 2)
-    opinion = task.judge(crops, batch)
-    scores = opinion.patch_score
-    first, second = (scores[:3] - batch.mos[0]).abs().mean(), (scores[3] - batch.mos[1]).abs()
-    found = task.losses(opinion, batch, crops)
+    prediction = task.judge(crops, batch)
+    scores = prediction.patch_score
+    first, second = (
+        (scores[:3] - batch.unit_mos[0]).abs().mean(),
+        (scores[3] - batch.unit_mos[1]).abs(),
+    )
+    found = task.losses(prediction, batch, crops)
     torch.testing.assert_close(found, {"score": (first + second.mean()) / 2})
 
     of_images = make_task(loss=CNNIQALossSettings(of="images")).eval()
-    found = of_images.losses(opinion, batch, crops)
-    assert torch.equal(found["score"], (opinion.score - batch.mos).abs().mean())
+    found = of_images.losses(prediction, batch, crops)
+    assert torch.equal(found["score"], (prediction.unit_score - batch.unit_mos).abs().mean())
 
 
 def test_units_are_left_out_by_luck_and_by_nothing_else():
-    luck = torch.rand(5)
-    first = kept_units(luck, (200, 50), 0.25)
+    dropout_draw = torch.rand(5)
+    first = kept_units(dropout_draw, (200, 50), 0.25)
     assert first.float().mean().item() == pytest.approx(0.75, abs=0.02)
     torch.manual_seed(7)
-    assert torch.equal(kept_units(luck, (200, 50), 0.25), first)
+    assert torch.equal(kept_units(dropout_draw, (200, 50), 0.25), first)
     other = kept_units(torch.rand(5), (200, 50), 0.25)
     assert (other == first).float().mean().item() == pytest.approx(0.625, abs=0.02)
 
 
 def test_only_training_leaves_units_out(make_task, make_batch):
     task, batch = make_task(), make_batch(4)
-    crops = look(batch, 48, None)
-    trained = task.judge(crops, batch).score
-    assert torch.equal(task.judge(crops, batch).score, trained)
+    crops = make_crops(batch, 48, None)
+    trained = task.judge(crops, batch).unit_score
+    assert torch.equal(task.judge(crops, batch).unit_score, trained)
     task.eval()
-    assert not torch.isclose(task.judge(crops, batch).score, trained).all()
+    assert not torch.isclose(task.judge(crops, batch).unit_score, trained).all()
     plain = make_task(dropout=0.0)
-    assert torch.equal(plain.judge(crops, batch).score, plain.network.eval()(crops).score)
+    assert torch.equal(plain.judge(crops, batch).unit_score, plain.network.eval()(crops).unit_score)
 
 
 def test_crops_smaller_than_a_patch_are_refused_before_anything_is_made():

@@ -7,13 +7,11 @@ import torch
 
 from hmtnet.data.crops import CropSettings
 from hmtnet.errors import SettingsError
-from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
-from hmtnet.models.hmtnet.stage import JOINT
-from hmtnet.models.quality import look, nearly_certain
-from hmtnet.models.sfen import Prior, SFENSettings
-from hmtnet.models.sfen.settings import SFENStageSettings
-from hmtnet.models.sfen.stage import SFEN_STAGE
-from hmtnet.models.system import Ingredients
+from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings, SFENStageSettings
+from hmtnet.models.hmtnet.sfen import Prior, SFENSettings
+from hmtnet.models.hmtnet.stage import JOINT, SFEN_STAGE
+from hmtnet.models.quality import make_crops, nearly_certain
+from hmtnet.models.system import StageInputs
 
 GIVEN = torch.tensor([[0.9, 0.025, 0.025, 0.025, 0.025], [0.1, 0.1, 0.6, 0.1, 0.1]]).log()
 PRIORS = ["mixture", "film", "concat"]
@@ -43,18 +41,20 @@ def with_prior(crops, prior=GIVEN):
 @pytest.mark.parametrize("source", ["out_of_fold", "oracle"])
 def test_a_given_prior_guides_the_score_without_an_embedding(make, make_crops, source, prior):
     network, crops = make(source, prior), make_crops((2, 3))
-    opinion = network(with_prior(crops))
+    prediction = network(with_prior(crops))
     nothing = torch.zeros(2, 12)
-    torch.testing.assert_close(opinion.score, network.sfen(crops, Prior(GIVEN, nothing)).score)
+    torch.testing.assert_close(
+        prediction.unit_score, network.sfen(crops, Prior(GIVEN, nothing)).unit_score
+    )
     # What is reported of the grades stays what the grading network says.
-    torch.testing.assert_close(opinion.log_grades, network.grading(crops).log_grades)
+    torch.testing.assert_close(prediction.log_grades, network.grading(crops).log_grades)
 
 
 @pytest.mark.parametrize("prior", PRIORS)
 def test_out_of_training_the_network_s_own_prior_guides(make, make_crops, prior):
     network, crops = make("out_of_fold", prior), make_crops((2, 3))
     own = Prior(network.grading(crops).log_grades, torch.zeros(2, 12))
-    torch.testing.assert_close(network(crops).score, network.sfen(crops, own).score)
+    torch.testing.assert_close(network(crops).unit_score, network.sfen(crops, own).unit_score)
 
 
 @pytest.mark.parametrize("prior", PRIORS)
@@ -64,18 +64,18 @@ def test_shuffled_is_the_whole_prior_of_the_neighbour(make, make_crops, prior):
     grading = network.grading(crops)
     others = [2, 0, 1]
     expected = Prior(grading.log_grades[others], grading.embedding[others])
-    torch.testing.assert_close(network(crops).score, network.sfen(crops, expected).score)
-    assert not torch.allclose(network(crops).score, make("frozen", prior)(crops).score)
+    torch.testing.assert_close(network(crops).unit_score, network.sfen(crops, expected).unit_score)
+    assert not torch.allclose(network(crops).unit_score, make("frozen", prior)(crops).unit_score)
 
 
 def test_a_lone_image_has_no_neighbour_and_so_no_prior(make, make_crops):
     network, crops = make("shuffled"), make_crops((3,))
-    torch.testing.assert_close(network(crops).score, network.sfen(crops).score)
+    torch.testing.assert_close(network(crops).unit_score, network.sfen(crops).unit_score)
 
 
 def test_a_shuffled_prior_passes_gradients_in_the_joint_stage(make, make_crops):
     network = make("shuffled", frozen=False)
-    network(make_crops((2, 1))).score.sum().backward()
+    network(make_crops((2, 1))).unit_score.sum().backward()
     assert any(p.grad is not None and p.grad.any() for p in network.grading.parameters())
 
 
@@ -93,8 +93,8 @@ def test_only_the_oracle_reads_labels_and_without_labels_it_says_so(make, make_c
 
 def test_look_carries_the_true_grades_where_asked(make_batch):
     batch = make_batch(4)  # MOS .02 to .98
-    assert look(batch, 48, None).prior is None
-    prior = look(batch, 48, None, torch.tensor([0.2, 0.5, 0.9])).prior
+    assert make_crops(batch, 48, None).prior is None
+    prior = make_crops(batch, 48, None, torch.tensor([0.2, 0.5, 0.9])).prior
     assert prior.argmax(1).tolist() == [0, 1, 2, 3]
     torch.testing.assert_close(prior.exp().sum(1), torch.ones(4))
     torch.testing.assert_close(prior.exp().max(1).values, torch.full((4,), 0.99))
@@ -119,7 +119,7 @@ def test_an_honest_joint_stage_does_not_start_from_an_oracle(
     second = make_hmtnet(frozen=True, prior_source=upstream)
     own = dataclasses.replace(sfen_settings, prior_source=wanted)
     settings = JointStageSettings(network=HMTNetSettings(grading=grading_settings, sfen=own))
-    given = Ingredients(grades, {"grading": make_grading(), "sfen": second})
+    given = StageInputs(grades, {"grading": make_grading(), "sfen": second})
     with pytest.raises(SettingsError, match="another architecture"):
         JOINT.network(settings, given)
 
@@ -141,7 +141,7 @@ def out_of_fold_task(make_grading, sfen_settings, grades):
     settings = SFENStageSettings(network=network_settings)
 
     def make_task(**more):
-        given = Ingredients(grades, {"grading": make_grading()}, **more)
+        given = StageInputs(grades, {"grading": make_grading()}, **more)
         return SFEN_STAGE.task(SFEN_STAGE.network(settings, given), settings, given)
 
     return make_task
@@ -156,14 +156,14 @@ def test_training_alone_takes_each_image_s_own_row(out_of_fold_task, make_batch)
     batch.rows = torch.tensor([7, 2, 9, 0])
     task.train()
     task.network.eval()
-    found = task.judge(look(batch, 48, "spectral_residual"), batch).score
-    crops = with_prior(look(batch, 48, "spectral_residual"), table[batch.rows])
-    torch.testing.assert_close(found, task.network(crops).score)
+    found = task.judge(make_crops(batch, 48, "spectral_residual"), batch).unit_score
+    crops = with_prior(make_crops(batch, 48, "spectral_residual"), table[batch.rows])
+    torch.testing.assert_close(found, task.network(crops).unit_score)
     task.eval()
-    found = task.judge(look(batch, 48, "spectral_residual"), batch).score
-    own = task.network(look(batch, 48, "spectral_residual")).score
+    found = task.judge(make_crops(batch, 48, "spectral_residual"), batch).unit_score
+    own = task.network(make_crops(batch, 48, "spectral_residual")).unit_score
     torch.testing.assert_close(found, own)
-    assert not torch.allclose(own, task.network(crops).score)
+    assert not torch.allclose(own, task.network(crops).unit_score)
 
 
 def test_without_a_table_the_stage_says_what_it_lacks(out_of_fold_task):

@@ -29,9 +29,9 @@ def test_the_full_network_has_the_parameters_that_its_readme_says():
 @pytest.mark.parametrize("dan", [True, False])
 def test_every_choice_scores(make_mfen, make_crops, dan, hfen, fuse):
     network = make_mfen(dan=dan, hfen=hfen, fuse=fuse).eval()
-    opinion = network(make_crops((2, 1, 3), saliency=False))
-    assert opinion.score.shape == (3,) and opinion.score.dtype == torch.float32
-    assert opinion.log_grades is None and opinion.log_types is None
+    prediction = network(make_crops((2, 1, 3), saliency=False))
+    assert prediction.unit_score.shape == (3,) and prediction.unit_score.dtype == torch.float32
+    assert prediction.log_grades is None and prediction.log_types is None
     parts = {name.split(".")[0] for name, _ in network.named_parameters()}
     assert parts == {"qen", "norms", "mix", "score"} | ({"dan"} if dan else set()) | (
         {"hfen"} if hfen else set()
@@ -55,7 +55,7 @@ def test_it_fuses_distortion_then_high_frequencies_level_by_level(make_mfen, mak
         vectors.append(fused.mean((2, 3)))
     scores = network.score(network.mix(torch.cat(vectors, 1)))
     expected = torch.stack([scores[:2].mean(), scores[2:].mean()])
-    torch.testing.assert_close(network(crops).score, expected)
+    torch.testing.assert_close(network(crops).unit_score, expected)
 
 
 def test_levels_of_equal_stride_are_matched(make_dan, mfen_settings):
@@ -65,17 +65,17 @@ def test_levels_of_equal_stride_are_matched(make_dan, mfen_settings):
 
 
 def test_types_are_told_beside_the_score(make_mfen, make_crops):
-    opinion = make_mfen(types=5).eval()(make_crops((2, 1), saliency=False))
-    assert opinion.log_types.shape == (2, 5)
-    torch.testing.assert_close(opinion.log_types.exp().sum(1), torch.ones(2))
+    prediction = make_mfen(types=5).eval()(make_crops((2, 1), saliency=False))
+    assert prediction.log_types.shape == (2, 5)
+    torch.testing.assert_close(prediction.log_types.exp().sum(1), torch.ones(2))
 
 
 def test_what_shares_a_batch_changes_nothing(make_mfen, make_crops):
     network = make_mfen().eval()
     crops = make_crops((2, 2), saliency=False)
     halves = [Crops(crops.pixels[i : i + 2], torch.zeros(2, dtype=torch.long), 1) for i in (0, 2)]
-    alone = torch.cat([network(half).score for half in halves])
-    torch.testing.assert_close(network(crops).score, alone)
+    alone = torch.cat([network(half).unit_score for half in halves])
+    torch.testing.assert_close(network(crops).unit_score, alone)
     assert network.by_crop and not network.needs_reference
 
 
@@ -84,8 +84,8 @@ def test_the_dan_stays_as_it_is(make_mfen, make_crops):
     assert network.training and not any(m.training for m in network.dan.modules())
     before = {k: v.clone() for k, v in network.dan.state_dict().items()}
     learning = [p for p in network.parameters() if p.requires_grad]
-    opinion = network(make_crops((2, 2), saliency=False))
-    (opinion.score.square().sum() + opinion.log_types[:, 0].sum()).backward()
+    prediction = network(make_crops((2, 2), saliency=False))
+    (prediction.unit_score.square().sum() + prediction.log_types[:, 0].sum()).backward()
     torch.optim.SGD(learning, 0.1).step()
     after = network.dan.state_dict()
     assert all(torch.equal(after[k], v) for k, v in before.items())
@@ -105,13 +105,13 @@ def test_its_artifact_leaves_the_dan_to_its_own(make_mfen):
 @pytest.mark.parametrize("size", [16, 75, 96])
 def test_other_crop_sizes_pass(make_mfen, make_crops, size):
     network = make_mfen()
-    assert network(make_crops((2, 1), size=size, saliency=False)).score.isfinite().all()
+    assert network(make_crops((2, 1), size=size, saliency=False)).unit_score.isfinite().all()
 
 
 @pytest.mark.parametrize("name", ["plain", "test_resnet"])
 def test_any_backbone_of_four_levels_serves(make_mfen, make_crops, name):
     network = make_mfen(backbone=BackboneSettings(name=name, widths=(8, 8, 8, 16))).eval()
-    assert network(make_crops((2, 1), size=50, saliency=False)).score.shape == (2,)
+    assert network(make_crops((2, 1), size=50, saliency=False)).unit_score.shape == (2,)
 
 
 def test_fewer_levels_are_refused(make_mfen, plain):
@@ -122,4 +122,4 @@ def test_fewer_levels_are_refused(make_mfen, plain):
 
 def test_it_judges_a_whole_image(make_mfen):
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert make_mfen().eval().assess(image, CropSettings(size=48)).score.shape == (1,)
+    assert make_mfen().eval().assess(image, CropSettings(size=48)).unit_score.shape == (1,)

@@ -12,7 +12,7 @@ from hmtnet.models.mfen.settings import (
 )
 from hmtnet.models.mfen.stage import DAN_STAGE, QUALITY_STAGE
 from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
-from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.system import StageInputs, find_system
 
 KEYS = torch.tensor([0, 1, 2, -1])
 
@@ -21,7 +21,7 @@ KEYS = torch.tensor([0, 1, 2, -1])
 def given(grades):
     def make(upstream=None, types=3):
         mos = torch.linspace(0.1, 0.9, types)
-        return Ingredients(grades, upstream or {}, distortion_keys=KEYS, distortion_mos=mos)
+        return StageInputs(grades, upstream or {}, distortion_keys=KEYS, distortion_mos=mos)
 
     return make
 

@@ -17,9 +17,9 @@ from hmtnet.models.mfen.settings import (
 )
 from hmtnet.models.mfen.task import type_loss
 from hmtnet.models.optimisation import OptimizerSettings
-from hmtnet.models.quality import look
+from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings, score_terms
-from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.system import StageInputs, find_system
 
 FIT = {
     "crops": CropSettings(size=48, count=1),
@@ -37,7 +37,7 @@ def make_task(mfen_settings, make_dan, grades):
 
     def make(name, keys=PAIRS, mos=PAIR_MOS, **changes):
         upstream = {} if name == "dan" else {"dan": make_dan().eval()}
-        given = Ingredients(grades, upstream, distortion_keys=keys, distortion_mos=mos)
+        given = StageInputs(grades, upstream, distortion_keys=keys, distortion_mos=mos)
         backbone = BackboneSettings(widths=(16, 16, 16))
         settings = {
             "dan": DANStageSettings(network=DANSettings(backbone=backbone, embedding=12), **FIT),
@@ -93,15 +93,15 @@ def test_without_types_the_quality_stage_learns_the_score_alone(make_task, make_
 def seen(make_batch):
     """A batch of four images, two crops each, and its crops."""
     batch = make_batch(4, crops=2)
-    return batch, look(batch, 48, None)
+    return batch, make_crops(batch, 48, None)
 
 
 def test_the_contrast_is_the_multi_positive_nt_xent(make_task, seen):
     batch, crops = seen
     task = make_task("dan", keys=torch.tensor([0, 0, 1, -1]), mos=PAIR_MOS)
-    opinion = task.judge(crops, batch)
+    prediction = task.judge(crops, batch)
     angle = torch.tensor([0.0, 0.3, 0.5, 0.9, 1.5, 1.7, 2.5, 3.0])
-    opinion.embedding = torch.stack([angle.cos(), angle.sin()], 1)
+    prediction.embedding = torch.stack([angle.cos(), angle.sin()], 1)
 
     def likeness(i, j):
         return math.exp(math.cos(float(angle[i] - angle[j])) / 0.1)
@@ -114,9 +114,9 @@ def test_the_contrast_is_the_multi_positive_nt_xent(make_task, seen):
         total = sum(likeness(i, j) for j in others)
         positives = [2, 3] if i < 2 else [0, 1]
         terms.append(-sum(math.log(likeness(i, p) / total) for p in positives) / 2)
-    found = task.losses(opinion, batch, crops)
+    found = task.losses(prediction, batch, crops)
     assert found["contrast"].item() == pytest.approx(sum(terms) / 4, rel=1e-5)
-    expected = F.nll_loss(opinion.log_types[:3], torch.tensor([0, 0, 1]))
+    expected = F.nll_loss(prediction.log_types[:3], torch.tensor([0, 0, 1]))
     torch.testing.assert_close(found["type"], expected)
 
 
@@ -132,30 +132,30 @@ def test_images_of_unknown_type_are_of_no_type(make_task, seen):
 def test_the_temperature_is_a_setting(make_task, seen):
     batch, crops = seen
     task = make_task("dan", loss=DANLossSettings(temperature=0.4))
-    opinion = task.judge(crops, batch)
-    opinion.embedding = F.normalize(torch.randn(8, 12), dim=1)
+    prediction = task.judge(crops, batch)
+    prediction.embedding = F.normalize(torch.randn(8, 12), dim=1)
     keys = PAIRS[:4].repeat_interleave(2)
     expected = supervised_contrastive(
-        opinion.embedding, keys, torch.arange(4).repeat_interleave(2), temperature=0.4
+        prediction.embedding, keys, torch.arange(4).repeat_interleave(2), temperature=0.4
     )
-    torch.testing.assert_close(task.losses(opinion, batch, crops)["contrast"], expected)
+    torch.testing.assert_close(task.losses(prediction, batch, crops)["contrast"], expected)
 
 
 def test_the_quality_loss_is_the_score_s_and_a_share_of_the_type_s(make_task, seen):
     batch, crops = seen
     score = ScoreLossSettings(score="mse", relation="plcc")
     task = make_task("quality", loss=MFENLossSettings(score=score, types=0.25))
-    opinion = task.judge(crops, batch)
-    found = task.losses(opinion, batch, crops)
-    expected = score_terms(opinion.score, batch.mos, score)
+    prediction = task.judge(crops, batch)
+    found = task.losses(prediction, batch, crops)
+    expected = score_terms(prediction.unit_score, batch.unit_mos, score)
     assert found.keys() == {*expected, "type"}
     assert all(torch.equal(found[name], value) for name, value in expected.items())
-    types = F.nll_loss(opinion.log_types, PAIRS[:4])
+    types = F.nll_loss(prediction.log_types, PAIRS[:4])
     torch.testing.assert_close(found["type"], 0.25 * types)
     # Smooth L1 by hand: quadratic below a tenth of the scale, then linear.
     default = make_task("quality")
-    opinion.score = batch.mos + torch.tensor([0.05, -0.1, 0.3, 0.0])
-    terms = default.losses(opinion, batch, crops)
+    prediction.unit_score = batch.unit_mos + torch.tensor([0.05, -0.1, 0.3, 0.0])
+    terms = default.losses(prediction, batch, crops)
     assert terms["score"].item() == pytest.approx((0.0125 + 0.05 + 0.25) / 4, abs=1e-6)
 
 

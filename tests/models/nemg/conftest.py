@@ -17,7 +17,7 @@ from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.nemg import NEMGNet, NEMGSettings
 from hmtnet.models.nemg.settings import NEMGLossSettings, NEMGStageSettings
 from hmtnet.models.optimisation import OptimizerSettings
-from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.system import StageInputs, find_system
 
 SIZE = 48
 
@@ -50,8 +50,8 @@ def make_nemg_task(nemg_settings, grades):
         )
         torch.manual_seed(seed)
         stage = find_system("nemg").stage("nemg")
-        network = stage.network(settings, Ingredients(grades))
-        return stage.task(network.train(), settings, Ingredients(grades))
+        network = stage.network(settings, StageInputs(grades))
+        return stage.task(network.train(), settings, StageInputs(grades))
 
     return make
 

@@ -46,15 +46,15 @@ def test_the_published_network_s_maps(full):
         (2048, 14, 14),
     ]
     crops = Crops(torch.empty(3, 3, 224, 224), torch.zeros(3, dtype=torch.long), 1)
-    opinion = full(crops)
+    prediction = full(crops)
     assert [tuple(x.shape) for x in seen["semantic"]] == [(3, 2048, 14, 14)]
     assert [tuple(x.shape) for x in seen["decoder"]] == [(3, 257, 56, 56), (3, 64, 28, 28)]
-    assert {name: tuple(m.shape) for name, m in opinion.maps.items()} == {
+    assert {name: tuple(m.shape) for name, m in prediction.maps.items()} == {
         "error_mse": (3, 1, 56, 56),
         "error_ssim": (3, 1, 56, 56),
         "sensitivity": (3, 2, 28, 28),
     }
-    assert opinion.score.shape == (1,)
+    assert prediction.unit_score.shape == (1,)
 
 
 def test_what_it_is(make_net):
@@ -67,41 +67,41 @@ def test_what_it_is(make_net):
 def test_an_image_s_score_is_the_mean_over_its_crops(make_net, make_crops):
     network, crops = make_net().eval(), make_crops((2, 3), saliency=False)
     alone = [
-        network(Crops(crops.pixels[i : i + 1], torch.zeros(1, dtype=torch.long), 1)).score
+        network(Crops(crops.pixels[i : i + 1], torch.zeros(1, dtype=torch.long), 1)).unit_score
         for i in range(5)
     ]
     expected = torch.stack([torch.cat(alone[:2]).mean(), torch.cat(alone[2:]).mean()])
-    torch.testing.assert_close(network(crops).score, expected)
+    torch.testing.assert_close(network(crops).unit_score, expected)
 
 
-def test_a_reference_changes_no_opinion(make_net, make_referenced):
+def test_a_reference_changes_no_prediction(make_net, make_referenced):
     network, crops = make_net().eval(), make_referenced()
     blind = dataclasses.replace(crops, reference=None)
-    assert torch.equal(network(crops).score, network(blind).score)
+    assert torch.equal(network(crops).unit_score, network(blind).unit_score)
 
 
 def test_the_score_is_the_seen_error_without_its_border(make_net, make_crops):
     network = make_net(shave=2).eval()
-    opinion = network(make_crops((1, 1), saliency=False))
-    fine, coarse = opinion.maps["error_ssim"], opinion.maps["error_mse"]
+    prediction = network(make_crops((1, 1), saliency=False))
+    fine, coarse = prediction.maps["error_ssim"], prediction.maps["error_mse"]
     halved = torch.cat([network.pyramid.halve(fine), network.pyramid.halve(coarse)], 1)
-    inner = (opinion.maps["sensitivity"] * halved)[:, :, 2:4, 2:4]
+    inner = (prediction.maps["sensitivity"] * halved)[:, :, 2:4, 2:4]
     weight, bias = network.score.weight.flatten(), network.score.bias
     mixed = (inner * weight.view(1, 2, 1, 1)).sum(1) + bias
     expected = torch.where(mixed > 0, mixed, 0.01 * mixed).mean((1, 2))
-    torch.testing.assert_close(opinion.score, expected)
+    torch.testing.assert_close(prediction.unit_score, expected)
 
 
 @pytest.mark.parametrize("size", [32, 45, 50, 64])
 @pytest.mark.parametrize("widths", [(8, 8), (8, 8, 16), (8, 8, 8, 16, 16)])
 def test_any_crop_and_any_depth_of_the_backbone(make_net, make_crops, size, widths):
     network = make_net(backbone=BackboneSettings(widths=widths)).eval()
-    opinion = network(make_crops((1, 1), size, saliency=False))
+    prediction = network(make_crops((1, 1), size, saliency=False))
     quarter, eighth = -(-size // 4), -(-size // 8)
-    shapes = {name: tuple(m.shape[1:]) for name, m in opinion.maps.items()}
+    shapes = {name: tuple(m.shape[1:]) for name, m in prediction.maps.items()}
     assert shapes["error_ssim"] == shapes["error_mse"] == (1, quarter, quarter)
     assert shapes["sensitivity"] == (2, eighth, eighth)
-    assert torch.isfinite(opinion.score).all()
+    assert torch.isfinite(prediction.unit_score).all()
 
 
 def test_the_level_at_stride_4_or_the_one_before_it():
@@ -115,7 +115,7 @@ def test_crops_that_shaving_leaves_nothing_of_are_refused(make_net, make_crops):
     network = make_net(shave=3)
     with pytest.raises(SettingsError, match=r"nothing of a map of 6, which crops of 48.*than 48"):
         network(make_crops((1,), 48, saliency=False))
-    assert network(make_crops((1,), 56, saliency=False)).score.shape == (1,)
+    assert network(make_crops((1,), 56, saliency=False)).unit_score.shape == (1,)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_settings_that_make_no_sense_are_refused(changes, message):
 def test_without_semantic_widths_there_is_one_convolution(make_net, make_crops):
     network = make_net(semantic=())
     assert len(network.semantic) == 1
-    assert network(make_crops((1,), saliency=False)).score.shape == (1,)
+    assert network(make_crops((1,), saliency=False)).unit_score.shape == (1,)
 
 
 def test_what_is_fine_in_the_image_enters_the_decoder(make_net):
@@ -160,10 +160,12 @@ def test_the_true_error(make_net, make_referenced):
 
 def test_every_weight_learns_from_the_three_terms(make_net, make_referenced):
     network, crops = make_net().train(), make_referenced((2, 2))
-    opinion = network(crops)
+    prediction = network(crops)
     true = network.true_error(crops)
-    loss = opinion.score.square().sum()
-    loss = loss + sum((opinion.maps[f"error_{n}"] - true).square().sum() for n in ("mse", "ssim"))
+    loss = prediction.unit_score.square().sum()
+    loss = loss + sum(
+        (prediction.maps[f"error_{n}"] - true).square().sum() for n in ("mse", "ssim")
+    )
     loss.backward()
     names = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert names == []
@@ -172,8 +174,8 @@ def test_every_weight_learns_from_the_three_terms(make_net, make_referenced):
 @pytest.mark.parametrize("seed", range(4))
 def test_no_map_starts_dead(make_net, make_crops, seed):
     torch.manual_seed(seed)
-    opinion = make_net().eval()(make_crops((1, 1, 1), saliency=False))
-    for name, found in opinion.maps.items():
+    prediction = make_net().eval()(make_crops((1, 1, 1), saliency=False))
+    for name, found in prediction.maps.items():
         alive = (found > 0).float().mean((0, 2, 3))
         assert alive.min() > 0.1, name
 
@@ -181,17 +183,17 @@ def test_no_map_starts_dead(make_net, make_crops, seed):
 def test_scores_are_float32_under_autocast(make_net, make_crops):
     network, crops = make_net().eval(), make_crops((1, 1), saliency=False)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        opinion = network(crops)
-    assert opinion.score.dtype == torch.float32
-    assert all(found.dtype == torch.float32 for found in opinion.maps.values())
-    torch.testing.assert_close(opinion.score, network(crops).score, rtol=0, atol=0.05)
+        prediction = network(crops)
+    assert prediction.unit_score.dtype == torch.float32
+    assert all(found.dtype == torch.float32 for found in prediction.maps.values())
+    torch.testing.assert_close(prediction.unit_score, network(crops).unit_score, rtol=0, atol=0.05)
 
 
 def test_a_timm_backbone_serves_too(make_net, make_crops):
     network = make_net(backbone=BackboneSettings(name="test_efficientnet.r160_in1k")).eval()
-    assert network(make_crops((2, 1), 64, saliency=False)).score.shape == (2,)
+    assert network(make_crops((2, 1), 64, saliency=False)).unit_score.shape == (2,)
 
 
 def test_it_judges_a_whole_image(make_net):
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert make_net().eval().assess(image, CropSettings(size=48)).score.shape == (1,)
+    assert make_net().eval().assess(image, CropSettings(size=48)).unit_score.shape == (1,)

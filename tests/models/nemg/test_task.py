@@ -6,7 +6,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch.nn import functional
 
 from hmtnet.losses import ssim_loss
-from hmtnet.models.quality import look
+from hmtnet.models.quality import make_crops
 
 TERMS = {"score", "error_mse", "error_ssim"}
 
@@ -25,24 +25,24 @@ def test_it_overfits_one_batch(make_nemg_task, make_pairs, train):
         assert last[f"{subset}/loss"] == pytest.approx(total, rel=1e-4)
 
 
-def opinion_of(task, batch):
-    crops = look(batch, 48, None)
+def prediction_of(task, batch):
+    crops = make_crops(batch, 48, None)
     return task.judge(crops, batch), crops
 
 
 def test_its_loss_is_the_published_one(make_nemg_task, make_pairs):
     task = make_nemg_task().eval()
     batch = next(iter(make_pairs().val_dataloader()))
-    opinion, crops = opinion_of(task, batch)
+    prediction, crops = prediction_of(task, batch)
     e = task.network.true_error(crops)
-    difference = opinion.score - batch.mos
+    difference = prediction.unit_score - batch.unit_mos
     # Below 1 the smooth L1 distance is half the squared one.
     expected = {
         "score": 1000 * difference.square().mean() / 2,
-        "error_mse": 50 * functional.mse_loss(opinion.maps["error_mse"], e),
-        "error_ssim": 150 * ssim_loss(opinion.maps["error_ssim"], e, 11, 1.5),
+        "error_mse": 50 * functional.mse_loss(prediction.maps["error_mse"], e),
+        "error_ssim": 150 * ssim_loss(prediction.maps["error_ssim"], e, 11, 1.5),
     }
-    found = task.losses(opinion, batch, crops)
+    found = task.losses(prediction, batch, crops)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value)
@@ -51,23 +51,23 @@ def test_its_loss_is_the_published_one(make_nemg_task, make_pairs):
 def test_weights_and_window_are_settings(make_nemg_task, make_pairs):
     batch = next(iter(make_pairs().val_dataloader()))
     task = make_nemg_task().eval()
-    opinion, crops = opinion_of(task, batch)
-    base = task.losses(opinion, batch, crops)
+    prediction, crops = prediction_of(task, batch)
+    base = task.losses(prediction, batch, crops)
     other = make_nemg_task(score=1.0, mse=5.0, ssim=0.0).eval()
-    found = other.losses(opinion, batch, crops)
+    found = other.losses(prediction, batch, crops)
     torch.testing.assert_close(found["score"], base["score"] / 1000)
     torch.testing.assert_close(found["error_mse"], base["error_mse"] / 10)
     assert found["error_ssim"] == 0
-    narrow = make_nemg_task(window=5, sigma=1.0).eval().losses(opinion, batch, crops)
+    narrow = make_nemg_task(window=5, sigma=1.0).eval().losses(prediction, batch, crops)
     assert narrow["error_ssim"] != base["error_ssim"]
 
 
 def test_without_references_only_the_score_is_left(make_nemg_task, make_pairs):
     task = make_nemg_task().eval()
     batch = next(iter(make_pairs(use="none").val_dataloader()))
-    opinion, crops = opinion_of(task, batch)
+    prediction, crops = prediction_of(task, batch)
     assert crops.reference is None
-    assert set(task.losses(opinion, batch, crops)) == {"score"}
+    assert set(task.losses(prediction, batch, crops)) == {"score"}
 
 
 def test_predictions_need_no_references(make_pairs):
@@ -80,10 +80,10 @@ def test_predictions_need_no_references(make_pairs):
 def test_identical_references_teach_that_there_is_no_error(make_nemg_task, make_pairs):
     task = make_nemg_task().eval()
     batch = next(iter(make_pairs().val_dataloader()))
-    opinion, crops = opinion_of(task, batch)
+    prediction, crops = prediction_of(task, batch)
     crops = dataclasses.replace(crops, reference=crops.pixels)
-    perfect = {name: torch.ones_like(m) for name, m in opinion.maps.items()}
-    found = task.losses(dataclasses.replace(opinion, maps=perfect), batch, crops)
+    perfect = {name: torch.ones_like(m) for name, m in prediction.maps.items()}
+    found = task.losses(dataclasses.replace(prediction, maps=perfect), batch, crops)
     assert found["error_mse"].item() == pytest.approx(0, abs=1e-6)
     assert found["error_ssim"].item() == pytest.approx(0, abs=1e-3)
 

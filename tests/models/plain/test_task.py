@@ -5,9 +5,9 @@ from hmtnet.data.crops import CropSettings
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.plain import PlainSettings
 from hmtnet.models.plain.settings import PlainStageSettings
-from hmtnet.models.quality import look
+from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings, score_terms
-from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.system import StageInputs, find_system
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def make_task(plain, grades):
             **changes,
         )
         stage = find_system("plain").stage("plain")
-        network = stage.network(settings, Ingredients(grades))
-        return stage.task(network.train(), settings, Ingredients(grades))
+        network = stage.network(settings, StageInputs(grades))
+        return stage.task(network.train(), settings, StageInputs(grades))
 
     return make
 
@@ -47,9 +47,9 @@ def test_its_loss_is_the_score_s(make_task, make_batch, relation):
     loss = ScoreLossSettings(score="mse", relation=relation, relation_weight=0.25)
     task = make_task(loss=loss).eval()
     batch = make_batch(6)
-    crops = look(batch, 48, None)
-    opinion = task.judge(crops, batch)
-    expected = score_terms(opinion.score, batch.mos, loss)
-    found = task.losses(opinion, batch, crops)
+    crops = make_crops(batch, 48, None)
+    prediction = task.judge(crops, batch)
+    expected = score_terms(prediction.unit_score, batch.unit_mos, loss)
+    found = task.losses(prediction, batch, crops)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], value) for name, value in expected.items())

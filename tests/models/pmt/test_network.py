@@ -108,7 +108,7 @@ def test_a_single_scale_is_the_coarsest_level_s_mean(make_crops):
     coarsest = network.backbone(network.backbone.normalise(crops.pixels))[-1]
     expected = F.linear(coarsest.mean((2, 3)), tap.features.weight, tap.features.bias)
     torch.testing.assert_close(network.features(crops.pixels), expected)
-    assert network(crops).score.shape == (2,)
+    assert network(crops).unit_score.shape == (2,)
     assert (
         count(on_meta(multi_scale=False)) - 23_508_032
         == 2048 * 28 + 28 + (28 * 112 + 112) + (112 * 14 + 14) + 15 + 210 + 150
@@ -119,10 +119,10 @@ def test_a_single_scale_is_the_coarsest_level_s_mean(make_crops):
 def test_class_probabilities_are_shown_and_no_grades_claimed(classes, make_crops):
     network = make(classes=classes)
     crops = make_crops((2, 3), 48, saliency=False)
-    opinion = network(crops)
-    assert opinion.logits.shape == (5, classes)
-    torch.testing.assert_close(opinion.maps["classes"], opinion.logits.softmax(1))
-    assert opinion.log_grades is None and not network.graded
+    prediction = network(crops)
+    assert prediction.logits.shape == (5, classes)
+    torch.testing.assert_close(prediction.maps["classes"], prediction.logits.softmax(1))
+    assert prediction.log_grades is None and not network.graded
     assert not network.needs_reference and not network.learns_from_reference
     assert network.saliency_operator is None
 
@@ -131,11 +131,13 @@ def test_an_image_s_score_is_the_mean_over_its_crops_each_judged_by_itself(make_
     network = make()
     assert network.by_crop
     crops = make_crops((2, 3), 50, saliency=False)
-    opinion = network(crops)
-    alone = torch.cat([network(Crops(x[None], torch.tensor([0]), 1)).score for x in crops.pixels])
-    torch.testing.assert_close(opinion.crop_score, alone)
+    prediction = network(crops)
+    alone = torch.cat(
+        [network(Crops(x[None], torch.tensor([0]), 1)).unit_score for x in crops.pixels]
+    )
+    torch.testing.assert_close(prediction.crop_score, alone)
     expected = torch.stack([alone[:2].mean(), alone[2:].mean()])
-    torch.testing.assert_close(opinion.score, expected)
+    torch.testing.assert_close(prediction.unit_score, expected)
 
 
 def test_score_and_class_are_told_from_the_same_14_features(make_crops):
@@ -143,9 +145,9 @@ def test_score_and_class_are_told_from_the_same_14_features(make_crops):
     crops = make_crops((2, 1), 48, saliency=False)
     shared = network.shared(network.features(crops.pixels))
     assert shared.shape == (3, 14)
-    opinion = network(crops)
-    torch.testing.assert_close(opinion.crop_score, network.score(shared))
-    torch.testing.assert_close(opinion.logits, network.grade(shared))
+    prediction = network(crops)
+    torch.testing.assert_close(prediction.crop_score, network.score(shared))
+    torch.testing.assert_close(prediction.logits, network.grade(shared))
     activations = [m for m in network.modules() if isinstance(m, nn.LeakyReLU)]
     assert len(activations) == 3
 
@@ -153,8 +155,8 @@ def test_score_and_class_are_told_from_the_same_14_features(make_crops):
 @pytest.mark.parametrize("multi_scale", [True, False])
 def test_every_weight_learns(multi_scale, make_crops):
     network = make(multi_scale=multi_scale).train()
-    opinion = network(make_crops((2, 2), 48, saliency=False))
-    (opinion.score.square().sum() + opinion.logits.square().sum()).backward()
+    prediction = network(make_crops((2, 2), 48, saliency=False))
+    (prediction.unit_score.square().sum() + prediction.logits.square().sum()).backward()
     weights = {name: p for name, p in network.named_parameters() if p.ndim > 1}
     assert [name for name, p in weights.items() if p.grad is None or not p.grad.any()] == []
 
@@ -162,8 +164,8 @@ def test_every_weight_learns(multi_scale, make_crops):
 def test_scores_are_exact_under_autocast(make_crops):
     network = make()
     with torch.autocast("cpu", torch.bfloat16):
-        opinion = network(make_crops((2, 1), 48, saliency=False))
-    assert opinion.score.dtype == opinion.logits.dtype == torch.float32
+        prediction = network(make_crops((2, 1), 48, saliency=False))
+    assert prediction.unit_score.dtype == prediction.logits.dtype == torch.float32
 
 
 def test_too_few_levels_are_refused_unless_one_is_enough():
@@ -175,4 +177,4 @@ def test_too_few_levels_are_refused_unless_one_is_enough():
 
 def test_it_judges_a_whole_image():
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert make().assess(image, CropSettings(size=48)).score.shape == (1,)
+    assert make().assess(image, CropSettings(size=48)).unit_score.shape == (1,)

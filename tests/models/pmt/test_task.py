@@ -12,8 +12,8 @@ from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.pmt import PMTSettings
 from hmtnet.models.pmt.settings import PMTLossSettings, PMTStageSettings
 from hmtnet.models.pmt.task import progress, true_classes
-from hmtnet.models.quality import look
-from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.quality import make_crops
+from hmtnet.models.system import StageInputs, find_system
 
 OFF = PMTLossSettings(progressive="off")
 
@@ -31,8 +31,8 @@ def make_task(grades):
         )
         settings = dataclasses.replace(settings, **changes)
         stage = find_system("pmt").stage("pmt")
-        network = stage.network(settings, Ingredients(grades))
-        return stage.task(network.train(), settings, Ingredients(grades))
+        network = stage.network(settings, StageInputs(grades))
+        return stage.task(network.train(), settings, StageInputs(grades))
 
     return make
 
@@ -100,19 +100,19 @@ def test_the_terms_are_weighted_means_over_crops_then_images(make_task, make_bat
     task = make_task(loss)
     task.network.eval()
     batch = make_batch(3)
-    crops = look(batch, 48, None)
+    crops = make_crops(batch, 48, None)
     # The first image has three crops, and still counts once.
     rows = [0, 0, 0, 1, 2]
     pixels = crops.pixels[rows] * torch.tensor([1.0, 0.5, 0.2, 1, 1]).view(-1, 1, 1, 1)
     crops = Crops(pixels, torch.tensor(rows), 3)
-    opinion = task.judge(crops, batch)
+    prediction = task.judge(crops, batch)
     assert task.training
-    found = task.losses(opinion, batch, crops)
+    found = task.losses(prediction, batch, crops)
     distance = [
-        (opinion.crop_score[crops.image == i] - batch.mos[i]).abs().mean() for i in range(3)
+        (prediction.crop_score[crops.image == i] - batch.unit_mos[i]).abs().mean() for i in range(3)
     ]
-    true = true_classes(batch.mos, 10)
-    log_p = opinion.logits.log_softmax(1)
+    true = true_classes(batch.unit_mos, 10)
+    log_p = prediction.logits.log_softmax(1)
     wrong = [-log_p[crops.image == i, true[i]].mean() for i in range(3)]
     torch.testing.assert_close(found["score"], 0.5 * 10 * torch.stack(distance).mean())
     torch.testing.assert_close(found["class"], 2 * torch.stack(wrong).mean())

@@ -39,11 +39,11 @@ def test_it_scores_as_its_solution_says(network, make_crops):
     assert network.alpha.isnan()
     solved = solution(network.width)
     network.take(solved)
-    opinion = network(crops)
-    assert opinion.score.shape == (3,) and opinion.score.dtype == torch.float32
-    assert opinion.log_grades is None and network.saliency_operator is None
+    prediction = network(crops)
+    assert prediction.unit_score.shape == (3,) and prediction.unit_score.dtype == torch.float32
+    assert prediction.log_grades is None and network.saliency_operator is None
     expected = solved.score(network.features(crops).double().numpy())
-    np.testing.assert_allclose(opinion.score.detach().numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(prediction.unit_score.detach().numpy(), expected, atol=1e-5)
     assert network.alpha.item() == pytest.approx(0.03)
 
 
@@ -64,9 +64,9 @@ def test_the_backbone_never_changes_and_never_trains(network, make_crops):
 def test_half_precision_does_not_reach_it(network, make_crops):
     network.take(solution(network.width))
     crops = make_crops((2, 2), saliency=False)
-    expected = network(crops).score
+    expected = network(crops).unit_score
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(network(crops).score, expected)
+        assert torch.equal(network(crops).unit_score, expected)
 
 
 def test_more_levels_than_the_backbone_has_are_refused(plain):
@@ -77,10 +77,10 @@ def test_more_levels_than_the_backbone_has_are_refused(plain):
 def test_a_timm_backbone_serves_too(make_crops):
     backbone = BackboneSettings(name="test_efficientnet")
     network = RidgeNet(RidgeSettings(backbone=backbone)).eval()
-    assert network(make_crops((2, 1), saliency=False)).score.shape == (2,)
+    assert network(make_crops((2, 1), saliency=False)).unit_score.shape == (2,)
 
 
 def test_it_judges_a_whole_image(network):
     network.take(solution(network.width))
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert network.eval().assess(image, CropSettings(size=48)).score.isfinite().all()
+    assert network.eval().assess(image, CropSettings(size=48)).unit_score.isfinite().all()

@@ -6,11 +6,11 @@ import torch
 
 from hmtnet.data.crops import CropSettings
 from hmtnet.metrics import rmse, srcc
-from hmtnet.models.quality import look
+from hmtnet.models.quality import make_crops
 from hmtnet.models.ridge import RidgeSettings
 from hmtnet.models.ridge.settings import RidgeLossSettings, RidgeStageSettings
 from hmtnet.models.ridge.solving import LEAST_VARIATION
-from hmtnet.models.system import Ingredients, find_system
+from hmtnet.models.system import StageInputs, find_system
 
 SPLIT = (tuple(range(0, 24, 2)), tuple(range(1, 24, 2)))
 CROPS = CropSettings(size=32, count=1, grid=2)
@@ -24,8 +24,8 @@ def make_task(plain, grades):
         )
         torch.manual_seed(0)
         stage = find_system("ridge").stage("ridge")
-        network = stage.network(settings, Ingredients(grades))
-        return stage.task(network.train(), settings, Ingredients(grades))
+        network = stage.network(settings, StageInputs(grades))
+        return stage.task(network.train(), settings, StageInputs(grades))
 
     return make
 
@@ -46,8 +46,8 @@ def solve(make_task, make_data, train):
 
 def features_of(task, data, subset):
     (batch,) = list(data.tiled(subset))
-    features = task.network.features(look(batch, CROPS.size, None))
-    return features.double().numpy(), batch.mos.double().numpy()
+    features = task.network.features(make_crops(batch, CROPS.size, None))
+    return features.double().numpy(), batch.unit_mos.double().numpy()
 
 
 def test_an_epoch_leaves_the_solution_of_the_training_images_tiles(solve, make_data):
@@ -92,10 +92,10 @@ def test_what_is_logged_is_what_the_solved_network_says(solve, make_data):
     data = make_data(24, batch_size=24, crops=CROPS, split=SPLIT)
     for subset in ("train", "val"):
         (batch,) = list(data.tiled(subset))
-        scores = task.network(look(batch, CROPS.size, None)).score.detach()
-        error = (scores - batch.mos).square().mean().item()
+        scores = task.network(make_crops(batch, CROPS.size, None)).unit_score.detach()
+        error = (scores - batch.unit_mos).square().mean().item()
         assert curve[f"{subset}/loss"] == pytest.approx(error, rel=1e-4)
-    agreement = srcc(scores.double().numpy(), batch.mos.double().numpy())
+    agreement = srcc(scores.double().numpy(), batch.unit_mos.double().numpy())
     assert curve["val/srcc"] == pytest.approx(agreement, abs=1e-6)
     assert agreement > 0.5  # sharpness shows even in random features
 
@@ -104,9 +104,9 @@ def test_what_is_logged_is_what_the_solved_network_says(solve, make_data):
 def test_batches_and_workers_change_no_score(solve, make_data, batch_size, workers):
     data = make_data(24, batch_size=24, crops=CROPS, split=SPLIT)
     (batch,) = list(data.tiled("val"))
-    crops = look(batch, CROPS.size, None)
+    crops = make_crops(batch, CROPS.size, None)
     expected, found = (
-        task.network(crops).score for task, _ in (solve(), solve(batch_size, workers))
+        task.network(crops).unit_score for task, _ in (solve(), solve(batch_size, workers))
     )
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 

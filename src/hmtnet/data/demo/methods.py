@@ -87,7 +87,7 @@ _ON_LUMA: dict[str, Callable[[Image, int, float], Image]] = {
 }
 
 
-def luck(*names: object) -> float:
+def uniform_draw(*names: object) -> float:
     """Return a number in [0, 1) that is a function of some names alone, on every machine."""
     digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
@@ -104,7 +104,7 @@ def strength(method: Method, reference: str, scale: int) -> float | None:
     if method.strengths is None:
         return None
     low, high = method.strengths
-    return low + (high - low) * luck(reference, scale, method.name)
+    return low + (high - low) * uniform_draw(reference, scale, method.name)
 
 
 def super_resolve(

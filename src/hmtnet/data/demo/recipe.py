@@ -19,13 +19,20 @@ from PIL import Image as PillowImage
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
+from hmtnet.data.cache import home as default_home
 from hmtnet.data.demo.learned import Evidence, gather, learn
 from hmtnet.data.demo.listing import Made, write_listings
-from hmtnet.data.demo.methods import METHODS, Knowledge, Method, luck, strength, super_resolve
+from hmtnet.data.demo.methods import (
+    METHODS,
+    Knowledge,
+    Method,
+    strength,
+    super_resolve,
+    uniform_draw,
+)
 from hmtnet.data.demo.photographs import PHOTOGRAPHS, TEXTURE, Photograph, reference
 from hmtnet.data.demo.pixels import Image, enlarge, reduce, split_luma, to_bytes, to_unit
 from hmtnet.data.demo.pseudo_mos import Yardstick, measure, pseudo_mos
-from hmtnet.data.home import home as default_home
 from hmtnet.errors import DataError
 from hmtnet.files import built_aside, digest_file, digest_text
 from hmtnet.metrics import fidelity
@@ -178,7 +185,7 @@ def _source(photograph: Photograph, scales: Iterable[int]) -> _Source:
 
 def _out_of_focus(image: Image, name: str, scale: int) -> Image:
     """Blur an image as a camera would that is a little out of focus, more or less by picture."""
-    sigma = SOFTEST * luck(name, scale, "focus")
+    sigma = SOFTEST * uniform_draw(name, scale, "focus")
     return np.asarray(gaussian_filter(image, (sigma, sigma, 0.0)))
 
 

@@ -32,7 +32,7 @@ FACTS = Facts(
     obtained="KonIQ-10k is obtained from the University of Konstanz (Hosu et al., 2020).",
     notes=(
         "The column SD of its tables is on the five-point scale the raters used, the MOS is not; "
-        "so it is not read as the standard deviation of the opinions.",
+        "so it is not read as the standard deviation of the predictions.",
         "The images of 512x384 are scaled copies; the scores were given to those of 1024x768.",
     ),
 )

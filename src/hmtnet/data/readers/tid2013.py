@@ -3,7 +3,7 @@
 Layout: ``distorted_images/I01_03_5.bmp`` (reference, distortion, level),
 ``reference_images/I01.BMP`` and ``mos_with_names.txt`` with a line ``MOS name`` an image. Names
 differ in letter case between files and labels. ``mos_std.txt`` is not read: it has the standard
-errors of the MOS, not the standard deviations of the opinions.
+errors of the MOS, not the standard deviations of the predictions.
 """
 
 import re
@@ -35,7 +35,7 @@ FACTS = Facts(
     notes=(
         "Reference I25 is an artificial image, the other 24 are photographs.",
         "Its mos_std.txt (about 0.13) has the standard errors of the MOS, not the standard "
-        "deviations of the opinions, and is not read.",
+        "deviations of the predictions, and is not read.",
     ),
 )
 

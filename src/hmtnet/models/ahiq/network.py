@@ -17,7 +17,7 @@ from hmtnet.models.ahiq.fusion import DeformableFusion, Fusion
 from hmtnet.models.ahiq.head import ComparingHead
 from hmtnet.models.ahiq.transformer import Transformer, TransformerSettings
 from hmtnet.models.backbone import BackboneSettings
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class AHIQ(QualityNetwork):
         transformer = self._extract(self.transformer, seen_at_large)
         return transformer, self._extract(self.cnn, seen_in_detail)
 
-    def forward(self, crops: Crops) -> Opinion:
+    def forward(self, crops: Crops) -> Prediction:
         """Score images: the mean over the scores of their crops.
 
         Args:
@@ -130,8 +130,8 @@ class AHIQ(QualityNetwork):
         transformer, cnn = self.features(torch.cat([crops.pixels, crops.reference]))
         fused = self.fuse(cnn, transformer[len(crops.pixels) :])
         judged = self.head(torch.cat([transformer, fused], 1))
-        return Opinion(
-            score=crops.mean_by_image(judged.score),
+        return Prediction(
+            unit_score=crops.mean_by_image(judged.score),
             maps={"local_score": judged.map, "local_weight": judged.weight},
         )
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from hmtnet.models.ahiq.network import AHIQ
 from hmtnet.models.ahiq.settings import AHIQStageSettings
 from hmtnet.models.ahiq.transformer import check_size
-from hmtnet.models.system import Ingredients, Stage, System
+from hmtnet.models.system import Stage, StageInputs, System
 
 if TYPE_CHECKING:
     from hmtnet.models.ahiq.task import AHIQTask
 
 
-def make_network(settings: AHIQStageSettings, given: Ingredients) -> AHIQ:
+def make_network(settings: AHIQStageSettings, given: StageInputs) -> AHIQ:
     """Make the network; it knows no grades.
 
     Raises:
@@ -23,7 +23,7 @@ def make_network(settings: AHIQStageSettings, given: Ingredients) -> AHIQ:
     return network
 
 
-def make_task(network: AHIQ, settings: AHIQStageSettings, given: Ingredients) -> "AHIQTask":
+def make_task(network: AHIQ, settings: AHIQStageSettings, given: StageInputs) -> "AHIQTask":
     """Make its task."""
     from hmtnet.models.ahiq.task import AHIQTask
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hmtnet.data.crops import Crops
 from hmtnet.models.cnniqa.patches import cut_patches, normalise_contrast
 from hmtnet.models.heads import Regressor
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception import luminance
 
 
@@ -57,8 +57,8 @@ class CNNIQASettings:
 
 
 @dataclass
-class CNNIQAOpinion(Opinion):
-    """An opinion with what was said of each patch.
+class CNNIQAPrediction(Prediction):
+    """A prediction with what was said of each patch.
 
     Attributes:
         patch_score: (N, k, k) unit scores of the crops' patches.
@@ -94,7 +94,7 @@ class CNNIQANet(QualityNetwork):
         grey = normalise_contrast(luminance(pixels), settings.window, settings.constant)
         return cut_patches(grey, settings.patch)
 
-    def forward(self, crops: Crops, keep: Tensor | None = None) -> CNNIQAOpinion:
+    def forward(self, crops: Crops, keep: Tensor | None = None) -> CNNIQAPrediction:
         """Score images: the mean over the patches of a crop, then over the crops of an image.
 
         Args:
@@ -103,7 +103,7 @@ class CNNIQANet(QualityNetwork):
                 out. None draws them in training, by torch's own state, and keeps all otherwise.
 
         Returns:
-            An opinion whose map ``local_score`` (N, 1, k, k) has the patches' scores.
+            A prediction whose map ``local_score`` (N, 1, k, k) has the patches' scores.
 
         Raises:
             ValueError: The crops are smaller than a patch.
@@ -118,8 +118,8 @@ class CNNIQANet(QualityNetwork):
         else:
             hidden = hidden * keep / (1 - dropout)
         scores = self.score(hidden).view(-1, side, side)
-        return CNNIQAOpinion(
-            score=crops.mean_by_image(scores.mean((1, 2))),
+        return CNNIQAPrediction(
+            unit_score=crops.mean_by_image(scores.mean((1, 2))),
             maps={"local_score": scores.unsqueeze(1)},
             patch_score=scores,
         )

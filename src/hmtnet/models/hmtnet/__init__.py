@@ -1,5 +1,7 @@
-"""HMTNet: grading and SFEN, chained and then trained jointly."""
+"""HMTNet: a grading network, an SFEN that its grade guides, and both trained jointly."""
 
+from hmtnet.models.hmtnet.grading import GradePrior, GradingNet, GradingSettings
 from hmtnet.models.hmtnet.network import HMTNet
+from hmtnet.models.hmtnet.sfen import SFEN, Prior, SFENSettings
 
-__all__ = ["HMTNet"]
+__all__ = ["SFEN", "GradePrior", "GradingNet", "GradingSettings", "HMTNet", "Prior", "SFENSettings"]

@@ -7,20 +7,20 @@ from torch import Tensor
 
 from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
-from hmtnet.models.grading.network import GradingNet, GradingOpinion
-from hmtnet.models.quality import Opinion, QualityNetwork
-from hmtnet.models.sfen.network import SFEN, Prior
+from hmtnet.models.hmtnet.grading import GradingNet, GradingPrediction
+from hmtnet.models.hmtnet.sfen import SFEN, Prior
+from hmtnet.models.quality import Prediction, QualityNetwork
 
 
 @dataclass
-class HMTOpinion(Opinion):
+class HMTPrediction(Prediction):
     """A score with the grading that guided it.
 
     Attributes:
-        grading: The grading network's opinion of the same crops.
+        grading: The grading network's prediction of the same crops.
     """
 
-    grading: GradingOpinion | None = None
+    grading: GradingPrediction | None = None
 
 
 class HMTNet(QualityNetwork):
@@ -46,7 +46,7 @@ class HMTNet(QualityNetwork):
         if grading_frozen:
             grading.requires_grad_(False).eval()
 
-    def forward(self, crops: Crops, keep_prior: Tensor | None = None) -> HMTOpinion:
+    def forward(self, crops: Crops, keep_prior: Tensor | None = None) -> HMTPrediction:
         """Grade, then score.
 
         Args:
@@ -69,15 +69,15 @@ class HMTNet(QualityNetwork):
                 torch.where(keep, prior.log_grades, nothing.log_grades),
                 torch.where(keep, prior.embedding, nothing.embedding),
             )
-        opinion = self.sfen(crops, prior)
-        return HMTOpinion(
-            score=opinion.score,
+        prediction = self.sfen(crops, prior)
+        return HMTPrediction(
+            unit_score=prediction.unit_score,
             log_grades=grading.log_grades,
-            maps={**grading.maps, **opinion.maps},
+            maps={**grading.maps, **prediction.maps},
             grading=grading,
         )
 
-    def prior(self, crops: Crops, grading: GradingOpinion) -> Prior:
+    def prior(self, crops: Crops, grading: GradingPrediction) -> Prior:
         """Return the prior that ``prior_source`` means.
 
         Args:

@@ -1,12 +1,95 @@
-"""Settings of stage 3."""
+"""Settings of the three stages: grading, SFEN, joint."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
-from hmtnet.models.grading.network import GradingSettings
-from hmtnet.models.grading.settings import GradingLossSettings
-from hmtnet.models.optimisation import FitSettings
+from hmtnet.losses import GradeLoss
+from hmtnet.models.hmtnet.grading import GradingSettings
+from hmtnet.models.hmtnet.sfen import SFENSettings
+from hmtnet.models.optimisation import FitSettings, OptimizerSettings
 from hmtnet.models.score_loss import ScoreLossSettings
-from hmtnet.models.sfen.network import SFENSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradingLossSettings:
+    """The loss of the grading stage.
+
+    Attributes:
+        grade: How a wrong grade is punished.
+        sigma: Width of the soft target, grades (``grade="soft"`` only).
+        contrast: Weight of the contrastive term; 0 leaves it out.
+        contrast_key: What makes two crops positives of each other. Beware of ``"method"``: it
+            teaches to recognise the SR method, which is a shortcut to its mean score.
+        temperature: Of the contrastive softmax.
+        contrast_sigma: If set, a positive counts by exp(-|ΔMOS| / sigma), unit score.
+    """
+
+    grade: GradeLoss = "soft"
+    sigma: float = 0.5
+    contrast: float = 0.1
+    contrast_key: Literal["grade", "method", "none"] = "grade"
+    temperature: float = 0.1
+    contrast_sigma: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise ValueError(f"temperature: expected above 0, found {self.temperature}")
+        if self.sigma <= 0:
+            raise ValueError(f"sigma: expected above 0 grades, found {self.sigma}")
+        if self.contrast < 0:
+            raise ValueError(f"contrast: expected at least 0, found {self.contrast}")
+        if self.contrast_sigma is not None and self.contrast_sigma <= 0:
+            raise ValueError(
+                f"contrast_sigma: expected above 0, or null, found {self.contrast_sigma}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradingStageSettings(FitSettings):
+    """Everything about the grading stage."""
+
+    network: GradingSettings = field(default_factory=GradingSettings)
+    loss: GradingLossSettings = field(default_factory=GradingLossSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFENStageSettings(FitSettings):
+    """Everything about the SFEN stage.
+
+    Attributes:
+        network: The network.
+        optimizer: By default the extractor is frozen: stage 1 has taught it, and stage 3 tunes it.
+        loss: The loss.
+        extractor: What the extractor starts from: ``"grading"``: what the grading network's encoder
+            has learned of quality; ``"weights"``: the backbone's own weights.
+        prior_folds: In how many parts the training contents are dealt for
+            ``prior_source="out_of_fold"``; so many more grading networks are trained.
+    """
+
+    network: SFENSettings = field(default_factory=SFENSettings)
+    optimizer: OptimizerSettings = field(default_factory=lambda: OptimizerSettings(loaded_lr=0.0))
+    loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
+    extractor: Literal["grading", "weights"] = "grading"
+    prior_folds: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.prior_folds < 2:
+            raise ValueError(f"prior_folds: expected at least 2, found {self.prior_folds}")
+
+    @property
+    def stands_alone(self) -> bool:
+        """A grading network is needed for its prior, and for its encoder."""
+        return self.network.prior == "none" and self.extractor == "weights"
+
+    def for_restoring(self) -> Self:
+        """Its artifact holds the extractor, whatever that started from."""
+        return replace(self, extractor="weights")
+
+    @property
+    def folds(self) -> int:
+        """So many parts of the training contents are judged by a network that lacks them."""
+        return self.prior_folds if self.network.prior_source == "out_of_fold" else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,16 +1,146 @@
-"""Stage 3: train both networks together."""
+"""The training of the three stages: grading, SFEN, joint."""
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.models.grading.task import GradeTerms
-from hmtnet.models.hmtnet.network import HMTNet, HMTOpinion
-from hmtnet.models.hmtnet.settings import JointStageSettings
-from hmtnet.models.quality import Opinion
+from hmtnet.data.grades import Grades
+from hmtnet.losses import gathered, grade_loss, supervised_contrastive
+from hmtnet.models.hmtnet.grading import GradingNet, GradingPrediction
+from hmtnet.models.hmtnet.network import HMTNet, HMTPrediction
+from hmtnet.models.hmtnet.settings import (
+    GradingLossSettings,
+    GradingStageSettings,
+    JointStageSettings,
+    SFENStageSettings,
+)
+from hmtnet.models.hmtnet.sfen import SFENSettings
+from hmtnet.models.quality import Prediction, QualityNetwork, true_grades
 from hmtnet.models.score_loss import score_terms
-from hmtnet.models.sfen.task import kept_priors
 from hmtnet.models.task import QualityTask
+
+
+class GradeTerms(nn.Module):
+    """The grade and contrastive terms, shared by stage 1 and stage 3.
+
+    Args:
+        settings: Weights and kinds.
+        grades: Edges of the grades.
+        method_keys: (records,) a whole number for each record's SR method; for
+            ``contrast_key="method"``.
+    """
+
+    edges: Tensor
+    method_keys: Tensor
+
+    def __init__(self, settings: GradingLossSettings, grades: Grades, method_keys: Tensor) -> None:
+        super().__init__()
+        self.settings = settings
+        self.grades = grades
+        # On the device with the task, so that no step waits for a copy; in no checkpoint.
+        edges = torch.as_tensor(grades.edges, dtype=torch.float32)
+        self.register_buffer("edges", edges, persistent=False)
+        self.register_buffer("method_keys", method_keys, persistent=False)
+
+    def forward(
+        self, prediction: GradingPrediction, batch: Batch, crops: Crops
+    ) -> dict[str, Tensor]:
+        """Return the terms ``grade`` and, if its weight is positive, ``contrast``."""
+        settings = self.settings
+        assert prediction.log_grades is not None and prediction.prior is not None
+        true = true_grades(batch.unit_mos, self.edges)
+        terms = {
+            "grade": grade_loss(prediction.log_grades, true, settings.grade, sigma=settings.sigma)
+        }
+        if settings.contrast > 0 and settings.contrast_key != "none":
+            keys = true if settings.contrast_key == "grade" else self._methods(batch.rows)
+            weighted = settings.contrast_sigma is not None
+            terms["contrast"] = settings.contrast * supervised_contrastive(
+                gathered(prediction.prior.embedding),
+                gathered(keys[crops.image]),
+                gathered(batch.rows[crops.image]),
+                temperature=settings.temperature,
+                scores=gathered(batch.unit_mos[crops.image]) if weighted else None,
+                sigma=settings.contrast_sigma,
+            )
+        return terms
+
+    def _methods(self, rows: Tensor) -> Tensor:
+        keys = self.method_keys[rows]
+        # Images of unknown method are not of one method: each gets a key of its own.
+        return torch.where(keys < 0, -1 - rows, keys)
+
+
+class GradingTask(QualityTask):
+    """Train a GradingNet on grades and contrast."""
+
+    network: GradingNet
+
+    def __init__(
+        self, network: GradingNet, settings: GradingStageSettings, terms: GradeTerms
+    ) -> None:
+        super().__init__(network, settings, terms.grades)
+        self.terms = terms
+
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+        """Grade term and contrastive term."""
+        assert isinstance(prediction, GradingPrediction)
+        terms: dict[str, Tensor] = self.terms(prediction, batch, crops)
+        return terms
+
+
+def kept_priors(batch: Batch, settings: SFENSettings, training: bool) -> Tensor | None:
+    """Draw the images whose prior guides the score, (I,) bool; None keeps all.
+
+    Only training hides priors. Each image's ``dropout_draw`` decides, so that resuming repeats it.
+    """
+    if not training or settings.prior == "none" or settings.prior_dropout == 0:
+        return None
+    return batch.dropout_draw >= settings.prior_dropout
+
+
+class SFENTask(QualityTask):
+    """Train the score; the prior is hidden for some images (``prior_dropout``).
+
+    The network is an HMTNet with a frozen grading network, or a bare SFEN.
+
+    Args:
+        network: The network.
+        fit_settings: Its stage's settings.
+        grades: The grades.
+        out_of_fold: (records, K) log-probabilities of the training images' grades that guide the
+            score in training, instead of what the frozen network says; None leaves it that.
+    """
+
+    fit_settings: SFENStageSettings
+    out_of_fold: Tensor | None
+
+    def __init__(
+        self,
+        network: QualityNetwork,
+        fit_settings: SFENStageSettings,
+        grades: Grades,
+        out_of_fold: Tensor | None = None,
+    ) -> None:
+        super().__init__(network, fit_settings, grades)
+        # Not kept in checkpoints: it is made of finished stages.
+        self.register_buffer("out_of_fold", out_of_fold, persistent=False)
+
+    def judge(self, crops: Crops, batch: Batch) -> Prediction:
+        """Score the images; hide the prior of some in training."""
+        if self.training and self.out_of_fold is not None:
+            crops.prior = self.out_of_fold[batch.rows]
+        keep = kept_priors(batch, self.fit_settings.network, self.training)
+        if keep is None:
+            return super().judge(crops, batch)
+        prediction: Prediction = self.network(crops, keep_prior=keep)
+        return prediction
+
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+        """Score term and relation term."""
+        del crops
+        return score_terms(prediction.unit_score, batch.unit_mos, self.fit_settings.loss)
 
 
 class JointTask(QualityTask):
@@ -23,16 +153,16 @@ class JointTask(QualityTask):
         super().__init__(network, settings, terms.grades)
         self.terms = terms
 
-    def judge(self, crops: Crops, batch: Batch) -> Opinion:
+    def judge(self, crops: Crops, batch: Batch) -> Prediction:
         """Grade and score; hide the prior of some images in training, as in stage 2."""
         keep = kept_priors(batch, self.fit_settings.network.sfen, self.training)
-        opinion: Opinion = self.network(crops, keep_prior=keep)
-        return opinion
+        prediction: Prediction = self.network(crops, keep_prior=keep)
+        return prediction
 
-    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """All terms of both stages."""
-        assert isinstance(opinion, HMTOpinion) and opinion.grading is not None
+        assert isinstance(prediction, HMTPrediction) and prediction.grading is not None
         settings = self.fit_settings.loss
-        grading = self.terms(opinion.grading, batch, crops)
+        grading = self.terms(prediction.grading, batch, crops)
         grading["grade"] = settings.alpha * grading["grade"]
-        return {**score_terms(opinion.score, batch.mos, settings.score), **grading}
+        return {**score_terms(prediction.unit_score, batch.unit_mos, settings.score), **grading}

@@ -10,7 +10,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.mfen.van import check_van, extractor
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class DANSettings:
 
 
 @dataclass
-class TypedOpinion(Opinion):
-    """An opinion that also says which distortion type an image is of.
+class TypedPrediction(Prediction):
+    """A prediction that also says which distortion type an image is of.
 
     Attributes:
         log_types: (I, T) logarithm of the types' probabilities, which are the mean over an image's
@@ -88,16 +88,16 @@ class DAN(QualityNetwork):
         levels: list[Tensor] = self.backbone(self.backbone.normalise(pixels))
         return levels
 
-    def forward(self, crops: Crops) -> TypedOpinion:
+    def forward(self, crops: Crops) -> TypedPrediction:
         """Recognise the distortion, and score by it."""
         pooled = self.levels(crops.pixels)[-1].mean((2, 3))
         embedding = F.normalize(self.project(pooled).float(), dim=1)
         # A linear layer expects entries of variance 1, and those of a unit vector have 1/D.
         logits = self.types(embedding.detach() * math.sqrt(embedding.shape[1]))
         probabilities = crops.mean_by_image(logits.float().softmax(1))
-        return TypedOpinion(
+        return TypedPrediction(
             # Not a matrix product, which autocast would round to half precision.
-            score=(probabilities * self.type_mos).sum(1),
+            unit_score=(probabilities * self.type_mos).sum(1),
             log_types=probabilities.clamp_min(1e-8).log(),
             embedding=embedding,
         )

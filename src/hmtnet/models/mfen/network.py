@@ -13,7 +13,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.heads import Regressor
-from hmtnet.models.mfen.dan import DAN, TypedOpinion
+from hmtnet.models.mfen.dan import DAN, TypedPrediction
 from hmtnet.models.mfen.fusion import Fuse, LevelFusion
 from hmtnet.models.mfen.octave import HFEN
 from hmtnet.models.mfen.van import check_van, extractor
@@ -89,7 +89,7 @@ class MFEN(QualityNetwork):
         self.types = nn.Linear(settings.features, types) if types else None
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, crops: Crops) -> TypedOpinion:
+    def forward(self, crops: Crops) -> TypedPrediction:
         """Score images: the mean over the scores of their crops.
 
         Args:
@@ -110,7 +110,9 @@ class MFEN(QualityNetwork):
         if self.types is not None:
             probabilities = crops.mean_by_image(self.types(features).float().softmax(1))
             log_types = probabilities.clamp_min(1e-8).log()
-        return TypedOpinion(score=crops.mean_by_image(self.score(features)), log_types=log_types)
+        return TypedPrediction(
+            unit_score=crops.mean_by_image(self.score(features)), log_types=log_types
+        )
 
     def own_state(self) -> dict[str, Tensor]:
         """Leave the DAN to its own artifact."""

@@ -6,13 +6,13 @@ from hmtnet.errors import SettingsError
 from hmtnet.models.mfen.dan import DAN
 from hmtnet.models.mfen.network import MFEN
 from hmtnet.models.mfen.settings import DANStageSettings, QualityStageSettings
-from hmtnet.models.system import Ingredients, Stage
+from hmtnet.models.system import Stage, StageInputs
 
 if TYPE_CHECKING:
     from hmtnet.models.mfen.task import DANTask, MFENTask
 
 
-def make_dan(settings: DANStageSettings, given: Ingredients) -> DAN:
+def make_dan(settings: DANStageSettings, given: StageInputs) -> DAN:
     """Make stage 1's network.
 
     Raises:
@@ -21,14 +21,14 @@ def make_dan(settings: DANStageSettings, given: Ingredients) -> DAN:
     return DAN(settings.network, given.distortion_mos)
 
 
-def make_dan_task(network: DAN, settings: DANStageSettings, given: Ingredients) -> "DANTask":
+def make_dan_task(network: DAN, settings: DANStageSettings, given: StageInputs) -> "DANTask":
     """Make stage 1's task."""
     from hmtnet.models.mfen.task import DANTask
 
     return DANTask(network, settings, given.grades, given.distortion_keys)
 
 
-def make_mfen(settings: QualityStageSettings, given: Ingredients) -> MFEN:
+def make_mfen(settings: QualityStageSettings, given: StageInputs) -> MFEN:
     """Make stage 2's network around a finished DAN, or without one.
 
     Raises:
@@ -47,7 +47,7 @@ def make_mfen(settings: QualityStageSettings, given: Ingredients) -> MFEN:
     return MFEN(settings.network, dan, types)
 
 
-def make_mfen_task(network: MFEN, settings: QualityStageSettings, given: Ingredients) -> "MFENTask":
+def make_mfen_task(network: MFEN, settings: QualityStageSettings, given: StageInputs) -> "MFENTask":
     """Make stage 2's task."""
     from hmtnet.models.mfen.task import MFENTask
 

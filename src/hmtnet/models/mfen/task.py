@@ -8,10 +8,10 @@ from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
 from hmtnet.losses import gather_across_processes, supervised_contrastive
-from hmtnet.models.mfen.dan import DAN, TypedOpinion
+from hmtnet.models.mfen.dan import DAN, TypedPrediction
 from hmtnet.models.mfen.network import MFEN
 from hmtnet.models.mfen.settings import DANStageSettings, QualityStageSettings
-from hmtnet.models.quality import Opinion
+from hmtnet.models.quality import Prediction
 from hmtnet.models.score_loss import score_terms
 from hmtnet.models.task import QualityTask
 
@@ -58,11 +58,11 @@ class TypedTask(QualityTask):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
         """Take one optimisation step; log how many types are recognised."""
         del batch_index
-        opinion, loss = self._step(batch, "train")
-        assert isinstance(opinion, TypedOpinion)
-        if opinion.log_types is not None:
+        prediction, loss = self._step(batch, "train")
+        assert isinstance(prediction, TypedPrediction)
+        if prediction.log_types is not None:
             keys = self.distortion_keys[batch.rows]
-            right = (opinion.log_types.argmax(1) == keys).sum()
+            right = (prediction.log_types.argmax(1) == keys).sum()
             share = right / (keys >= 0).sum().clamp_min(1)
             self.log(
                 "train/type_accuracy", share, on_step=False, on_epoch=True, batch_size=len(batch)
@@ -75,22 +75,22 @@ class DANTask(TypedTask):
 
     fit_settings: DANStageSettings
 
-    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Contrastive term and the classifier's cross entropy; none in validation."""
         if not self.training:
             return {}
-        assert isinstance(opinion, TypedOpinion)
-        assert opinion.embedding is not None and opinion.log_types is not None
+        assert isinstance(prediction, TypedPrediction)
+        assert prediction.embedding is not None and prediction.log_types is not None
         keys = self.distortion_keys[batch.rows]
         # Images of unknown type are not of one type: each gets a key of its own.
         own = torch.where(keys < 0, -1 - batch.rows, keys)
         contrast = supervised_contrastive(
-            gather_across_processes(opinion.embedding),
+            gather_across_processes(prediction.embedding),
             gather_across_processes(own[crops.image]),
             gather_across_processes(batch.rows[crops.image]),
             temperature=self.fit_settings.loss.temperature,
         )
-        return {"contrast": contrast, "type": type_loss(opinion.log_types, keys)}
+        return {"contrast": contrast, "type": type_loss(prediction.log_types, keys)}
 
 
 class MFENTask(TypedTask):
@@ -98,13 +98,13 @@ class MFENTask(TypedTask):
 
     fit_settings: QualityStageSettings
 
-    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Score terms and, in training and where there are types, the type's cross entropy."""
         del crops
         settings = self.fit_settings.loss
-        terms = score_terms(opinion.score, batch.mos, settings.score)
-        assert isinstance(opinion, TypedOpinion)
-        if self.training and opinion.log_types is not None:
+        terms = score_terms(prediction.unit_score, batch.unit_mos, settings.score)
+        assert isinstance(prediction, TypedPrediction)
+        if self.training and prediction.log_types is not None:
             keys = self.distortion_keys[batch.rows]
-            terms["type"] = settings.types * type_loss(opinion.log_types, keys)
+            terms["type"] = settings.types * type_loss(prediction.log_types, keys)
         return terms

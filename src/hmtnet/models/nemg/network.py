@@ -17,7 +17,7 @@ from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.nemg.decoder import NestedDecoder, convolution
 from hmtnet.models.nemg.error import Pyramid, Size, error_map, gray
 from hmtnet.models.nemg.stride import keep_third_stage_fine
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception.checks import full_precision
 
 FINE = 4  # stride of the level that the decoder starts from, and of the error maps
@@ -76,7 +76,7 @@ class NEMGNet(QualityNetwork):
         assert self.score.bias is not None
         nn.init.constant_(self.score.bias, 0.5)
 
-    def forward(self, crops: Crops) -> Opinion:
+    def forward(self, crops: Crops) -> Prediction:
         """Score images: the mean over the scores of their crops.
 
         Args:
@@ -108,8 +108,8 @@ class NEMGNet(QualityNetwork):
                 ..., shave : middle[0] - shave, shave : middle[1] - shave
             ]
             score = F.leaky_relu(self.score(seen)).mean((1, 2, 3))
-        return Opinion(
-            score=crops.mean_by_image(score),
+        return Prediction(
+            unit_score=crops.mean_by_image(score),
             maps={
                 "error_mse": maps.error_mse,
                 "error_ssim": maps.error_ssim,

@@ -8,7 +8,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.losses import ssim_loss
 from hmtnet.models.nemg.network import NEMGNet
 from hmtnet.models.nemg.settings import NEMGStageSettings
-from hmtnet.models.quality import Opinion
+from hmtnet.models.quality import Prediction
 from hmtnet.models.task import QualityTask
 
 
@@ -18,13 +18,13 @@ class NEMGTask(QualityTask):
     network: NEMGNet
     fit_settings: NEMGStageSettings
 
-    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Score term, and of crops with their reference the two error terms."""
         settings = self.fit_settings.loss
-        terms = {"score": settings.score * F.smooth_l1_loss(opinion.score, batch.mos)}
+        terms = {"score": settings.score * F.smooth_l1_loss(prediction.unit_score, batch.unit_mos)}
         if crops.reference is not None:
             true = self.network.true_error(crops)
-            found = opinion.maps
+            found = prediction.maps
             terms["error_mse"] = settings.mse * F.mse_loss(found["error_mse"], true)
             terms["error_ssim"] = settings.ssim * ssim_loss(
                 found["error_ssim"], true, settings.window, settings.sigma

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hmtnet.data.crops import Crops
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.heads import NormalisedRegressor
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +34,11 @@ class PlainNet(QualityNetwork):
         self.backbone = Backbone(settings.backbone)
         self.score = NormalisedRegressor(self.backbone.channels[-1])
 
-    def forward(self, crops: Crops) -> Opinion:
+    def forward(self, crops: Crops) -> Prediction:
         """Score images: the mean over the scores of their crops.
 
         Args:
             crops: Crops (N, 3, P, P) of I images, RGB in [0, 1].
         """
         levels = self.backbone(self.backbone.normalise(crops.pixels))
-        return Opinion(score=crops.mean_by_image(self.score(levels[-1].mean((2, 3)))))
+        return Prediction(unit_score=crops.mean_by_image(self.score(levels[-1].mean((2, 3)))))

@@ -5,7 +5,7 @@ from torch import Tensor
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.models.plain.settings import PlainStageSettings
-from hmtnet.models.quality import Opinion
+from hmtnet.models.quality import Prediction
 from hmtnet.models.score_loss import score_terms
 from hmtnet.models.task import QualityTask
 
@@ -15,7 +15,7 @@ class PlainTask(QualityTask):
 
     fit_settings: PlainStageSettings
 
-    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Score term and relation term."""
         del crops
-        return score_terms(opinion.score, batch.mos, self.fit_settings.loss)
+        return score_terms(prediction.unit_score, batch.unit_mos, self.fit_settings.loss)

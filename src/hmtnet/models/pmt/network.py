@@ -15,7 +15,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.heads import Regressor
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 
 # Of the four taps from fine to coarse: channels after the reduction (None: no reduction), and
 # places a side after pooling. With ResNet-50 and crops of 224 pixels each pools 7 × 7 places.
@@ -41,8 +41,8 @@ class PMTSettings:
 
 
 @dataclass
-class PMTOpinion(Opinion):
-    """An opinion with what was said of each crop.
+class PMTPrediction(Prediction):
+    """A prediction with what was said of each crop.
 
     Attributes:
         crop_score: (N,) unit scores.
@@ -127,19 +127,19 @@ class PMTNet(QualityNetwork):
         found = [tap(level) for tap, level in zip(self.taps, levels, strict=True)]
         return torch.cat(found, 1)
 
-    def forward(self, crops: Crops) -> PMTOpinion:
+    def forward(self, crops: Crops) -> PMTPrediction:
         """Score images: the mean over the scores of their crops.
 
         Args:
             crops: Crops (N, 3, P, P) of I images, RGB in [0, 1].
 
         Returns:
-            An opinion whose map ``classes`` (N, K) has the class probabilities of each crop.
+            A prediction whose map ``classes`` (N, K) has the class probabilities of each crop.
         """
         shared = self.shared(self.features(crops.pixels))
         score, logits = self.score(shared), self.grade(shared).float()
-        return PMTOpinion(
-            score=crops.mean_by_image(score),
+        return PMTPrediction(
+            unit_score=crops.mean_by_image(score),
             maps={"classes": logits.softmax(1)},
             crop_score=score,
             logits=logits,

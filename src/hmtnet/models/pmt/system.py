@@ -4,19 +4,19 @@ from typing import TYPE_CHECKING
 
 from hmtnet.models.pmt.network import PMTNet
 from hmtnet.models.pmt.settings import PMTStageSettings
-from hmtnet.models.system import Ingredients, Stage, System
+from hmtnet.models.system import Stage, StageInputs, System
 
 if TYPE_CHECKING:
     from hmtnet.models.pmt.task import PMTTask
 
 
-def make_network(settings: PMTStageSettings, given: Ingredients) -> PMTNet:
+def make_network(settings: PMTStageSettings, given: StageInputs) -> PMTNet:
     """Make the network; it knows no grades."""
     del given
     return PMTNet(settings.network)
 
 
-def make_task(network: PMTNet, settings: PMTStageSettings, given: Ingredients) -> "PMTTask":
+def make_task(network: PMTNet, settings: PMTStageSettings, given: StageInputs) -> "PMTTask":
     """Make its task."""
     from hmtnet.models.pmt.task import PMTTask
 

@@ -6,9 +6,9 @@ from torch import Tensor
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
-from hmtnet.models.pmt.network import PMTNet, PMTOpinion
+from hmtnet.models.pmt.network import PMTNet, PMTPrediction
 from hmtnet.models.pmt.settings import PMTStageSettings
-from hmtnet.models.quality import Opinion
+from hmtnet.models.quality import Prediction
 from hmtnet.models.task import QualityTask
 
 
@@ -56,17 +56,17 @@ class PMTTask(QualityTask):
         """Log λ1."""
         self.log("score_weight", self.weights()[0])
 
-    def losses(self, opinion: Opinion, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Score term and class term, each the mean over an image's crops, then over images.
 
         In validation both have the weight 1, else its loss would not compare from epoch to epoch.
         """
-        assert isinstance(opinion, PMTOpinion)
-        assert opinion.crop_score is not None and opinion.logits is not None
-        mos = batch.mos[crops.image]
-        distance = (opinion.crop_score - mos).abs() * self.fit_settings.loss.mos_range
+        assert isinstance(prediction, PMTPrediction)
+        assert prediction.crop_score is not None and prediction.logits is not None
+        mos = batch.unit_mos[crops.image]
+        distance = (prediction.crop_score - mos).abs() * self.fit_settings.loss.mos_range
         classes = true_classes(mos, self.network.settings.classes)
-        wrong = F.cross_entropy(opinion.logits, classes, reduction="none")
+        wrong = F.cross_entropy(prediction.logits, classes, reduction="none")
         score_weight, class_weight = self.weights() if self.training else (1.0, 1.0)
         return {
             "score": score_weight * crops.mean_by_image(distance).mean(),

@@ -10,7 +10,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.heads import Regressor
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.models.ridge.solving import Solution
 
 
@@ -88,9 +88,9 @@ class RidgeNet(QualityNetwork):
         score: Tensor = self.score((features - self.centre) / self.scale)
         return score
 
-    def forward(self, crops: Crops) -> Opinion:
+    def forward(self, crops: Crops) -> Prediction:
         """Score images by the features of all their crops together."""
-        return Opinion(score=self.judge(self.features(crops)))
+        return Prediction(unit_score=self.judge(self.features(crops)))
 
     @torch.no_grad()
     def take(self, solution: Solution) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from hmtnet.data.batch import Batch
 from hmtnet.data.grades import Grades
 from hmtnet.metrics.quality import PerImage
-from hmtnet.models.quality import in_parts, look
+from hmtnet.models.quality import in_parts, make_crops
 from hmtnet.models.ridge.network import RidgeNet
 from hmtnet.models.ridge.settings import RidgeStageSettings
 from hmtnet.models.ridge.solving import choose, solve
@@ -64,8 +64,8 @@ class RidgeTask(QualityTask):
     def _collect(self, batch: Batch, images: ImageFeatures) -> None:
         size = self.fit_settings.crops.size
         for part in in_parts(batch, self.network, size):
-            crops = look(part, size, self.network.saliency_operator)
-            images.update(self.network.features(crops), part.mos, part.rows)
+            crops = make_crops(part, size, self.network.saliency_operator)
+            images.update(self.network.features(crops), part.unit_mos, part.rows)
 
     def on_validation_epoch_end(self) -> None:
         """Solve, and log how well the solution judges both subsets."""

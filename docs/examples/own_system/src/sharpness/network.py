@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hmtnet.data.crops import Crops
 from hmtnet.models.heads import Regressor
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception import luminance, mscn, sobel
 
 STATISTICS = 7
@@ -91,7 +91,7 @@ class SharpnessNet(QualityNetwork):
             pixels = F.avg_pool2d(pixels, 2)
         return torch.cat(found, 1)
 
-    def forward(self, crops: Crops) -> Opinion:
+    def forward(self, crops: Crops) -> Prediction:
         """Score images: the mean over the scores of their crops.
 
         Args:
@@ -100,4 +100,4 @@ class SharpnessNet(QualityNetwork):
         with torch.autocast(crops.pixels.device.type, enabled=False):
             described = self.standardise(self.features(crops.pixels.float()))
             scores = self.score(F.relu(self.hidden(described)))
-            return Opinion(score=crops.mean_by_image(scores))
+            return Prediction(unit_score=crops.mean_by_image(scores))

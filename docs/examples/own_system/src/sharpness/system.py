@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hmtnet.models.system import Ingredients, Stage, System
+from hmtnet.models.system import Stage, StageInputs, System
 from sharpness.network import SharpnessNet
 from sharpness.settings import SharpnessStageSettings
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from sharpness.task import SharpnessTask
 
 
-def make_network(settings: SharpnessStageSettings, given: Ingredients) -> SharpnessNet:
+def make_network(settings: SharpnessStageSettings, given: StageInputs) -> SharpnessNet:
     """Make the network; it knows no grades."""
     del given
     return SharpnessNet(settings.network)
 
 
 def make_task(
-    network: SharpnessNet, settings: SharpnessStageSettings, given: Ingredients
+    network: SharpnessNet, settings: SharpnessStageSettings, given: StageInputs
 ) -> "SharpnessTask":
     """Make its task."""
     from sharpness.task import SharpnessTask

@@ -7,8 +7,7 @@ import torch
 
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
-from hmtnet.models.sfen import SFEN, Prior, SFENSettings
-from hmtnet.models.sfen.network import TYPICAL
+from hmtnet.models.hmtnet.sfen import SFEN, TYPICAL, Prior, SFENSettings
 from hmtnet.perception import mscn, residual, sobel
 
 ALL = ("texture", "gradient", "saliency")
@@ -30,13 +29,13 @@ def prior_of(images, grades=5, seed=0):
 @pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
 def test_every_choice_of_perspectives_scores(make_sfen, make_crops, subset, sharing):
     network = make_sfen(perspectives=subset, sharing=sharing).eval()
-    opinion = network(make_crops((2, 1, 3)), prior_of(3))
-    assert opinion.score.shape == (3,) and opinion.score.dtype == torch.float32
-    assert opinion.log_grades is None
-    assert set(opinion.maps) == {"attention", *subset}
-    assert opinion.maps["attention"].shape == (6, len(subset))
-    torch.testing.assert_close(opinion.maps["attention"].sum(1), torch.ones(6))
-    assert all(opinion.maps[name].shape == (6, 3, 48, 48) for name in subset)
+    prediction = network(make_crops((2, 1, 3)), prior_of(3))
+    assert prediction.unit_score.shape == (3,) and prediction.unit_score.dtype == torch.float32
+    assert prediction.log_grades is None
+    assert set(prediction.maps) == {"attention", *subset}
+    assert prediction.maps["attention"].shape == (6, len(subset))
+    torch.testing.assert_close(prediction.maps["attention"].sum(1), torch.ones(6))
+    assert all(prediction.maps[name].shape == (6, 3, 48, 48) for name in subset)
 
 
 @pytest.mark.parametrize("pool", ["mean", "saliency"])
@@ -50,7 +49,7 @@ def test_saliency_is_asked_for_exactly_where_it_is_needed(make_sfen, make_crops,
             network(crops)
     else:
         assert network.saliency_operator is None
-        assert network(crops).score.isfinite().all()
+        assert network(crops).unit_score.isfinite().all()
 
 
 def test_perspectives_are_what_they_are_called(make_sfen, make_crops):
@@ -101,7 +100,7 @@ def test_shared_and_separate_agree_where_the_extractors_do(make_sfen, make_crops
         torch.nn.init.normal_(network.fusions[0].relevance.weight, std=3)
     separate.fusions.load_state_dict(shared.fusions.state_dict())
     a, b = shared(crops, prior_of(3)), separate(crops, prior_of(3))
-    torch.testing.assert_close(a.score, b.score)
+    torch.testing.assert_close(a.unit_score, b.unit_score)
     torch.testing.assert_close(a.maps["attention"], b.maps["attention"])
 
 
@@ -134,7 +133,7 @@ def test_no_prior_is_the_uniform_one(make_sfen, make_crops, prior):
     nothing = network.uninformed(2, crops.pixels)
     torch.testing.assert_close(nothing.log_grades, torch.full((2, 5), -math.log(5)))
     assert nothing.embedding.shape == (2, 12) and not nothing.embedding.any()
-    torch.testing.assert_close(network(crops).score, network(crops, nothing).score)
+    torch.testing.assert_close(network(crops).unit_score, network(crops, nothing).unit_score)
     half = network.uninformed(2, crops.pixels.bfloat16())
     assert half.log_grades.dtype == half.embedding.dtype == torch.float32
     assert torch.equal(half.log_grades, nothing.log_grades)
@@ -150,7 +149,7 @@ def test_each_image_is_guided_by_its_own_prior(make_sfen, make_crops, prior):
     second = Prior(first.log_grades.clone(), first.embedding.clone())
     second.log_grades[1] = second.log_grades[1].flip(0)
     second.embedding[1] *= -1
-    a, b = network(crops, first).score, network(crops, second).score
+    a, b = network(crops, first).unit_score, network(crops, second).unit_score
     torch.testing.assert_close(a[[0, 2]], b[[0, 2]])
     assert torch.equal(a[1], b[1]) == (prior == "none")
 
@@ -159,9 +158,9 @@ def test_an_images_score_is_the_mean_over_its_crops(make_sfen, make_crops):
     network = make_sfen(prior="none").eval()
     crops = make_crops((2, 3))
     each = dataclasses.replace(crops, image=torch.arange(5), images=5)
-    scores = network(each).score
+    scores = network(each).unit_score
     torch.testing.assert_close(
-        network(crops).score, torch.stack([scores[:2].mean(), scores[2:].mean()])
+        network(crops).unit_score, torch.stack([scores[:2].mean(), scores[2:].mean()])
     )
 
 
@@ -179,7 +178,7 @@ def test_every_parameter_learns(make_sfen, make_crops):
             torch.nn.init.normal_(network.guidance.scale_shift.weight)
         for fusion in network.fusions:
             torch.nn.init.normal_(fusion.relevance.weight)
-        network(make_crops((2, 1)), prior_of(2)).score.square().sum().backward()
+        network(make_crops((2, 1)), prior_of(2)).unit_score.square().sum().backward()
         idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
         # A bias that all perspectives share cancels in the softmax, up to rounding.
         assert [n for n in idle if not n.endswith("relevance.bias")] == []
@@ -187,7 +186,7 @@ def test_every_parameter_learns(make_sfen, make_crops):
 
 def test_a_timm_backbone_serves(make_sfen, make_crops):
     network = make_sfen(backbone=BackboneSettings(name="test_resnet"), levels=4, pool="mean").eval()
-    assert network(make_crops((2, 1), size=64)).score.shape == (2,)
+    assert network(make_crops((2, 1), size=64)).unit_score.shape == (2,)
     assert network.project[0].in_features == 32 + 48 + 192 + 96
 
 

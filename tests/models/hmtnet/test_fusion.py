@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hmtnet.models.sfen.fusion import PerspectiveFusion
+from hmtnet.models.hmtnet.fusion import PerspectiveFusion
 
 
 def normal(vectors):

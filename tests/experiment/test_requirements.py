@@ -8,9 +8,9 @@ import pytest
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.errors import DataError
-from hmtnet.experiment.needs import check_references
+from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.plan import plan_chain, rehearse
-from hmtnet.experiment.scene import Scene, UpstreamStage
+from hmtnet.experiment.requirements import check_references
 from hmtnet.experiment.stage import _make_ready
 
 
@@ -34,14 +34,14 @@ def changed(manifest, change):
 
 def scene_of(told, manifest, **more):
     settings, system = told("typed", **more)
-    return Scene(settings, system, manifest, make(manifest, settings.split))
+    return RunContext(settings, system, manifest, make(manifest, settings.split))
 
 
 def test_a_stage_is_not_trained_on_records_without_what_it_learns_from(told, manifest, tmp_path):
     bare = changed(manifest, lambda row, record: {"method": None, "scale": None})
-    scene = scene_of(told, bare)
+    context = scene_of(told, bare)
     with pytest.raises(DataError) as error:
-        rehearse(scene, plan_chain(scene, {}), {})
+        rehearse(context, plan_chain(context, {}), {})
     message = str(error.value)
     assert "Stage 'types' of system 'typed' learns from the method or scale" in message
     assert "of dataset 'qads' has any" in message and "upstream.types=<its run" in message
@@ -56,12 +56,12 @@ def test_a_stage_is_not_trained_on_records_without_what_it_learns_from(told, man
 def test_one_of_the_fields_is_enough(told, manifest, kept):
     other = {"method": "scale", "scale": "method"}[kept]
     half = changed(manifest, lambda row, record: {other: None})
-    scene = scene_of(told, half)
-    rehearse(scene, plan_chain(scene, {}), {})
-    keys, mos = scene.distortions
+    context = scene_of(told, half)
+    rehearse(context, plan_chain(context, {}), {})
+    keys, mos = context.distortions
     assert len(mos) == 2 and set(keys.tolist()) == {-1, 0, 1}
-    for row in scene.split.train:
-        same = [r for r in scene.split.train if keys[r] == keys[row]]
+    for row in context.split.train:
+        same = [r for r in context.split.train if keys[r] == keys[row]]
         assert {getattr(half.records[r], kept) for r in same} == {getattr(half.records[row], kept)}
 
 
@@ -71,16 +71,16 @@ def test_fields_of_validation_and_test_images_do_not_help(told, manifest):
         manifest,
         lambda row, record: {"method": None, "scale": None} if row in train else {},
     )
-    scene = scene_of(told, bare)
-    assert set(scene.split.train) == train
+    context = scene_of(told, bare)
+    assert set(context.split.train) == train
     with pytest.raises(DataError, match="learns from the method or scale"):
-        rehearse(scene, plan_chain(scene, {}), {})
+        rehearse(context, plan_chain(context, {}), {})
 
 
 def test_distortion_types_are_counted_over_training_images_alone(told, manifest):
-    scene = scene_of(told, manifest)
-    keys, mos = scene.distortions
-    training = set(scene.split.train)
+    context = scene_of(told, manifest)
+    keys, mos = context.distortions
+    training = set(context.split.train)
     assert [row for row, key in enumerate(keys.tolist()) if key >= 0] == sorted(training)
     assert len(mos) == 4 and mos.dtype.is_floating_point
     kinds = {}
@@ -90,7 +90,7 @@ def test_distortion_types_are_counted_over_training_images_alone(told, manifest)
     assert sorted(kinds) == [0, 1, 2, 3] and all(len(kind) == 1 for kind in kinds.values())
     for key in range(4):
         rows = [row for row in training if keys[row] == key]
-        assert mos[key].item() == pytest.approx(np.mean(manifest.unit_scores[rows]), abs=1e-6)
+        assert mos[key].item() == pytest.approx(np.mean(manifest.unit_mos[rows]), abs=1e-6)
     # A type that only other images have is not even a number.
     held_out = changed(
         manifest, lambda row, record: {} if row in training else {"method": "another"}
@@ -114,23 +114,23 @@ def test_images_without_a_type_have_no_number(told, manifest):
 
 
 def test_types_reach_the_task_and_a_part_counts_its_own(told, manifest):
-    scene = scene_of(told, manifest)
-    planned = plan_chain(scene, {})[0]
-    given = _make_ready(scene, planned).task.given
-    keys, mos = scene.distortions
+    context = scene_of(told, manifest)
+    planned = plan_chain(context, {})[0]
+    given = _make_ready(context, planned).task.given
+    keys, mos = context.distortions
     assert given.distortion_keys.tolist() == keys.tolist()
     assert given.distortion_mos.tolist() == mos.tolist()
-    assert given.method_keys.tolist() == scene.method_keys.tolist()
-    part = scene.part(dataclasses.replace(scene.split, train=scene.split.train[:3]))
+    assert given.method_keys.tolist() == context.method_keys.tolist()
+    part = context.part(dataclasses.replace(context.split, train=context.split.train[:3]))
     assert (part.distortions[0] >= 0).sum() == 3
 
 
 def test_a_given_stage_is_not_asked_for_its_fields(told, manifest, tmp_path):
     bare = changed(manifest, lambda row, record: {"method": None, "scale": None})
-    scene = scene_of(told, bare, upstream={"types": "elsewhere"})
-    plan = plan_chain(scene, {"types": UpstreamStage("key", tmp_path)})
+    context = scene_of(told, bare, upstream={"types": "elsewhere"})
+    plan = plan_chain(context, {"types": UpstreamStage("key", tmp_path)})
     assert [planned.stage.name for planned in plan] == ["only"]
-    rehearse(scene, plan, {})
+    rehearse(context, plan, {})
 
 
 def test_references_that_only_some_images_have_are_listed(manifest):

@@ -15,9 +15,9 @@ import torch
 from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
 from hmtnet.experiment.callbacks import write_curve
+from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.fitting import best_state, device_of
 from hmtnet.experiment.predict import predict
-from hmtnet.experiment.scene import Scene
 from hmtnet.metrics import srcc
 from hmtnet.models.optimisation import is_loaded
 from hmtnet.models.quality import QualityNetwork
@@ -39,7 +39,7 @@ class Start:
 
 
 def start_of(
-    scene: Scene,
+    context: RunContext,
     network: QualityNetwork,
     data: QualityData,
     grades: Grades,
@@ -59,13 +59,13 @@ def start_of(
     if directory.last_checkpoint.exists():
         scores = _curve(directory)
         return Start(scores[0], state) if 0 in scores else None
-    subset = scene.chosen_on
-    device, batches = device_of(scene.settings.trainer), scene.settings.trainer.debug.batches
+    subset = context.chosen_on
+    device, batches = device_of(context.settings.trainer), context.settings.trainer.debug.batches
     network.to(device)  # not left to predict: what is moved in inference mode cannot learn
     with torch.random.fork_rng(devices=[]):
-        found = predict(network, data, scene.manifest, grades, (subset,), device, batches)
+        found = predict(network, data, context.manifest, grades, (subset,), device, batches)
     network.cpu().train()
-    exact = srcc(scene.manifest.to_unit(found.score), scene.manifest.to_unit(found.mos))
+    exact = srcc(context.manifest.to_unit(found.score), context.manifest.to_unit(found.mos))
     score = float(np.float32(exact))  # as epochs are logged: equals must stay equal
     write_curve(directory.metrics, {"epoch": 0, "step": 0, SELECTED_BY: score})
     return Start(score, state)

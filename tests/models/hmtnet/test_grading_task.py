@@ -6,11 +6,11 @@ import torch.nn.functional as F
 
 from hmtnet.data.grades import Grades
 from hmtnet.losses import grade_loss, supervised_contrastive
-from hmtnet.models.grading.settings import GradingLossSettings, GradingStageSettings
-from hmtnet.models.grading.stage import GRADING
-from hmtnet.models.grading.task import GradeTerms
-from hmtnet.models.quality import look
-from hmtnet.models.system import Ingredients
+from hmtnet.models.hmtnet.settings import GradingLossSettings, GradingStageSettings
+from hmtnet.models.hmtnet.stage import GRADING
+from hmtnet.models.hmtnet.task import GradeTerms
+from hmtnet.models.quality import make_crops
+from hmtnet.models.system import StageInputs
 from hmtnet.models.task import true_grades
 
 METHODS = torch.tensor([0, 0, 1, 1, 2, 2, -1, -1])
@@ -20,7 +20,7 @@ METHODS = torch.tensor([0, 0, 1, 1, 2, 2, -1, -1])
 def scene(make_grading, make_batch):
     """A batch, its crops and what a grading network says of them."""
     batch = make_batch(8, crops=2)
-    crops = look(batch, 48, None)
+    crops = make_crops(batch, 48, None)
     return make_grading().eval()(crops), batch, crops
 
 
@@ -34,26 +34,26 @@ def terms(grades):
 
 @pytest.mark.parametrize("kind", ["ordinal", "cross_entropy", "soft"])
 def test_the_grade_term_judges_images(scene, terms, grades, kind):
-    opinion, batch, crops = scene
-    true = torch.from_numpy(grades.assign(batch.mos.numpy()))
-    found = terms(grade=kind, sigma=0.7)(opinion, batch, crops)
+    prediction, batch, crops = scene
+    true = torch.from_numpy(grades.assign(batch.unit_mos.numpy()))
+    found = terms(grade=kind, sigma=0.7)(prediction, batch, crops)
     torch.testing.assert_close(
-        found["grade"], grade_loss(opinion.log_grades, true, kind, sigma=0.7)
+        found["grade"], grade_loss(prediction.log_grades, true, kind, sigma=0.7)
     )
 
 
 @pytest.mark.parametrize("contrast_sigma", [None, 0.2])
 def test_the_contrast_compares_crops_of_one_grade(scene, terms, grades, contrast_sigma):
-    opinion, batch, crops = scene
-    opinion.prior.embedding = F.normalize(torch.randn(16, 12), dim=1)
+    prediction, batch, crops = scene
+    prediction.prior.embedding = F.normalize(torch.randn(16, 12), dim=1)
     found = terms(contrast=0.3, contrast_sigma=contrast_sigma, temperature=0.2)(*scene)
-    true = torch.from_numpy(grades.assign(batch.mos.numpy()))
+    true = torch.from_numpy(grades.assign(batch.unit_mos.numpy()))
     expected = supervised_contrastive(
-        opinion.prior.embedding,
+        prediction.prior.embedding,
         true.repeat_interleave(2),
         torch.arange(8).repeat_interleave(2),
         temperature=0.2,
-        scores=None if contrast_sigma is None else batch.mos.repeat_interleave(2),
+        scores=None if contrast_sigma is None else batch.unit_mos.repeat_interleave(2),
         sigma=contrast_sigma,
     )
     torch.testing.assert_close(found["contrast"], 0.3 * expected)
@@ -61,13 +61,13 @@ def test_the_contrast_compares_crops_of_one_grade(scene, terms, grades, contrast
 
 
 def test_methods_are_the_key_where_asked_and_the_unknown_ones_are_no_method(scene, terms):
-    opinion, batch, crops = scene
+    prediction, batch, crops = scene
     # The embeddings of an untrained network lie too close together to tell keys apart.
-    opinion.prior.embedding = F.normalize(torch.randn(16, 12), dim=1)
-    found = terms(contrast=1.0, contrast_key="method")(opinion, batch, crops)
+    prediction.prior.embedding = F.normalize(torch.randn(16, 12), dim=1)
+    found = terms(contrast=1.0, contrast_key="method")(prediction, batch, crops)
     own = torch.tensor([0, 0, 1, 1, 2, 2, 10, 11]).repeat_interleave(2)
     expected = supervised_contrastive(
-        opinion.prior.embedding, own, batch.rows.repeat_interleave(2), temperature=0.1
+        prediction.prior.embedding, own, batch.rows.repeat_interleave(2), temperature=0.1
     )
     torch.testing.assert_close(found["contrast"], expected)
 
@@ -100,7 +100,7 @@ def test_true_grades_are_those_of_the_data_room(edges):
 
 def test_the_stage_makes_network_and_task(grading_settings, grades):
     settings = GradingStageSettings(network=grading_settings)
-    given = Ingredients(grades, {}, METHODS)
+    given = StageInputs(grades, {}, METHODS)
     network = GRADING.network(settings, given)
     task = GRADING.task(network, settings, given)
     assert task.network is network and task.terms.grades is grades

@@ -9,7 +9,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
-from hmtnet.models.grading import GradingNet, GradingSettings
+from hmtnet.models.hmtnet.grading import GradingNet, GradingSettings
 
 TIMM = BackboneSettings(name="test_efficientnet")
 
@@ -53,15 +53,15 @@ def test_an_image_has_the_mean_of_its_crops_probabilities(network, make_crops):
     crops = make_crops((2, 1, 3), size=64)
     with torch.no_grad():  # so that crops disagree, and a mean of logits would be another one
         network.evidence.weight.mul_(100)
-    opinion = network(crops)
+    prediction = network(crops)
     softmax = network.examine(crops.pixels).logits.softmax(1)
     expected = torch.stack([softmax[:2].mean(0), softmax[2], softmax[3:].mean(0)])
-    torch.testing.assert_close(opinion.log_grades.exp(), expected)
-    torch.testing.assert_close(opinion.log_grades.exp().sum(1), torch.ones(3))
+    torch.testing.assert_close(prediction.log_grades.exp(), expected)
+    torch.testing.assert_close(prediction.log_grades.exp().sum(1), torch.ones(3))
     midpoints = torch.tensor([0.075, 0.275, 0.5, 0.725, 0.925])
-    torch.testing.assert_close(opinion.score, (expected * midpoints).sum(1))
-    embedding = opinion.prior.embedding
-    torch.testing.assert_close(opinion.embedding[0], embedding[:2].mean(0))
+    torch.testing.assert_close(prediction.unit_score, (expected * midpoints).sum(1))
+    embedding = prediction.prior.embedding
+    torch.testing.assert_close(prediction.embedding[0], embedding[:2].mean(0))
 
 
 @settings(max_examples=15, deadline=None)
@@ -74,10 +74,10 @@ def test_the_score_stays_between_the_outer_midpoints_however_sure(edges, scale):
     network = GradingNet(GradingSettings(encoder=BackboneSettings(widths=(8, 8))), grades).eval()
     with torch.no_grad():
         network.evidence.weight.mul_(scale)
-        opinion = network(Crops(torch.rand(3, 3, 16, 16), torch.tensor([0, 1, 1]), 2))
+        prediction = network(Crops(torch.rand(3, 3, 16, 16), torch.tensor([0, 1, 1]), 2))
     low, high = grades.midpoints[0], grades.midpoints[-1]
-    assert ((opinion.score >= low - 1e-6) & (opinion.score <= high + 1e-6)).all()
-    assert low > 0 and high < 1 and opinion.log_grades.isfinite().all()
+    assert ((prediction.unit_score >= low - 1e-6) & (prediction.unit_score <= high + 1e-6)).all()
+    assert low > 0 and high < 1 and prediction.log_grades.isfinite().all()
 
 
 def test_crops_are_graded_each_by_itself(network, make_crops):
@@ -95,8 +95,8 @@ def test_any_crop_size_passes(network, make_crops, size):
 def test_every_parameter_serves_grade_or_contrast(make_grading, make_crops):
     network = make_grading().eval()
     crops = make_crops((2, 3))
-    opinion = network(crops)
-    (opinion.score.square().sum() + opinion.prior.embedding[:, 0].sum()).backward()
+    prediction = network(crops)
+    (prediction.unit_score.square().sum() + prediction.prior.embedding[:, 0].sum()).backward()
     idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
 
@@ -119,8 +119,8 @@ def test_the_decoders_widths_are_a_setting(make_grading):
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_any_number_of_grades(grading_settings, make_crops, count):
     grades = Grades(tuple((k + 1) / count for k in range(count - 1)))
-    opinion = GradingNet(grading_settings, grades)(make_crops((1, 2)))
-    assert opinion.log_grades.shape == (2, count)
+    prediction = GradingNet(grading_settings, grades)(make_crops((1, 2)))
+    assert prediction.log_grades.shape == (2, count)
 
 
 def test_grades_are_no_weights(make_grading, grading_settings):

@@ -1,4 +1,4 @@
-"""Groups dealt out by luck that is the same everywhere: it depends on a seed and names alone."""
+"""Groups assigned at random, equally everywhere: the draw depends on a seed and names alone."""
 
 import hashlib
 from collections import defaultdict
@@ -24,10 +24,10 @@ def shuffled(seed: int, names: Mapping[str, str]) -> list[str]:
         names: Each key's name, which the draw depends on; other names are another draw.
     """
 
-    def luck(key: str) -> tuple[bytes, str]:
+    def draw(key: str) -> tuple[bytes, str]:
         return hashlib.sha256(f"{seed}:{names[key]}".encode()).digest(), key
 
-    return sorted(names, key=luck)
+    return sorted(names, key=draw)
 
 
 def cut(order: Sequence[str], fractions: Sequence[float]) -> list[list[str]]:

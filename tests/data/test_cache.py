@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hmtnet.data.home import _say_once, cache_file, home, recall, remember
+from hmtnet.data.cache import _say_once, cache_file, home, recall, remember
 from hmtnet.errors import DataError
 
 

@@ -9,7 +9,7 @@ from hmtnet.models.hmtnet import HMTNet
 from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
 from hmtnet.models.hmtnet.stage import JOINT
 from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
-from hmtnet.models.system import Ingredients
+from hmtnet.models.system import StageInputs
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_both_parts_go_on_from_where_they_are_and_learn_slowly(
     settings, make_grading, make_hmtnet, grades
 ):
     second = make_hmtnet(frozen=True)
-    given = Ingredients(grades, {"grading": make_grading().eval(), "sfen": second})
+    given = StageInputs(grades, {"grading": make_grading().eval(), "sfen": second})
     state = {k: v.clone() for k, v in second.sfen.state_dict().items()}
     network = JOINT.network(settings, given)
     assert isinstance(network, HMTNet) and not network.grading_frozen
@@ -42,7 +42,7 @@ def test_both_parts_go_on_from_where_they_are_and_learn_slowly(
 
 def test_how_fast_the_grading_network_learns_on_is_a_setting(settings, make_grading, grades):
     settings = dataclasses.replace(settings, grading_rate=0.5)
-    network = JOINT.network(settings, Ingredients(grades, {"grading": make_grading()}))
+    network = JOINT.network(settings, StageInputs(grades, {"grading": make_grading()}))
     grading = {r for name, r in rates(network).items() if name.startswith("grading.")}
     assert grading == {0.05}
     with pytest.raises(ValueError, match=r"grading_rate: expected above 0, found 0"):
@@ -50,20 +50,20 @@ def test_how_fast_the_grading_network_learns_on_is_a_setting(settings, make_grad
 
 
 def test_from_scratch_everything_starts_afresh(settings, grades):
-    network = JOINT.network(settings, Ingredients(grades))
+    network = JOINT.network(settings, StageInputs(grades))
     assert set(rates(network).values()) == {1.0}
     assert network.sfen.embedding == network.grading.settings.embedding == 12
 
 
 def test_one_upstream_part_is_enough(settings, make_grading, grades):
-    network = JOINT.network(settings, Ingredients(grades, {"grading": make_grading()}))
+    network = JOINT.network(settings, StageInputs(grades, {"grading": make_grading()}))
     for name, rate in rates(network).items():
         assert rate == pytest.approx(0.01 if name.startswith("grading.") else 1.0)
 
 
 def test_a_frozen_upstream_thaws(settings, make_hmtnet, grades):
     second = make_hmtnet(frozen=True)
-    given = Ingredients(grades, {"grading": second.grading, "sfen": second})
+    given = StageInputs(grades, {"grading": second.grading, "sfen": second})
     network = JOINT.network(settings, given).train()
     assert all(p.requires_grad for p in network.parameters())
     assert network.grading.training
@@ -74,9 +74,9 @@ def test_a_bare_upstream_without_a_prior_is_taken_whole(settings, make_sfen, gra
     network_settings = dataclasses.replace(settings.network, sfen=sfen_settings)
     settings = dataclasses.replace(settings, network=network_settings)
     sfen = make_sfen(prior="none")
-    network = JOINT.network(settings, Ingredients(grades, {"sfen": sfen}))
+    network = JOINT.network(settings, StageInputs(grades, {"sfen": sfen}))
     assert network.sfen is sfen
-    assert network(make_crops((2, 1))).score.shape == (2,)
+    assert network(make_crops((2, 1))).unit_score.shape == (2,)
 
 
 @pytest.mark.parametrize("stage", ["grading", "sfen"])
@@ -89,7 +89,7 @@ def test_an_upstream_of_another_architecture_is_refused(settings, make_hmtnet, g
     changed = dataclasses.replace(
         settings, network=dataclasses.replace(settings.network, **{stage: wanted})
     )
-    given = Ingredients(grades, {"grading": second.grading, "sfen": second})
+    given = StageInputs(grades, {"grading": second.grading, "sfen": second})
     with pytest.raises(SettingsError) as error:
         JOINT.network(changed, given)
     text = str(error.value)
@@ -104,5 +104,5 @@ def test_where_weights_came_from_is_no_difference_in_architecture(settings, make
         second.sfen.settings, backbone=second.sfen.settings.backbone.unweighted()
     )
     second.sfen.settings = bare
-    given = Ingredients(grades, {"grading": second.grading, "sfen": second})
+    given = StageInputs(grades, {"grading": second.grading, "sfen": second})
     assert JOINT.network(settings, given).sfen is second.sfen

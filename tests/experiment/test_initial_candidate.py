@@ -7,7 +7,7 @@ import torch
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
-from hmtnet.experiment.start import Start, chosen_state
+from hmtnet.experiment.initial_candidate import Start, chosen_state
 from hmtnet.metrics import srcc
 from hmtnet.runs import status as run_status
 from hmtnet.runs.directory import RunDirectory

@@ -17,12 +17,12 @@ from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.settings import EvaluateSettings, TrainSettings
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import Ingredients, System
+from hmtnet.models.system import StageInputs, System
 from hmtnet.scoring.restore import Restored, restore
 
 
 @dataclass(frozen=True)
-class Scene:
+class RunContext:
     """What all stages of a chain share.
 
     Attributes:
@@ -30,14 +30,14 @@ class Scene:
         system: The system.
         manifest: The dataset.
         split: Who trains, validates and tests.
-        whole: The scene of which this one sees a part, if it does: a fold of its training images.
+        whole: The context of which this one sees a part, if it does: a fold of its training images.
     """
 
     settings: TrainSettings
     system: System
     manifest: Manifest
     split: Split
-    whole: "Scene | None" = None
+    whole: "RunContext | None" = None
 
     @property
     def chosen_on_test(self) -> bool:
@@ -65,15 +65,15 @@ class Scene:
             return (*self.split.train, *self.split.subsets[self.chosen_on])
         return ()
 
-    def ingredients(
+    def inputs(
         self,
         grades: Grades,
         upstream: Mapping[str, QualityNetwork],
         out_of_fold: Mapping[str, torch.Tensor],
-    ) -> Ingredients:
+    ) -> StageInputs:
         """Add what is known of the records to what a stage is made from."""
         types, mos = self.distortions
-        return Ingredients(grades, upstream, self.method_keys, out_of_fold, types, mos)
+        return StageInputs(grades, upstream, self.method_keys, out_of_fold, types, mos)
 
     @cached_property
     def method_keys(self) -> torch.Tensor:
@@ -87,7 +87,7 @@ class Scene:
     def distortions(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The training images' distortion types, (records,), and their mean unit scores, (types,).
 
-        See ``Ingredients``; what validation and test images show is not even counted.
+        See ``StageInputs``; what validation and test images show is not even counted.
         """
         records = self.manifest.records
         kinds = {row: (records[row].method, records[row].scale) for row in self.split.train}
@@ -96,7 +96,7 @@ class Scene:
         keys = torch.full((len(records),), -1)
         rows = torch.tensor(list(known), dtype=torch.long)
         keys[rows] = torch.tensor([number[kind] for kind in known.values()], dtype=torch.long)
-        scores = torch.from_numpy(self.manifest.unit_scores)[rows]
+        scores = torch.from_numpy(self.manifest.unit_mos)[rows]
         total = torch.zeros(len(number), dtype=scores.dtype).index_add(0, keys[rows], scores)
         counts = torch.bincount(keys[rows], minlength=len(number))
         return keys, (total / counts).float()
@@ -108,11 +108,11 @@ class Scene:
         """
         if self.whole is not None:
             return self.whole.training_grades()
-        training = self.manifest.unit_scores[list(self.split.train)]
+        training = self.manifest.unit_mos[list(self.split.train)]
         return Grades.fit(training, self.settings.system.grades)
 
-    def part(self, split: Split) -> "Scene":
-        """Return the scene of a part of the training images; its epoch is chosen by validation."""
+    def part(self, split: Split) -> "RunContext":
+        """Return the context of a part of the training images; validation chooses its epoch."""
         settings = replace(self.settings, evaluate=EvaluateSettings(test=False, train=False))
         return replace(self, settings=settings, split=split, whole=self)
 

@@ -6,11 +6,11 @@ import torch
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet import HMTNet
+from hmtnet.models.hmtnet.settings import SFENStageSettings
+from hmtnet.models.hmtnet.sfen import SFEN
+from hmtnet.models.hmtnet.stage import SFEN_STAGE
 from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
-from hmtnet.models.sfen import SFEN
-from hmtnet.models.sfen.settings import SFENStageSettings
-from hmtnet.models.sfen.stage import SFEN_STAGE
-from hmtnet.models.system import Ingredients
+from hmtnet.models.system import StageInputs
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def stage_settings(sfen_settings):
 
 def test_with_grading_the_score_is_guided_by_it_frozen(stage_settings, make_grading, grades):
     grading = make_grading()
-    given = Ingredients(grades, {"grading": grading})
+    given = StageInputs(grades, {"grading": grading})
     network = SFEN_STAGE.network(stage_settings(), given)
     assert isinstance(network, HMTNet) and network.grading is grading and network.grading_frozen
     # The embedding is as wide as the grading network makes it.
@@ -34,7 +34,7 @@ def test_with_grading_the_score_is_guided_by_it_frozen(stage_settings, make_grad
 @pytest.mark.parametrize("prior", ["mixture", "film", "concat"])
 def test_a_prior_without_grading_says_what_to_do(stage_settings, grades, prior):
     with pytest.raises(SettingsError) as error:
-        SFEN_STAGE.network(stage_settings(prior=prior), Ingredients(grades))
+        SFEN_STAGE.network(stage_settings(prior=prior), StageInputs(grades))
     text = str(error.value)
     for part in (
         f"'sfen' with prior={prior} and extractor=weights needs a grading network",
@@ -47,7 +47,7 @@ def test_a_prior_without_grading_says_what_to_do(stage_settings, grades, prior):
 
 def test_without_a_prior_the_network_stands_alone(stage_settings, make_grading, grades):
     for upstream in ({}, {"grading": make_grading()}):
-        network = SFEN_STAGE.network(stage_settings(prior="none"), Ingredients(grades, upstream))
+        network = SFEN_STAGE.network(stage_settings(prior="none"), StageInputs(grades, upstream))
         assert isinstance(network, SFEN)
         assert network.own_state().keys() == network.state_dict().keys()
 
@@ -58,7 +58,7 @@ def test_the_extractor_starts_from_the_grading_network_s_encoder(
     stage_settings, make_grading, grades, sharing, prior
 ):
     grading = make_grading()
-    given = Ingredients(grades, {"grading": grading})
+    given = StageInputs(grades, {"grading": grading})
     settings = stage_settings("grading", sharing=sharing, prior=prior)
     network = SFEN_STAGE.network(settings, given)
     sfen = network if prior == "none" else network.sfen
@@ -80,11 +80,11 @@ def test_the_extractor_starts_from_the_grading_network_s_encoder(
 
 def test_an_extractor_without_a_grading_network_says_what_to_do(stage_settings, grades):
     with pytest.raises(SettingsError, match="prior=none and extractor=grading needs a grading"):
-        SFEN_STAGE.network(stage_settings("grading", prior="none"), Ingredients(grades))
+        SFEN_STAGE.network(stage_settings("grading", prior="none"), StageInputs(grades))
 
 
 def test_an_encoder_of_another_kind_is_refused(stage_settings, make_grading, grades):
-    given = Ingredients(grades, {"grading": make_grading()})
+    given = StageInputs(grades, {"grading": make_grading()})
     other = stage_settings("grading", backbone=BackboneSettings(widths=(8, 8, 24)))
     with pytest.raises(
         SettingsError, match=r"(?s)to be the SFEN's.*widths=.*system.sfen.extractor"
@@ -93,7 +93,7 @@ def test_an_encoder_of_another_kind_is_refused(stage_settings, make_grading, gra
 
 
 def test_the_task_trains_that_network(stage_settings, make_grading, grades):
-    given = Ingredients(grades, {"grading": make_grading()})
+    given = StageInputs(grades, {"grading": make_grading()})
     settings = stage_settings()
     network = SFEN_STAGE.network(settings, given)
     task = SFEN_STAGE.task(network, settings, given)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmtnet.data.dealing import collect, cut, members, shuffled, sizes
+from hmtnet.data.assign_groups import collect, cut, members, shuffled, sizes
 
 parts = st.lists(st.integers(1, 100), min_size=2, max_size=5).map(
     lambda weights: [weight / sum(weights) for weight in weights]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmtnet.data.grades import Grades
-from hmtnet.models.sfen.guidance import Concat, Film, Mixture, Unguided, guidance
+from hmtnet.models.hmtnet.guidance import Concat, Film, Mixture, Unguided, guidance
 
 GRADES = Grades((0.15, 0.4, 0.6, 0.85))
 M, H = torch.tensor(GRADES.midpoints).float(), torch.tensor(GRADES.halfwidths).float()

@@ -16,9 +16,9 @@ from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
-from hmtnet.models.quality import Opinion, QualityNetwork
-from hmtnet.models.sfen.fusion import PerspectiveFusion, Pool
-from hmtnet.models.sfen.guidance import PriorSource, PriorUse, guidance
+from hmtnet.models.hmtnet.fusion import PerspectiveFusion, Pool
+from hmtnet.models.hmtnet.guidance import PriorSource, PriorUse, guidance
+from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception import SaliencyOperator, mscn, residual, sobel
 
 Perspective = Literal["texture", "gradient", "saliency"]
@@ -181,7 +181,7 @@ class SFEN(QualityNetwork):
                 views[name] = self._backbone.normalise(crops.pixels) * crops.saliency
         return views
 
-    def forward(self, crops: Crops, prior: Prior | None = None) -> Opinion:
+    def forward(self, crops: Crops, prior: Prior | None = None) -> Prediction:
         """Score images.
 
         Args:
@@ -194,7 +194,7 @@ class SFEN(QualityNetwork):
         if self.saliency_operator is not None and crops.saliency is None:
             raise ValueError(
                 f"Expected crops with saliency ({self.saliency_operator} of the whole image), "
-                "found none. Cut them by hmtnet.models.quality.look."
+                "found none. Cut them by hmtnet.models.quality.make_crops."
             )
         views = self.perspectives(crops)
         z, attention = self._fuse(list(views.values()), crops.saliency)
@@ -203,7 +203,7 @@ class SFEN(QualityNetwork):
         score = self.guidance(z, prior.log_grades[crops.image], prior.embedding[crops.image])
         maps: dict[str, Tensor] = {"attention": attention}
         maps |= {str(name): view for name, view in views.items()}
-        return Opinion(score=crops.mean_by_image(score), maps=maps)
+        return Prediction(unit_score=crops.mean_by_image(score), maps=maps)
 
     def uninformed(self, images: int, like: Tensor) -> Prior:
         """Return the prior that says nothing: all grades equally likely, a zero embedding.

@@ -15,7 +15,7 @@ from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings, double_convolution
 from hmtnet.models.heads import normaliser
-from hmtnet.models.quality import Opinion, QualityNetwork
+from hmtnet.models.quality import Prediction, QualityNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +51,8 @@ class GradePrior:
 
 
 @dataclass
-class GradingOpinion(Opinion):
-    """An opinion with the crops' grade prior.
+class GradingPrediction(Prediction):
+    """A prediction with the crops' grade prior.
 
     Attributes:
         prior: What was said of each crop.
@@ -126,13 +126,13 @@ class GradingNet(QualityNetwork):
             weight=weight,
         )
 
-    def forward(self, crops: Crops) -> GradingOpinion:
+    def forward(self, crops: Crops) -> GradingPrediction:
         """Grade images: probabilities are the mean over an image's crops."""
         prior = self.examine(crops.pixels)
         probabilities = crops.mean_by_image(prior.logits.softmax(1))
-        return GradingOpinion(
+        return GradingPrediction(
             # Not a matrix product, which autocast would round to half precision.
-            score=(probabilities * self.midpoints).sum(1),
+            unit_score=(probabilities * self.midpoints).sum(1),
             log_grades=probabilities.clamp_min(1e-8).log(),
             maps={"grade_evidence": prior.evidence, "grade_weight": prior.weight},
             prior=prior,
