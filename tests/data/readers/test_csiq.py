@@ -137,7 +137,7 @@ def test_one_error_lists_all_faults(make, noise):
     message = str(error.value)
     assert "2 malformed label lines (sheet 'all_by_image' row 10: '1600, snow, 1" in message
     assert "names with more than one label (sheet 'all_by_image' row 9" in message
-    assert "1 labels without a standard deviation (sheet 'all_by_image' row 12" in message
+    assert "1 labels without a number in dmos_std (sheet 'all_by_image' row 12" in message
     assert "1 labels without an image (contrast/aerial_city.contrast.2.png)" in message
     assert "1 references without an image in 'src_imgs' (aerial_city.png)" in message
     assert "1 images without a label (dst_imgs/blur/aerial_city.BLUR.5.png)" in message

@@ -2,7 +2,8 @@ import pytest
 
 from hmtnet.data.facts import Facts
 from hmtnet.data.readers.assemble import Faults
-from hmtnet.data.readers.csv_rows import labels_in, read_csv, text_of
+from hmtnet.data.readers.csv_rows import read_csv, text_of
+from hmtnet.data.readers.layout import Table
 from hmtnet.errors import DataError
 
 
@@ -39,9 +40,7 @@ def test_encodings_separators_and_line_ends(tmp_path, faults, encoding, separato
 
 def test_a_quoted_separator_is_text(tmp_path, faults):
     path = write(tmp_path, 'name,mos\n"a, b.jpg",1\n')
-    (label,) = labels_in(
-        read_csv(path, ("name", "mos"), faults), lambda r: r["name"], "mos", faults
-    )
+    (label,) = Table(files=("labels.csv",), image="name", mos="mos").read(path, faults)
     assert (label.name, label.mos) == ("a, b.jpg", 1.0)
 
 
@@ -61,13 +60,17 @@ def test_a_missing_column_is_named(tmp_path, faults):
 
 @pytest.mark.parametrize("mos", ["", "high", "nan", "inf", None])
 def test_rows_without_a_score(mos, faults):
-    assert labels_in([("row 7", {"n": "a", "mos": mos})], lambda r: r["n"], "mos", faults) == []
+    table = Table(files=("labels.csv",), image="n", mos="mos")
+    assert table.label_of("row 7", {"n": "a", "mos": mos}, faults) is None
     with pytest.raises(DataError, match=r"1 malformed label lines \(row 7: 'a, "):
         faults.check()
 
 
 def test_labels_have_the_cells_as_text(faults):
     row = {"image": 1600.0, "level": 2, "mos": 0.5, "note": None}
-    (label,) = labels_in([("row 1", row)], lambda r: rf"f\{text_of(r['image'])}", "mos", faults)
+    table = Table(
+        files=("labels.xlsx",), image="image", mos="mos", name=lambda r: rf"f\{text_of(r['image'])}"
+    )
+    label = table.label_of("row 1", row, faults)
     assert (label.name, label.mos, label.where) == ("f/1600", 0.5, "row 1")
     assert label.others == {"image": "1600", "level": "2", "mos": "0.5", "note": ""}

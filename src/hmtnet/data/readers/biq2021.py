@@ -7,14 +7,9 @@ scaling of the scores, which leaves [0, 1].
 """
 
 from hmtnet.data.facts import Facts
-from hmtnet.data.labels import Labels
-from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.csv_rows import labels_in, read_csv
-from hmtnet.data.readers.folder import find_root
-from hmtnet.data.readers.lines import Label, once_each
+from hmtnet.data.readers.layout import Layout, Table
 from hmtnet.data.readers.reader import Reader
-from hmtnet.data.record import Official, Record
-from hmtnet.data.settings import DataSettings
+from hmtnet.data.record import Official
 
 FACTS = Facts(
     title="BIQ2021",
@@ -35,39 +30,19 @@ FACTS = Facts(
 )
 
 _SUBSETS: tuple[Official, ...] = ("train", "test")
-_TABLES = {str(subset): (f"{subset.title()} (Images and MOS).csv",) for subset in _SUBSETS}
-_COLUMNS = ("Image Name", "MOS")
-_HINT = "Images look like 'Images/ss01 (12).jpg', label lines like 'ss01 (12).jpg,0.2089,,'."
-
-
-def read(settings: DataSettings) -> Labels:
-    """Read a folder in the layout of BIQ2021.
-
-    Raises:
-        DataError: Anything missing, left over, repeated or malformed; everything is listed at once.
-        SettingsError: A setting contradicts the layout.
-    """
-    settings.refuse_other_than(fixed(FACTS, table=None))
-    root = find_root(settings, FACTS.obtained)
-    wanted = {} if settings.labels_only else {"images": ("Images",)}
-    parts = require(root, FACTS, {**wanted, **_TABLES})
-
-    faults = Faults(root, FACTS, _HINT)
-    images = Images(root, parts.get("images"), faults, lossy=True)
-    labels: list[Label] = []
-    subset_of: dict[str, Official] = {}
-    for subset in _SUBSETS:
-        rows = read_csv(parts[subset], _COLUMNS, faults)
-        for label in labels_in(rows, lambda row: row["Image Name"], "MOS", faults):
-            labels.append(label)
-            subset_of[label.name.lower()] = subset
-    records = [
-        Record(image=images.find(label.name), mos=label.mos, official=subset_of[label.name.lower()])
-        for label in once_each(labels, faults)
-    ]
-    images.check_labelled()
-    faults.check()
-    return labels_of(settings, FACTS, root, records)
-
-
-READER = Reader(read, FACTS)
+LAYOUT = Layout(
+    facts=FACTS,
+    images=("Images",),
+    lossy=True,
+    labels=tuple(
+        Table(
+            files=(f"{subset.title()} (Images and MOS).csv",),
+            image="Image Name",
+            mos="MOS",
+            official=subset,
+        )
+        for subset in _SUBSETS
+    ),
+    hint="Images look like 'Images/ss01 (12).jpg', label lines like 'ss01 (12).jpg,0.2089,,'.",
+)
+READER = Reader(LAYOUT.read, FACTS)

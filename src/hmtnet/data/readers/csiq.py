@@ -5,17 +5,13 @@ Layout: ``dst_imgs/awgn/1600.AWGN.1.png`` (distortion, reference, level), ``src_
 ``dst_type``, ``dst_lev``, ``dmos_std`` and ``dmos`` among others.
 """
 
+import re
+
 from hmtnet.data.facts import Facts
-from hmtnet.data.labels import Labels
-from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.csv_rows import labels_in, text_of
-from hmtnet.data.readers.folder import find_root
-from hmtnet.data.readers.lines import number_in, once_each
+from hmtnet.data.readers.csv_rows import text_of
+from hmtnet.data.readers.layout import Layout, Table
 from hmtnet.data.readers.reader import Reader
-from hmtnet.data.readers.references import References
-from hmtnet.data.readers.sheets import Row, read_sheet
-from hmtnet.data.record import Record
-from hmtnet.data.settings import DataSettings
+from hmtnet.data.readers.sheets import Row
 
 FACTS = Facts(
     title="CSIQ",
@@ -33,11 +29,6 @@ FACTS = Facts(
     notes=("Its scores are DMOS: 0 is the best and 1 the worst quality.",),
 )
 
-_IMAGES = ("dst_imgs",)
-_SOURCES = ("src_imgs",)
-_LABELS = ("csiq.DMOS.xlsx", "csiq.beta.xlsx")
-_SHEET = "all_by_image"
-_COLUMNS = ("image", "dst_type", "dst_lev", "dmos_std", "dmos")
 # A distortion in the sheet to its folder and its name in the image names; the folder names it here.
 _DISTORTIONS = {
     "noise": ("awgn", "AWGN"),
@@ -47,48 +38,6 @@ _DISTORTIONS = {
     "jpeg": ("jpeg", "JPEG"),
     "jpeg 2000": ("jpeg2000", "jpeg2000"),
 }
-_HINT = (
-    "Images look like dst_imgs/awgn/1600.AWGN.1.png; dst_type in the sheet is one of "
-    f"{', '.join(_DISTORTIONS)}."
-)
-
-
-def read(settings: DataSettings) -> Labels:
-    """Read a folder in the layout of CSIQ.
-
-    Reference images are optional as a whole.
-
-    Raises:
-        DataError: Anything missing, left over, repeated or malformed; everything is listed at once.
-        SettingsError: A setting contradicts the layout.
-    """
-    settings.refuse_other_than(fixed(FACTS, table=None))
-    root = find_root(settings, FACTS.obtained)
-    wanted = {} if settings.labels_only else {"images": _IMAGES}
-    parts = require(root, FACTS, {**wanted, "labels": _LABELS})
-
-    faults = Faults(root, FACTS, _HINT)
-    images = Images(root, parts.get("images"), faults)
-    pristine = References(root, _SOURCES, settings, faults)
-    rows = read_sheet(parts["labels"], _COLUMNS, _SHEET)
-    records: list[Record] = []
-    for label in once_each(labels_in(rows, _name, "dmos", faults), faults):
-        reference, deviation = label.others["image"], number_in(label.others["dmos_std"])
-        if deviation is None:
-            faults.add("labels without a standard deviation", f"{label.where}: {label.name}")
-        records.append(
-            Record(
-                image=images.find(label.name),
-                mos=label.mos,
-                reference=reference,
-                method=label.name.partition("/")[0],
-                reference_image=pristine.find(f"{reference}.png"),
-                mos_std=deviation,
-            )
-        )
-    images.check_labelled()
-    faults.check()
-    return labels_of(settings, FACTS, root, records)
 
 
 def _name(row: Row) -> str:
@@ -98,4 +47,26 @@ def _name(row: Row) -> str:
     return f"{folder}/{image}.{token}.{level}.png" if folder and image and level else ""
 
 
-READER = Reader(read, FACTS)
+LAYOUT = Layout(
+    facts=FACTS,
+    images=("dst_imgs",),
+    labels=(
+        Table(
+            files=("csiq.DMOS.xlsx", "csiq.beta.xlsx"),
+            sheet="all_by_image",
+            image="image",
+            others=("dst_type", "dst_lev"),
+            name=_name,
+            mos="dmos",
+            std="dmos_std",
+        ),
+    ),
+    name=re.compile(r"(?P<method>\w+)/(?P<reference>.+)\.\w+\.[^.]+\.png"),
+    reference_image="{reference}.png",
+    references=("src_imgs",),
+    hint=(
+        "Images look like dst_imgs/awgn/1600.AWGN.1.png; dst_type in the sheet is one of "
+        f"{', '.join(_DISTORTIONS)}."
+    ),
+)
+READER = Reader(LAYOUT.read, FACTS)

@@ -1,13 +1,12 @@
-"""Labels in tables with a header: the rows of a CSV file, and what the rows of any table say."""
+"""Label tables as CSV files: the rows below a header, and the text of a cell of any table."""
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hmtnet.data.readers.assemble import Faults
 from hmtnet.data.readers.folder import decode_text
-from hmtnet.data.readers.lines import Label, number_in
 from hmtnet.data.readers.sheets import Row
 from hmtnet.errors import DataError, listed, nearest
 
@@ -55,33 +54,6 @@ def read_csv(path: Path, columns: Sequence[str], faults: Faults) -> list[tuple[s
             continue
         rows.append((where, {name: cells[place].strip() for name, place in places.items()}))
     return rows
-
-
-def labels_in(
-    rows: Iterable[tuple[str, Row]], name: Callable[[Row], str], mos: str, faults: Faults
-) -> list[Label]:
-    """Make a label of every row of a table.
-
-    Args:
-        rows: Rows of a CSV file or of a spreadsheet, each with where it stands.
-        name: Makes the image's name of a row; an empty one where the row has none.
-        mos: The column that has the score.
-        faults: Gets rows without a name or a finite score.
-
-    Returns:
-        The labels in the table's order; ``others`` has all cells of the row as text.
-    """
-    labels = []
-    for where, row in rows:
-        number = number_in(text_of(row[mos]))
-        image = name(row).replace("\\", "/")
-        if number is None or not image:
-            cells = ", ".join(text_of(cell) for cell in row.values())
-            faults.add("malformed label lines", f"{where}: {cells!r}")
-            continue
-        others = {column: text_of(cell) for column, cell in row.items()}
-        labels.append(Label(image, number, where, others))
-    return labels
 
 
 def text_of(cell: object) -> str:

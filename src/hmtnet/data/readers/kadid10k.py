@@ -9,14 +9,10 @@ no variance, but the standard deviation of 30 ratings.
 import re
 
 from hmtnet.data.facts import Facts
-from hmtnet.data.labels import Labels
-from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.csv_rows import labels_in, read_csv
-from hmtnet.data.readers.folder import find_root
-from hmtnet.data.readers.lines import number_in, once_each
+from hmtnet.data.readers.assemble import Faults, Images
+from hmtnet.data.readers.layout import Layout, Table
+from hmtnet.data.readers.lines import Label
 from hmtnet.data.readers.reader import Reader
-from hmtnet.data.record import Record
-from hmtnet.data.settings import DataSettings
 
 FACTS = Facts(
     title="KADID-10k",
@@ -47,62 +43,36 @@ DISTORTIONS = (
     *("denoise", "brighten", "darken", "mean shift", "jitter", "non-eccentricity patch"),
     *("pixelate", "quantization", "color block", "high sharpen", "contrast change"),
 )
-_IMAGES = ("images",)
-_LABELS = ("dmos.csv",)
-_COLUMNS = ("dist_img", "ref_img", "dmos", "var")
-_NAME = re.compile(r"(I\d\d)_(\d\d)_\d\d\.(?:png|bmp|tiff?|webp)", re.IGNORECASE | re.ASCII)
-_HINT = (
-    "Image names look like I01_03_05.png (reference, distortion 01 to 25, level), label lines like "
-    "'I01_03_05.png,I01.png,2.1,0.58'."
-)
 
 
-def read(settings: DataSettings) -> Labels:
-    """Read a folder in the layout of KADID-10k.
-
-    Raises:
-        DataError: Anything missing, left over, repeated or malformed; everything is listed at once.
-        SettingsError: A setting contradicts the layout.
-    """
-    settings.refuse_other_than(fixed(FACTS, table=None))
-    root = find_root(settings, FACTS.obtained)
-    wanted = {} if settings.labels_only else {"images": _IMAGES}
-    parts = require(root, FACTS, {**wanted, "labels": _LABELS})
-
-    faults = Faults(root, FACTS, _HINT)
-    images = Images(root, parts.get("images"), faults)
-    rows = read_csv(parts["labels"], _COLUMNS, faults)
-    records: list[Record] = []
-    pristine: dict[str, str | None] = {}
-    for label in once_each(labels_in(rows, lambda row: row["dist_img"], "dmos", faults), faults):
-        match = _NAME.fullmatch(label.name)
-        if match is None or not 1 <= int(match[2]) <= len(DISTORTIONS):
-            faults.add("malformed names in the labels", f"{label.where}: {label.name!r}")
-            continue
-        reference = match[1].upper()
-        if label.others["ref_img"].lower().rpartition(".")[0] != reference.lower():
-            faults.add(
-                "labels that name the reference of another image",
-                f"{label.where}: {label.name} of {label.others['ref_img']!r}",
-            )
-        deviation = number_in(label.others["var"])
-        if deviation is None:
-            faults.add("labels without a number in var", f"{label.where}: {label.name}")
-        if reference not in pristine and not settings.labels_only:
-            pristine[reference] = images.find(reference, "references without an image")
-        records.append(
-            Record(
-                image=images.find(label.name),
-                mos=label.mos,
-                reference=reference,
-                method=DISTORTIONS[int(match[2]) - 1],
-                reference_image=pristine.get(reference),
-                mos_std=deviation,
-            )
+def _check_reference(label: Label, images: Images, faults: Faults) -> bool:
+    """Note a label that names the reference of another image."""
+    named = label.others["ref_img"]
+    if named.lower().rpartition(".")[0] != label.name.lower().partition("_")[0]:
+        faults.add(
+            "labels that name the reference of another image",
+            f"{label.where}: {label.name} of {named!r}",
         )
-    images.check_labelled()
-    faults.check()
-    return labels_of(settings, FACTS, root, records)
+    return True
 
 
-READER = Reader(read, FACTS)
+LAYOUT = Layout(
+    facts=FACTS,
+    images=("images",),
+    labels=(
+        Table(files=("dmos.csv",), image="dist_img", others=("ref_img",), mos="dmos", std="var"),
+    ),
+    name=re.compile(
+        r"(?P<reference>I\d\d)_(?P<method>\d\d)_\d\d\.(?:png|bmp|tiff?|webp)",
+        re.IGNORECASE | re.ASCII,
+    ),
+    methods={f"{number:02d}": name for number, name in enumerate(DISTORTIONS, 1)},
+    spell_reference=str.upper,
+    reference_image="{reference}",
+    accept=_check_reference,
+    hint=(
+        "Image names look like I01_03_05.png (reference, distortion 01 to 25, level), label lines "
+        "like 'I01_03_05.png,I01.png,2.1,0.58'."
+    ),
+)
+READER = Reader(LAYOUT.read, FACTS)

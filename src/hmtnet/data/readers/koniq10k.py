@@ -7,15 +7,13 @@ the images in half the size (``512x384``), and the earlier table
 ``MOS_zscore`` is the score in [0, 100], and which has no official split.
 """
 
+from pathlib import Path
+
 from hmtnet.data.facts import Facts
-from hmtnet.data.labels import Labels
-from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.csv_rows import labels_in, read_csv
-from hmtnet.data.readers.folder import find_root
-from hmtnet.data.readers.lines import once_each
+from hmtnet.data.readers.assemble import Faults
+from hmtnet.data.readers.layout import Layout, Table
+from hmtnet.data.readers.lines import Label
 from hmtnet.data.readers.reader import Reader
-from hmtnet.data.record import Official, Record
-from hmtnet.data.settings import DataSettings
 
 FACTS = Facts(
     title="KonIQ-10k",
@@ -37,40 +35,34 @@ FACTS = Facts(
     ),
 )
 
-_IMAGES = ("1024x768", "512x384")
-_LABELS = "koniq10k_distributions_sets.csv"
-_EARLIER = "koniq10k_scores_and_distributions.csv"
-_OFFICIAL: dict[str, Official] = {"training": "train", "validation": "val", "test": "test"}
-_HINT = "Images look like '1024x768/10004473376.jpg'; set is training, validation or test."
+_SETS = Table(
+    files=("koniq10k_distributions_sets.csv",),
+    image="image_name",
+    mos="MOS",
+    subset="set",
+    subsets={"training": "train", "validation": "val", "test": "test"},
+)
+_EARLIER = Table(
+    files=("koniq10k_scores_and_distributions.csv",), image="image_name", mos="MOS_zscore"
+)
 
 
-def read(settings: DataSettings) -> Labels:
-    """Read a folder in the layout of KonIQ-10k; where both image sizes are there, the larger.
+class _EitherTable:
+    """The official table, or the earlier one where that is not there."""
 
-    Raises:
-        DataError: Anything missing, left over, repeated or malformed; everything is listed at once.
-        SettingsError: A setting contradicts the layout.
-    """
-    settings.refuse_other_than(fixed(FACTS, table=None))
-    root = find_root(settings, FACTS.obtained)
-    wanted = {} if settings.labels_only else {"images": _IMAGES}
-    parts = require(root, FACTS, {**wanted, "labels": (_LABELS, _EARLIER)})
-    is_earlier = parts["labels"].name.lower() == _EARLIER
-    mos, columns = ("MOS_zscore", ()) if is_earlier else ("MOS", ("set",))
+    files = _SETS.files + _EARLIER.files
 
-    faults = Faults(root, FACTS, _HINT)
-    images = Images(root, parts.get("images"), faults, lossy=True)
-    rows = read_csv(parts["labels"], ("image_name", mos, *columns), faults)
-    records: list[Record] = []
-    for label in once_each(labels_in(rows, lambda row: row["image_name"], mos, faults), faults):
-        subset = label.others.get("set")
-        official = None if subset is None else _OFFICIAL.get(subset.lower())
-        if subset is not None and official is None:
-            faults.add("labels of an unknown set", f"{label.where}: {subset!r}")
-        records.append(Record(image=images.find(label.name), mos=label.mos, official=official))
-    images.check_labelled()
-    faults.check()
-    return labels_of(settings, FACTS, root, records)
+    def read(self, path: Path, faults: Faults) -> list[Label]:
+        """See ``LabelFile``."""
+        table = _EARLIER if path.name.lower() in _EARLIER.files else _SETS
+        return table.read(path, faults)
 
 
-READER = Reader(read, FACTS)
+LAYOUT = Layout(
+    facts=FACTS,
+    images=("1024x768", "512x384"),
+    lossy=True,
+    labels=(_EitherTable(),),
+    hint="Images look like '1024x768/10004473376.jpg'; set is training, validation or test.",
+)
+READER = Reader(LAYOUT.read, FACTS)

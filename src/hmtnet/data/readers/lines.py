@@ -1,4 +1,4 @@
-"""Labels in text files: a line an image."""
+"""Labels in text files that have one line per image."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,23 +7,28 @@ from pathlib import Path
 
 from hmtnet.data.readers.assemble import Faults
 from hmtnet.data.readers.folder import decode_text
+from hmtnet.data.record import Official
 
 
 @dataclass(frozen=True)
 class Label:
-    """One line of a label file.
+    """One line of a label file, or one row of a label table.
 
     Attributes:
         name: The image's name as the line has it, with forward slashes.
         mos: Its score.
         where: Where the label stands, for messages.
-        others: What else the line says, by column.
+        others: What the line says, by column.
+        std: Standard deviation of the opinions.
+        official: The subset that the dataset's official split puts the image in.
     """
 
     name: str
     mos: float
     where: str
     others: Mapping[str, str] = field(default_factory=dict)
+    std: float | None = None
+    official: Official | None = None
 
 
 def read_label_lines(

@@ -9,14 +9,8 @@ errors of the MOS, not the standard deviations of the predictions.
 import re
 
 from hmtnet.data.facts import Facts
-from hmtnet.data.labels import Labels
-from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.folder import find_root
-from hmtnet.data.readers.lines import once_each, read_label_lines
+from hmtnet.data.readers.layout import Layout, Lines
 from hmtnet.data.readers.reader import Reader
-from hmtnet.data.readers.references import References
-from hmtnet.data.record import Record
-from hmtnet.data.settings import DataSettings
 
 FACTS = Facts(
     title="TID2013",
@@ -50,53 +44,21 @@ DISTORTIONS = (
     *("comfort noise", "lossy compression of noisy images", "color quantization with dither"),
     *("chromatic aberrations", "sparse sampling and reconstruction"),
 )
-_IMAGES = ("distorted_images",)
-_SOURCES = ("reference_images",)
-_LABELS = ("mos_with_names.txt",)
-_NAME = re.compile(r"(I\d\d)_(\d\d)_\d\.(?:bmp|png|tiff?|webp)", re.IGNORECASE | re.ASCII)
-_HINT = (
-    "Image names look like I01_03_5.bmp (reference, distortion 01 to 24, level), label lines like "
-    "'5.51429 I01_03_5.bmp'."
+LAYOUT = Layout(
+    facts=FACTS,
+    images=("distorted_images",),
+    labels=(Lines(files=("mos_with_names.txt",), columns=("mos", "name")),),
+    name=re.compile(
+        r"(?P<reference>I\d\d)_(?P<method>\d\d)_\d\.(?:bmp|png|tiff?|webp)",
+        re.IGNORECASE | re.ASCII,
+    ),
+    methods={f"{number:02d}": name for number, name in enumerate(DISTORTIONS, 1)},
+    spell_reference=str.upper,
+    reference_image="{reference}",
+    references=("reference_images",),
+    hint=(
+        "Image names look like I01_03_5.bmp (reference, distortion 01 to 24, level), label lines "
+        "like '5.51429 I01_03_5.bmp'."
+    ),
 )
-
-
-def read(settings: DataSettings) -> Labels:
-    """Read a folder in the layout of TID2013.
-
-    Reference images are optional as a whole.
-
-    Raises:
-        DataError: Anything missing, left over, repeated or malformed; everything is listed at once.
-        SettingsError: A setting contradicts the layout.
-    """
-    settings.refuse_other_than(fixed(FACTS, table=None))
-    root = find_root(settings, FACTS.obtained)
-    wanted = {} if settings.labels_only else {"images": _IMAGES}
-    parts = require(root, FACTS, {**wanted, "labels": _LABELS})
-
-    faults = Faults(root, FACTS, _HINT)
-    images = Images(root, parts.get("images"), faults)
-    pristine = References(root, _SOURCES, settings, faults)
-    labels = read_label_lines(parts["labels"], ("mos", "name"), faults)
-    records: list[Record] = []
-    for label in once_each(labels, faults):
-        match = _NAME.fullmatch(label.name)
-        if match is None or not 1 <= int(match[2]) <= len(DISTORTIONS):
-            faults.add("malformed names in the labels", f"{label.where}: {label.name!r}")
-            continue
-        reference = match[1].upper()
-        records.append(
-            Record(
-                image=images.find(label.name),
-                mos=label.mos,
-                reference=reference,
-                method=DISTORTIONS[int(match[2]) - 1],
-                reference_image=pristine.find(reference),
-            )
-        )
-    images.check_labelled()
-    faults.check()
-    return labels_of(settings, FACTS, root, records)
-
-
-READER = Reader(read, FACTS)
+READER = Reader(LAYOUT.read, FACTS)

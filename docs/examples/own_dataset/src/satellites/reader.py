@@ -6,13 +6,8 @@ The pristine tile is ``tile/original.png``.
 import re
 
 from hmtnet.data.facts import Facts
-from hmtnet.data.labels import Labels
-from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, require
-from hmtnet.data.readers.folder import find_root
-from hmtnet.data.readers.lines import once_each, read_label_lines
+from hmtnet.data.readers.layout import Layout, Lines
 from hmtnet.data.readers.reader import Reader
-from hmtnet.data.record import Record
-from hmtnet.data.settings import DataSettings
 
 FACTS = Facts(
     title="Satellites",
@@ -25,37 +20,11 @@ FACTS = Facts(
     obtained="Satellites is an example; there is nothing to obtain.",
 )
 
-_NAME = re.compile(r"(?P<tile>\w+)/(?P<method>\w+)/x(?P<scale>\d)\.png", re.IGNORECASE)
-
-
-def read(settings: DataSettings) -> Labels:
-    """Read a folder in this layout."""
-    settings.refuse_other_than(fixed(FACTS, table=None))
-    root = find_root(settings, FACTS.obtained)
-    labels = require(root, FACTS, {"labels": ["scores.txt"]})["labels"]
-    faults = Faults(root, FACTS, "Label lines look like 'lake/bicubic/x2.png;3.5'.")
-    images = Images(root, None if settings.labels_only else root, faults)
-    records = []
-    for label in once_each(read_label_lines(labels, ("name", "mos"), faults, ";"), faults):
-        match = _NAME.fullmatch(label.name)
-        if match is None:
-            faults.add("malformed names in the labels", f"{label.where}: {label.name!r}")
-            continue
-        tile = match["tile"]
-        pristine = images.find(f"{tile}/original.png", "tiles without an original")
-        records.append(
-            Record(
-                image=images.find(label.name),
-                mos=label.mos,
-                reference=tile,
-                method=match["method"],
-                scale=int(match["scale"]),
-                reference_image=pristine,
-            )
-        )
-    images.check_labelled()
-    faults.check()
-    return labels_of(settings, FACTS, root, records)
-
-
-READER = Reader(read, FACTS)
+LAYOUT = Layout(
+    facts=FACTS,
+    labels=(Lines(files=("scores.txt",), columns=("name", "mos"), separator=";"),),
+    name=re.compile(r"(?P<reference>\w+)/(?P<method>\w+)/x(?P<scale>\d)\.png"),
+    reference_image="{reference}/original.png",
+    hint="Label lines look like 'lake/bicubic/x2.png;3.5'.",
+)
+READER = Reader(LAYOUT.read, FACTS)
