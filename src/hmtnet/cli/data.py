@@ -22,6 +22,11 @@ from hmtnet.settings import build
 
 log = logging.getLogger(__name__)
 
+_KNOWN = (
+    *("title", "images", "references", "methods", "range", "direction", "label_kind"),
+    *("licence", "citation", "obtained"),
+)
+
 USAGE = """\
 usage: hmtnet data list [format=json]
        hmtnet data verify data=<dataset> [data.root=<folder>] [data@other=<dataset>]
@@ -88,31 +93,15 @@ def _list(arguments: Sequence[str]) -> int:
     header = ["data=", "dataset", "images", "refs", "methods", "scales", "range", "best", "here"]
     print(text_table(header, rows, left=2))
     print(
-        "\nNothing is downloaded; conf/data/<dataset>.yaml says where each is obtained. Folders "
-        "are looked for below $HMTNET_DATA, or given by data.root."
+        "\nNothing is downloaded; format=json says where each is obtained, its licence and what to "
+        "cite. Folders are looked for below $HMTNET_DATA, or given by data.root."
     )
     return 0
 
 
 def _known(facts: Facts | None) -> dict[str, Any]:
-    if facts is None:
-        empty = dict.fromkeys(
-            ("title", "images", "references", "methods", "range", "direction", "label_kind")
-        )
-        return {**empty, "scales": [], "licence": None, "citation": None, "obtained": None}
-    return {
-        "title": facts.title,
-        "images": facts.images,
-        "references": facts.references,
-        "methods": facts.methods,
-        "range": list(facts.range),
-        "direction": facts.direction,
-        "label_kind": facts.label_kind,
-        "scales": sorted(facts.scales),
-        "licence": facts.licence,
-        "citation": facts.citation,
-        "obtained": facts.obtained,
-    }
+    known = {name: getattr(facts, name, None) for name in _KNOWN}
+    return known | {"scales": [] if facts is None else sorted(facts.scales)}
 
 
 def _export(settings: DatasetSettings) -> int:

@@ -68,6 +68,7 @@ def _as_text(found: Verification) -> str:
         f"{labels.name} in {labels.root}",
         f"labels: {kind}, {low:g} to {high:g}, {best:g} = best",
         f"licence: {labels.licence or 'not stated'}",
+        f"to cite: {labels.citation or 'not stated'}",
         "",
         text_table(["", "found", "known", ""], rows),
         "",

@@ -18,19 +18,8 @@ GROUP = "hmtnet.datasets"
 
 _OWN = (
     *("bid", "biq2021", "csiq", "demo", "isrgen_qa", "kadid10k", "koniq10k", "live", "livec"),
-    *(
-        "ma",
-        "pipal",
-        "pipal_sr",
-        "qads",
-        "realsrq",
-        "sisar",
-        "spaq",
-        "sriqa_bench",
-        "table",
-        "tid2013",
-    ),
-    "waterloo",
+    *("ma", "pipal", "pipal_sr", "qads", "realsrq", "sisar", "spaq", "sriqa_bench", "table"),
+    *("tid2013", "waterloo"),
 )
 
 

@@ -54,6 +54,7 @@ def read(settings: DataSettings) -> Labels:
         SettingsError: A declaration or column is missing or unknown.
         DataError: The table or an image is missing, malformed, or lies outside the root.
     """
+    root = find_root(settings)
     if settings.range is None or settings.direction is None or settings.label_kind is None:
         raise SettingsError(_undeclared(settings))
     unknown = [key for key in settings.columns if key not in _COLUMNS]
@@ -62,7 +63,6 @@ def read(settings: DataSettings) -> Labels:
             f"Unknown column 'data.columns.{unknown[0]}'.{nearest(unknown[0], _COLUMNS)} "
             "Write data.columns={our name: name in the table}."
         )
-    root = find_root(settings)
     table = _find_table(root, settings.table)
     rows = _read_rows(table, settings.columns)
     if settings.labels_only:
