@@ -1,4 +1,6 @@
 import io
+import logging
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -9,8 +11,9 @@ from PIL import Image
 
 from hmtnet.data.images import ImageStore, decode, size_of
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.memory import free_memory
 from hmtnet.data.record import Record
-from hmtnet.errors import DataError
+from hmtnet.errors import DataError, SettingsError
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
@@ -161,7 +164,7 @@ def manifest(tmp_path, noise):
     )
 
 
-@pytest.mark.parametrize("cache", ["memory", "none"])
+@pytest.mark.parametrize("cache", ["memory", "none", "auto"])
 @pytest.mark.parametrize("references", [True, False])
 def test_store_gives_the_rows_pixels(manifest, noise, tmp_path, cache, references):
     store = ImageStore(manifest, [0, 2], cache)
@@ -189,6 +192,59 @@ def test_memory_decodes_once_and_shares_references(manifest, capsys):
     assert store[1].shape == (6, 8, 3)
     with pytest.raises(DataError, match="does not exist"):
         _ = ImageStore(manifest, range(3), "none")[1]
+
+
+@pytest.fixture
+def make_huge(tmp_path):
+    """Make a dataset of so many images that claim 243 MB each, and one reference of theirs all."""
+
+    def make(count):
+        for name in (*range(count), "ref"):
+            (tmp_path / f"{name}.ppm").write_bytes(b"P6 9000 9000 255\n")
+        records = [
+            Record(image=f"{i}.ppm", mos=0.5, reference_image="ref.ppm") for i in range(count)
+        ]
+        return Manifest.create(
+            "huge", tmp_path, records, label_kind="human", mos_range=(0, 1), higher_is_better=True
+        )
+
+    return make
+
+
+def test_memory_is_refused_before_anything_is_decoded_where_there_is_too_little(make_huge):
+    count = 2 * free_memory()[0] // 243_000_000 + 4
+    huge = make_huge(count)
+    with pytest.raises(SettingsError) as error:
+        ImageStore(huge, range(count), "memory")
+    assert re.search(
+        rf"the images of dataset 'huge' \({count}\) need {count * 0.243:.1f} GB of memory, and "
+        r"[\d.]+ GB are .*\. Set data\.cache=none",
+        str(error.value),
+    )
+    # There is room for a quarter of them, but not in each of four processes.
+    with pytest.raises(SettingsError, match=r"data\.cache=memory cannot keep"):
+        ImageStore(huge, range(count // 4), "memory", copies=4)
+
+
+def test_auto_keeps_images_where_there_is_room_and_says_why(make_huge, manifest, caplog):
+    caplog.set_level(logging.INFO, "hmtnet")
+    count = 2 * free_memory()[0] // 243_000_000 + 4
+    store = ImageStore(make_huge(count), range(count))
+    assert f"data.cache=auto: the images of dataset 'huge' ({count}) need" in caplog.text
+    assert "more than half, so each is decoded when it is used" in caplog.text
+    with pytest.raises(DataError, match=r"'.*7\.ppm' cannot be decoded"):
+        _ = store[7]
+    with pytest.raises(DataError, match=r"'.*ref\.ppm' cannot be decoded"):
+        store.keep_references(range(count))  # of which there is room for one
+    caplog.clear()
+    store = ImageStore(manifest, range(3))
+    store.keep_references([0])
+    assert store[0] is store[0] and store.reference(0) is store.reference(1)
+    told = [record.getMessage().partition(",")[0] for record in caplog.records]
+    assert told == [
+        "data.cache=auto: the images of dataset 'set' (3) need 0 MB of memory",
+        "data.cache=auto: the reference images of dataset 'set' (1) need 0 MB of memory",
+    ]
 
 
 def test_memory_lists_all_unreadable_images_at_once(manifest):

@@ -1,14 +1,14 @@
 """Pixels: files decoded to 8-bit RGB, once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.memory import Cache, keeps
 from hmtnet.data.pairs import Size, common_part
 from hmtnet.data.pillow import DAMAGED, MAX_PIXELS
 from hmtnet.data.threads import map_images
@@ -77,24 +77,30 @@ class ImageStore:
     Args:
         manifest: The dataset.
         rows: The rows that will be asked for.
-        cache: ``memory`` decodes all of them now, by several threads, and keeps H·W·3 bytes an
-            image; ``none`` decodes at each use.
+        cache: ``memory`` decodes all of them now, by several threads, and keeps H·W·3 bytes per
+            image; ``none`` decodes an image each time it is used; ``auto`` is ``memory`` where
+            that takes no more than half of the free memory, else ``none``.
+        copies: How many processes will each keep the images.
 
     Raises:
-        DataError: Images cannot be decoded (``memory``); all of them are listed.
+        DataError: Images cannot be decoded (where they are kept); all of them are listed.
+        SettingsError: ``memory``, and there is less memory than the images need.
     """
 
     def __init__(
         self,
         manifest: Manifest,
         rows: Iterable[int],
-        cache: Literal["memory", "none"] = "memory",
+        cache: Cache = "auto",
+        copies: int = 1,
     ) -> None:
         self.manifest = manifest
         self.rows = tuple(rows)
-        self._in_memory = cache == "memory"
+        self._cache: Cache = cache
+        self._copies = copies
         self._kept: dict[str, Pixels] = {}
-        self._keep(manifest.records[row].image for row in self.rows)
+        self._decided: set[str] = set()
+        self._keep((manifest.records[row].image for row in self.rows), "images")
 
     def keep_references(self, rows: Iterable[int]) -> None:
         """Decode the reference images of some rows now, as the images were; none twice.
@@ -105,9 +111,10 @@ class ImageStore:
 
         Raises:
             DataError: Reference images cannot be decoded; all of them are listed.
+            SettingsError: ``memory``, and there is less memory left than they need.
         """
         named = (self.manifest.records[row].reference_image for row in rows)
-        self._keep(name for name in named if name is not None)
+        self._keep((name for name in named if name is not None), "reference images")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -140,18 +147,32 @@ class ImageStore:
         record = self.manifest.records[row]
         return common_part(self[row], self.reference(row), record.scale, record.image)
 
-    def _keep(self, names: Iterable[str]) -> None:
-        if self._in_memory:
-            self._kept |= _decode_all(self.manifest, set(names) - self._kept.keys())
+    def _keep(self, names: Iterable[str], what: str) -> None:
+        """Decode files, unless they are not to be kept; which is decided once for each."""
+        new = sorted(set(names) - self._decided)
+        self._decided.update(new)
+        if not new or self._cache == "none":
+            return
+        title = self.manifest.name
+        sizes = map_images(self._bytes_of, new, f"measuring {title}", show_above=1000)
+        needed = self._copies * sum(sizes)
+        if keeps(self._cache, f"the {what} of dataset '{title}' ({len(new)})", needed):
+            self._kept |= _decode_all(self.manifest, new)
+
+    def _bytes_of(self, name: str) -> int:
+        """Return what an image takes when decoded, by its header; a damaged one takes nothing."""
+        try:
+            width, height = size_of(self.manifest.path(name))
+        except DataError:
+            return 0
+        return width * height * 3
 
     def _get(self, name: str) -> Pixels:
         kept = self._kept.get(name)
         return decode(self.manifest.path(name)) if kept is None else kept
 
 
-def _decode_all(manifest: Manifest, names: Iterable[str]) -> dict[str, Pixels]:
-    wanted = sorted(set(names))
-
+def _decode_all(manifest: Manifest, wanted: Sequence[str]) -> dict[str, Pixels]:
     def attempt(name: str) -> Pixels | DataError:
         try:
             return decode(manifest.path(name))

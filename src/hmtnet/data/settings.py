@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hmtnet.data.memory import Cache
 from hmtnet.errors import SettingsError
 
 LabelKind = Literal["human", "pseudo"]
@@ -26,7 +27,8 @@ class DataSettings:
         images: Sub-folder of the root that holds the images (reader ``table``).
         columns: Our column name to the table's own, such as ``{image: name}`` (reader ``table``).
         labels_only: Read no more than the labels: the images need not be there.
-        cache: Whether decoded images stay in memory or are decoded at each use.
+        cache: Whether decoded images stay in memory or are decoded each time they are used;
+            ``auto`` keeps them where they take no more than half of the free memory.
         licence: Licence of the dataset, where the reader does not know it.
         citation: Publication to cite, where the reader does not know it.
     """
@@ -41,7 +43,7 @@ class DataSettings:
     images: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
     labels_only: bool = False
-    cache: Literal["memory", "none"] = "memory"
+    cache: Cache = "auto"
     licence: str | None = None
     citation: str | None = None
 

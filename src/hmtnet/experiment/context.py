@@ -11,6 +11,7 @@ from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.memory import copies
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
 from hmtnet.experiment.fitting import device_of
@@ -55,7 +56,9 @@ class RunContext:
         if self.whole is not None:
             return self.whole.store
         rows = (*self.split.train, *self.split.val, *self.split.test)
-        return ImageStore(self.manifest, rows, self.settings.data.cache)
+        trainer = self.settings.trainer
+        held = copies(trainer.devices, trainer.workers)
+        return ImageStore(self.manifest, rows, self.settings.data.cache, held)
 
     def rows_with_reference(self, use: ReferenceUse) -> tuple[int, ...]:
         """Return the rows whose reference images are looked at."""

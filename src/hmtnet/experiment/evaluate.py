@@ -10,6 +10,7 @@ from hmtnet.artifact.description import write_description
 from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.memory import copies
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.data.settings import DataSettings
@@ -167,7 +168,8 @@ def _predict(
     network = trained.network
     judged_with = rows if network.needs_reference else []
     check_references(manifest, judged_with, trained.meta["system"], "always")
-    images = ImageStore(manifest, rows, settings.data.cache)
+    held = copies(1, settings.trainer.workers)
+    images = ImageStore(manifest, rows, settings.data.cache, held)
     images.keep_references(judged_with)
     data = QualityData(
         manifest,
