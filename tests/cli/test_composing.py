@@ -149,11 +149,15 @@ def test_a_bad_word_is_one_clear_message(hmtnet, tmp_path, monkeypatch, word, me
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_root_of_a_table_is_asked_for(hmtnet, tmp_path, monkeypatch):
+def test_what_conf_cannot_know_is_asked_for(hmtnet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HMTNET_DATA", raising=False)
+    done = hmtnet("train", "data=custom")
+    assert done.code == BAD_INPUT
+    assert done.err == "hmtnet: Setting 'data.reader' is required: give data.reader=<value>.\n"
     done = hmtnet("train", "data=table")
     assert done.code == BAD_INPUT
-    assert done.err == "hmtnet: Setting 'data.root' is required: give data.root=<value>.\n"
+    assert "Dataset 'table' not found: no folder is known. To use it, set data.root" in done.err
 
 
 @pytest.mark.parametrize(
