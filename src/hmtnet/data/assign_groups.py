@@ -20,8 +20,8 @@ def shuffled(seed: int, names: Mapping[str, str]) -> list[str]:
     """Return keys in an order drawn by the seed.
 
     Args:
-        seed: Which order.
-        names: Each key's name, which the draw depends on; other names are another draw.
+        seed: Chooses the order.
+        names: Each key's name. The draw depends on the names too.
     """
 
     def draw(key: str) -> tuple[bytes, str]:

@@ -40,7 +40,7 @@ def cache_file(kind: str, name: str) -> Path:
 
 
 def recall(kind: str, name: str) -> Any:
-    """Return what ``remember`` has kept, or None if there is nothing, or it is damaged.
+    """Return what ``remember`` has kept; None if there is nothing, or if it is damaged.
 
     Its form is the caller's to check: a file may be of another version.
     """

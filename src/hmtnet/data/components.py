@@ -1,4 +1,4 @@
-"""What belongs together because it shares something, directly or through others."""
+"""Groups of things that share something, directly or through other things."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -13,13 +13,13 @@ K = TypeVar("K", bound=_Ordered)
 
 
 def components(links: Iterable[Sequence[K]]) -> dict[K, K]:
-    """Join keys that stand together in a link, and those that are joined through others.
+    """Join the keys that are linked, directly or through other keys.
 
     Args:
-        links: Keys that belong together, none of them empty.
+        links: Each names the keys that belong together, at least one.
 
     Returns:
-        Every key to the smallest key of its component, whatever the order of the links.
+        For each key the smallest key of its component; the order of the links does not matter.
 
     >>> components([["b", "a"], ["c"], ["d", "b"]])
     {'b': 'a', 'a': 'a', 'c': 'c', 'd': 'a'}
@@ -30,7 +30,7 @@ def components(links: Iterable[Sequence[K]]) -> dict[K, K]:
         root = parent.setdefault(key, key)
         while root != parent[root]:
             root = parent[root]
-        while key != root:  # so that the next search is short
+        while key != root:  # shorten the path for the next search
             parent[key], key = root, parent[key]
         return root
 

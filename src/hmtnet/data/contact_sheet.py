@@ -27,7 +27,7 @@ def contact_sheet(
 
     Args:
         paths: (N,) image files. One that cannot be decoded is a red square.
-        groups: (N,) one key an image, equal for images of one group.
+        groups: (N,) one key per image, equal for images of one group.
         destination: The PNG file; it appears whole or not at all.
         limit: How many groups to show at most, the largest first.
 

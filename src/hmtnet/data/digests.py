@@ -21,17 +21,17 @@ _KIND = "digests"
 _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
 
 # What changes with a file's bytes: size, time of the last change to bytes (ns), time of the last
-# change to anything (ns), inode. Programs set the second one back, when they unpack, copy or touch;
-# none can set the third, and the fourth tells files apart that were swapped. On Windows the third
-# is the time of creation: there a change of equal size that was hidden on purpose goes unseen.
+# change to anything (ns), inode. Programs that unpack, copy or touch a file may set the second one
+# back, but none can set the third; the fourth tells files apart that were swapped. On Windows the
+# third is the time of creation, so a change of equal size that was hidden on purpose goes unseen.
 _Status = tuple[int, int, int, int]
 
 
 def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
     """Digest the bytes of images below ``root``.
 
-    Every image of every dataset passes here before it is used, so this is also the door at which
-    paths that leave the root (by ``..``, by an absolute path or by a symbolic link) are stopped.
+    Every image of every dataset passes here before it is used, so paths that leave the root (by
+    ``..``, by an absolute path or by a symbolic link) are refused here too.
     A file that was digested before, on this machine, and has not changed since is not read again.
 
     Args:
@@ -58,7 +58,7 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
             found = digest_file(root / name)[:DIGEST_LENGTH]
         except OSError as error:
             return error
-        # The status is that before reading: of a file that changes meanwhile it will not return.
+        # The status from before reading: a file that changes meanwhile will never have it again.
         settled = before is not None and max(before[1:3]) < begin - COARSEST_TICK
         return found, before if settled else None
 
@@ -82,7 +82,7 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def _recall(cache: str) -> dict[str, tuple[_Status, str]]:
-    """Return status and digest by name, as far as the cache is of a form that we know."""
+    """Return status and digest by name, as far as the cache has the form that we write."""
     value = recall(_KIND, cache)
     if not isinstance(value, dict):
         return {}
@@ -97,7 +97,7 @@ def _recall(cache: str) -> dict[str, tuple[_Status, str]]:
 def _status(root: Path, name: str) -> _Status | None:
     """Return what changes with a file's bytes, or None if there is no such file.
 
-    Strings, not paths, as below: it is asked of each of ten thousand files at every start.
+    Strings instead of paths, as below: this runs for each of ten thousand files at every start.
     """
     try:
         found = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - speed
@@ -109,7 +109,7 @@ def _status(root: Path, name: str) -> _Status | None:
 def _check_inside(root: Path, names: list[str]) -> None:
     """Refuse names that leave the root; each folder is resolved once, a file only if it is a link.
 
-    Strings, not paths: of ten thousand names, pathlib alone takes longer than may pass here.
+    Strings instead of paths: for ten thousand names, pathlib would be too slow.
     """
     inside = root.resolve()
     leaves: dict[str, bool] = {}

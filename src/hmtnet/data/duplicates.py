@@ -6,11 +6,11 @@ which images these are; here they are found by correlating thumbnails, shifted a
 Mirrored and turned images are not found.
 
 The measure and its thresholds are ours, chosen for precision, since almost all pairs of a set show
-different scenes (of 12,000 images, 72 million). Measured on 1,500 photographs of BIQ2021: by eye,
-106 of 108 pairs show one scene that were drawn from all degrees of correlation, 34 of 36 below
-0.55. Of the pairs that matching local features confirms, 82 % are found, and 86 % come into one
-group; a perceptual hash of the cosine transform, where it makes no mistake, finds 22 %. What is
-missed was mostly taken from another distance or angle, or things have moved.
+different scenes (12,000 images make 72 million pairs). Measured on 1,500 photographs of BIQ2021: of
+108 found pairs, drawn from all degrees of correlation and judged by eye, 106 show one scene; of the
+36 below 0.55, 34 do. Of the pairs that matching local features confirms, 82 % are found, and 86 %
+end up in one group; a perceptual hash of the cosine transform, at a threshold without mistakes,
+finds 22 %. Most missed pairs were taken from another distance or angle, or things have moved.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,9 @@ REACH = 3
 """Largest shift, in pixels of a thumbnail of 24: an eighth of the image."""
 
 _KIND = "duplicates"
-_VERSION = "1"  # of the method: another one must not answer from this one's cache
+_VERSION = (
+    "1"  # of the method; a changed method must not use results that an earlier one has cached
+)
 _BLOCK = 1024  # images compared with each other at once: 100 MB
 _STEPS = range(-REACH, REACH + 1)
 _SHIFTS = tuple(product(_STEPS, _STEPS))  # pixels down and to the right
@@ -93,16 +95,16 @@ def near_duplicates(paths: Sequence[Path], digests: Sequence[str]) -> tuple[Pair
 def content_groups(paths: Sequence[Path], digests: Sequence[str]) -> tuple[str, ...]:
     """Find the images that show one scene, directly or by way of others.
 
-    Groups grow along pairs, and one wrong pair would make one group of two: so a pair that is not
-    sure joins two groups only where a third image pairs with both of its images. (It joins
-    an image that has no other pair to a group in any case.)
+    Groups grow along pairs, and one wrong pair would merge two groups. So a pair that is not sure
+    joins two groups only where a third image is paired with both of its images. (An image that has
+    no other pair is joined to a group in any case.)
 
     Args:
         paths: (N,) image files.
         digests: (N,) one digest of each file's bytes.
 
     Returns:
-        (N,) one key an image: the smallest digest of its group. It depends neither on the order of
+        (N,) one key per image: the smallest digest of its group. It depends neither on the order of
         the images nor on where they lie.
     """
     pairs = near_duplicates(paths, digests)

@@ -12,19 +12,19 @@ class Facts:
 
     Attributes:
         title: Its name as the field writes it.
-        images: Scored images.
+        images: Number of scored images.
         range: Lowest and highest possible MOS; never guessed from the labels.
         higher_is_better: Direction of the MOS.
         licence: As its authors state it.
         citation: The publication to cite.
         obtained: One sentence on where it is obtained; nothing is downloaded.
-        references: Different contents; None where the dataset names none.
-        methods: Different SR methods (or distortion types); None where it has none.
-        scales: Scored images of each scale factor.
+        references: Number of different contents; None where the dataset names none.
+        methods: Number of different SR methods (or distortion types); None where it has none.
+        scales: Number of scored images of each scale factor.
         mos: Lowest, mean and highest label, where they were checked.
-        subsets: Images of each subset of the official split.
+        subsets: Number of images in each subset of the official split.
         label_kind: Whether people gave the scores.
-        notes: What a user of the labels must know, a sentence each.
+        notes: What a user of the labels must know, one sentence per note.
     """
 
     title: str

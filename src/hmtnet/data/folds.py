@@ -1,4 +1,4 @@
-"""Training images dealt into parts, so that each part can be judged by who has not seen it."""
+"""Parts of the training images, so that each can be judged by a network that has not seen it."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def divide(labels: Labels, split: Split, settings: SplitSettings, count: int) ->
     Args:
         labels: The dataset.
         split: Who trains, validates and tests.
-        settings: What ``split`` was made by; its seed is that of the draw.
+        settings: What ``split`` was made with; the seed of the draw is taken from it.
         count: How many parts, at least 2.
 
     Raises:

@@ -22,7 +22,7 @@ class GradesSettings:
     Attributes:
         count: K, the number of grades.
         rule: ``kmeans``: the K groups of least squared distance; ``quantile``: equally many images
-            a grade; ``width``: equal parts of the declared range.
+            per grade; ``width``: equal parts of the declared range.
     """
 
     count: int = 5
@@ -118,7 +118,7 @@ def edges(unit_mos: npt.ArrayLike, count: int, rule: GradeRule) -> tuple[float, 
         other = "kmeans" if rule == "quantile" else "quantile"
         raise DataError(
             f"system.grades.rule={rule} leaves grade {', '.join(empty)} of {count} (1 = worst) "
-            f"without a training image; images a grade: {', '.join(map(str, sizes))}. "
+            f"without a training image; images per grade: {', '.join(map(str, sizes))}. "
             f"Use fewer grades (system.grades.count) or system.grades.rule={other}."
         )
     return tuple(found.tolist())

@@ -19,8 +19,8 @@ def contents_in_order(
     Args:
         labels: The dataset.
         settings: The seed.
-        needed: At least so many contents.
-        rows: Of these rows; by default of all.
+        needed: How many contents there must be at least.
+        rows: The rows whose contents are meant; all by default.
 
     Raises:
         DataError: A record has no content key, or there are too few contents.
@@ -54,7 +54,7 @@ def crossed(
     held: Sequence[Iterable[str]],
     key: Callable[[Record], str],
 ) -> Dealt:
-    """Keep of each subset's contents the images whose method, or scale, is that subset's too.
+    """Keep those images of each subset's contents whose method, or scale, is the subset's too.
 
     Raises:
         DataError: A subset is left empty.

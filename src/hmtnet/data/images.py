@@ -16,7 +16,7 @@ from hmtnet.errors import DataError, listed
 
 Pixels = npt.NDArray[np.uint8]
 
-# Modes of 8 bits or fewer a channel that have one meaning in RGB.
+# Modes of 8 bits or fewer per channel that have one meaning in RGB.
 _MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "LA", "PA", "CMYK", "YCbCr"})
 
 
@@ -24,9 +24,9 @@ def decode(path: Path) -> Pixels:
     """Decode an image file to 8-bit RGB.
 
     Grey, palette and CMYK images are converted, an alpha channel that is opaque everywhere is
-    dropped. Nothing is guessed: more than 8 bits a channel, or transparency, would need a decision
-    about how viewers saw the image, so both are refused. Orientation notes of cameras (EXIF) and
-    colour profiles are ignored: the scores belong to the stored pixels, and references and crops
+    dropped. Nothing is guessed: more than 8 bits per channel, or transparency, would need a
+    decision about how viewers saw the image, so both are refused. Cameras' notes of orientation (EXIF)
+    and colour profiles are ignored: the scores belong to the stored pixels, and references and crops
     lie on their grid. Of several frames the first counts.
 
     Args:
@@ -72,7 +72,7 @@ def size_of(path: Path) -> Size:
 
 
 class ImageStore:
-    """Decoded images, and where they are asked for reference images, of rows of a manifest.
+    """Decoded images of rows of a manifest, and their reference images where these are asked for.
 
     Args:
         manifest: The dataset.
@@ -103,7 +103,7 @@ class ImageStore:
         self._keep((manifest.records[row].image for row in self.rows), "images")
 
     def keep_references(self, rows: Iterable[int]) -> None:
-        """Decode the reference images of some rows now, as the images were; none twice.
+        """Decode the reference images of some rows now, if the cache keeps them; none twice.
 
         Args:
             rows: The rows whose references will be asked for. One that several images share is
@@ -148,7 +148,7 @@ class ImageStore:
         return common_part(self[row], self.reference(row), record.scale, record.image)
 
     def _keep(self, names: Iterable[str], what: str) -> None:
-        """Decode files, unless they are not to be kept; which is decided once for each."""
+        """Decode the files that are to be kept; whether a file is, is decided once."""
         new = sorted(set(names) - self._decided)
         self._decided.update(new)
         if not new or self._cache == "none":
@@ -160,7 +160,7 @@ class ImageStore:
             self._kept |= _decode_all(self.manifest, new)
 
     def _bytes_of(self, name: str) -> int:
-        """Return what an image takes when decoded, by its header; a damaged one takes nothing."""
+        """Return how many bytes an image has when decoded, by its header; 0 if it is damaged."""
         try:
             width, height = size_of(self.manifest.path(name))
         except DataError:
@@ -207,7 +207,7 @@ def _check_header(image: Image.Image, path: Path) -> None:
     if deep or image.mode not in _MODES:
         raise DataError(
             f"Image '{path}' stores pixels as '{image.mode}'{' of 16 bits' if deep else ''}; "
-            "expected 8 bits a channel. Convert it the way the viewers saw it."
+            "expected 8 bits per channel. Convert it the way the viewers saw it."
         )
 
 

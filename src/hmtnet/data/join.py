@@ -35,11 +35,11 @@ class Joined(Manifest):
 
     @cached_property
     def content(self) -> tuple[str | None, ...]:
-        """One key a record for the content it shows, the same for one content in both datasets.
+        """One key per record for the content it shows, the same for one content in both datasets.
 
-        Beside equal keys, contents are the same where they have an image in common, and where the
-        images that stand for them (the reference images; of contents without one, the images) are
-        near duplicates.
+        Two contents also count as one where they have an image in common, and where the images that
+        stand for them are near duplicates. A reference image stands for its content; where there
+        is none, all images of the content do.
         """
         # None of a manifest's contents is unknown.
         keys = [(0, str(key)) for part in self.parts for key in part.content]

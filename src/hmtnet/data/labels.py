@@ -17,8 +17,8 @@ from hmtnet.errors import DataError, listed
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# How far a label may lie outside the declared range, as a part of the range's width: scores that
-# were rescaled in single precision are not refused for their last digit.
+# How far a label may lie outside the declared range, as a part of the range's width, so that scores
+# which were rescaled in single precision are not refused for their last digit.
 RANGE_TOLERANCE = 1e-6
 
 
@@ -43,13 +43,13 @@ class Labels:
     Attributes:
         name: The dataset's name.
         root: Its folder.
-        records: One record an image; a *row* is a position in this tuple.
+        records: One record per image; a *row* is a position in this tuple.
         label_kind: Whether people gave the scores (``human``) or a formula did (``pseudo``).
         mos_range: Lowest and highest possible MOS.
         higher_is_better: Direction of the MOS.
         licence: Licence of the dataset, as its authors state it.
         citation: Publication to cite.
-        left_out: Images that the dataset has but no usable label for, each with the reason.
+        left_out: Images of the dataset that have no usable label, each with the reason.
         facts: What is known of the dataset, where it is a published one under its own name.
         published: Its stored experiments, where the labels come from a published table.
 
@@ -84,12 +84,12 @@ class Labels:
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """One key a record for the image itself: its name, since no image was looked at."""
+        """One key per record for the image itself: its name, since no image was looked at."""
         return tuple(record.image for record in self.records)
 
     @cached_property
     def content(self) -> tuple[str | None, ...]:
-        """One key a record for the content it shows; equal keys must never be split.
+        """One key per record for the content it shows; equal keys must never be split.
 
         It is made of the dataset's and the reference's name; None where no reference is named.
         """

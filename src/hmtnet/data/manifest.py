@@ -14,7 +14,7 @@ from hmtnet.data.labels import Labels
 from hmtnet.errors import DataError
 from hmtnet.files import digest_text
 
-_BY_IMAGE = 2  # how a content is known that has neither a reference image nor a reference's name
+_BY_IMAGE = 2  # the trait of a content that has neither a reference image nor a reference's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +22,8 @@ class Manifest(Labels):
     """Labels whose images are there. Make one with ``Manifest.of``.
 
     Attributes:
-        digests: One digest of the image file's bytes a record.
-        reference_digests: The same of the reference image, None where there is none.
+        digests: One digest per record, of the image file's bytes.
+        reference_digests: Likewise of the reference image; None where there is none.
 
     Raises:
         DataError: As the labels do.
@@ -66,7 +66,7 @@ class Manifest(Labels):
         Raises:
             DataError: As ``Labels`` and ``Manifest.of``.
         """
-        # Labels first: they are checked in a moment, digesting a large set takes minutes.
+        # Labels first: they are checked at once, whereas digesting a large set takes minutes.
         return cls.of(Labels(name=name, root=root, records=tuple(records), **meaning))
 
     def path(self, name: str) -> Path:
@@ -75,7 +75,7 @@ class Manifest(Labels):
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """One key a record for the image itself: the digest of its bytes."""
+        """One key per record for the image itself: the digest of its bytes."""
         return self.digests
 
     @cached_property
@@ -99,13 +99,13 @@ class Manifest(Labels):
 
     @cached_property
     def content(self) -> tuple[str | None, ...]:
-        """One key a record for the content it shows; equal keys must never be split.
+        """One key per record for the content it shows; equal keys must never be split.
 
         Where there is a reference image, the key is its digest, so that one reference is
         recognised under two names and in two datasets; else it is made of the dataset's and the
         reference's name. What shares a reference, a reference image or the image itself is one
-        content. Images without a reference are searched for near duplicates, once: the images of
-        one scene share a key, and none is left without.
+        content. Images without a reference are searched for near duplicates, once; the images of
+        one scene share a key. Every record has a key.
         """
         named = [
             None if r.reference is None else f"{self.name}/{r.reference}" for r in self.records

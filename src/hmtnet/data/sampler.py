@@ -25,8 +25,8 @@ class EpochSampler(Sampler[Draw]):
         seed: Order is a function of (seed, epoch).
         shuffle: Whether to shuffle: training does, validation and test do not.
         rank: This process's rank.
-        world: Number of processes. In training every process gets the same number of images (the
-            first ones of the order once more, if need be) because gradients are synchronised step
+        world: Number of processes. In training every process gets the same number of images (if
+            need be, the first ones of the order come twice) because gradients are synchronised step
             by step; otherwise each image is visited by exactly one process.
     """
 

@@ -7,7 +7,7 @@ from hmtnet.data.labels import Labels
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import SettingsError
 
-# Of a seeded protocol: small test sets (method) need about so many for a stable median.
+# Seeds of a protocol: small test sets (method) need about this many for a stable median.
 USUAL = 20
 
 
@@ -23,7 +23,7 @@ def series(
             (``official``, ``all``, ``cross``, ``file``) and ``USUAL`` seeds of any other protocol.
 
     Raises:
-        SettingsError: Fewer are to be had, or none is asked for.
+        SettingsError: There are fewer splits than asked for, or none is asked for.
     """
     name, available = _available(labels, settings)
     wanted = min(USUAL, available) if count is None and name == "seed" else count or available

@@ -21,7 +21,7 @@ def map_images(
         function: Called from several threads.
         names: The images.
         what: Said beside the progress bar.
-        show_above: No bar for so many images or fewer: they take less time than reading it.
+        show_above: No progress bar for this many images or fewer.
     """
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         results = pool.map(function, names)

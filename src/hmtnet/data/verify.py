@@ -1,4 +1,4 @@
-"""A dataset looked through: counts, labels, every image, repeats, and what others share."""
+"""Check a dataset: counts, labels, every image, repeats, and what it shares with another one."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -64,9 +64,9 @@ class Verification:
 
     Attributes:
         labels: The dataset.
-        counts: Numbers beside the known ones.
+        counts: Numbers found, each with the known one.
         findings: Everything worth saying, the worst first.
-        scenes: Of the images without a reference, one key each: equal for images of one scene.
+        scenes: One key per image without a reference, equal for images of one scene.
         scene_files: Those images.
     """
 

@@ -22,7 +22,7 @@ are good for trying the software; no statement about human perception can rest o
 Layout (that of QADS)
   source_images/imgRR.png                  reference RR
   super-resolved_images/imgRR_S_MM.png     reference RR, scale factor S, method MM
-  mos_with_names.txt                       one line an image: pseudo-MOS and name
+  mos_with_names.txt                       one line per image: pseudo-MOS and name
   measures.csv                             the measures behind each score, and the strength
   methods.csv, references.csv              what the numbers stand for
 

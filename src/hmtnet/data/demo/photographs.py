@@ -42,7 +42,7 @@ class Photograph:
         return f"img{self.number:02d}"
 
 
-# One square a photograph, so that no two references share content.
+# One square per photograph, so that no two references share content.
 PHOTOGRAPHS = (
     Photograph(1, "astronaut.png", 1.9, 40, 0, True, "Eileen Collins; NASA; public domain"),
     Photograph(2, "chelsea.png", 1.5, 45, 5, True, "a cat; Stefan van der Walt; CC0"),

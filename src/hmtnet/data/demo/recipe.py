@@ -123,7 +123,7 @@ def build(folder: Path, recipe: Recipe, workers: int | None = None) -> None:
     Args:
         folder: Where to put it; if it exists already, it stays as it is.
         recipe: What to build.
-        workers: How many threads; by default one a processor. The result does not depend on it.
+        workers: How many threads; by default one per processor. The result does not depend on it.
 
     Raises:
         DataError: If the recipe has fewer than two photographs, or scikit-image lacks one.

@@ -1,4 +1,4 @@
-"""Readers: one file a dataset layout, looked up by name.
+"""Readers: one file per dataset layout, looked up by name.
 
 A reader follows the official layout of a dataset and either returns the labels of every image of
 the folder or raises one ``DataError``. Other packages add theirs by an entry point in the group
@@ -34,7 +34,7 @@ def find(name: str) -> Reader:
     """Return a reader by name.
 
     Raises:
-        SettingsError: There is none, or what another package names so is none.
+        SettingsError: There is no such reader, or another package's entry point is no reader.
     """
     known = readers()
     if name not in known:

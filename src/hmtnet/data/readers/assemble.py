@@ -1,4 +1,4 @@
-"""How readers put labels and files together: faults collected, files found by name, parts named."""
+"""How readers put labels and files together: faults collected, files found by name."""
 
 import os
 from collections import defaultdict
@@ -186,8 +186,8 @@ def labels_of(
 ) -> Labels:
     """Make a published dataset's labels: what its facts fix, and what the settings may say.
 
-    A set of another name in the same layout is somebody's own: licence, citation and known numbers
-    of the published one are not its.
+    A set of another name in the same layout is somebody's own: it does not get licence, citation
+    and known numbers of the published one.
 
     Raises:
         DataError: As ``Labels``.

@@ -27,7 +27,7 @@ FACTS = Facts(
 
 
 def _name(row: Row) -> str:
-    """Make the image's name of its number; empty where that is none."""
+    """Make the image's name from its number; empty where the cell holds no number."""
     number = text_of(row["Image Number"]).removesuffix(".0")
     return f"DatabaseImage{int(number):04d}.JPG" if number.isdecimal() else ""
 

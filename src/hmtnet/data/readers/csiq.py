@@ -29,7 +29,8 @@ FACTS = Facts(
     notes=("Its scores are DMOS: 0 is the best and 1 the worst quality.",),
 )
 
-# A distortion in the sheet to its folder and its name in the image names; the folder names it here.
+# What the sheet calls a distortion: its folder, and its name in the image names. Here it is called
+# as its folder is.
 _DISTORTIONS = {
     "noise": ("awgn", "AWGN"),
     "blur": ("blur", "BLUR"),
@@ -41,7 +42,7 @@ _DISTORTIONS = {
 
 
 def _name(row: Row) -> str:
-    """Make the image's name of what the sheet says of it; empty where that cannot be."""
+    """Make the image's name from a row of the sheet; empty where the row does not give it."""
     folder, token = _DISTORTIONS.get(text_of(row["dst_type"]).lower(), ("", ""))
     image, level = text_of(row["image"]), text_of(row["dst_lev"])
     return f"{folder}/{image}.{token}.{level}.png" if folder and image and level else ""

@@ -3,8 +3,8 @@
 Layout: ``1024x768/10004473376.jpg`` and ``koniq10k_distributions_sets.csv`` with the columns
 ``image_name``, ``MOS`` and ``set`` (the official split) among others. Known variants are read too:
 the images in half the size (``512x384``), and the earlier table
-``koniq10k_scores_and_distributions.csv``, whose ``MOS`` is on the five-point scale, whose
-``MOS_zscore`` is the score in [0, 100], and which has no official split.
+``koniq10k_scores_and_distributions.csv``, whose ``MOS`` is on the five-point scale. Its
+score in [0, 100] is ``MOS_zscore``, and it has no official split.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ FACTS = Facts(
     obtained="KonIQ-10k is obtained from the University of Konstanz (Hosu et al., 2020).",
     notes=(
         "The column SD of its tables is on the five-point scale the raters used, the MOS is not; "
-        "so it is not read as the standard deviation of the predictions.",
+        "so it is not read as the standard deviation of the opinions.",
         "The images of 512x384 are scaled copies; the scores were given to those of 1024x768.",
     ),
 )
@@ -48,7 +48,7 @@ _EARLIER = Table(
 
 
 class _EitherTable:
-    """The official table, or the earlier one where that is not there."""
+    """The official table, or the earlier one where the official one is missing."""
 
     files = _SETS.files + _EARLIER.files
 

@@ -62,11 +62,11 @@ class Table:
         sheet: Title of the only sheet that counts, where several sheets have such a header.
         image: The column with the image's name.
         others: Further columns, which ``name`` or ``Layout.accept`` need.
-        name: Makes the image's name of a row, where no column has it; empty where it cannot be.
+        name: Makes the image's name from a row, where no column has it; empty if it cannot.
         mos: The column with the score.
         std: The column with the standard deviation of the opinions; every row must have one.
         subset: The column with the subset of the official split.
-        subsets: What ``subset`` calls a subset, in lower case, to our name of it.
+        subsets: Our name of each subset by the table's own, in lower case.
         official: The subset that all images of this table belong to.
     """
 
@@ -134,7 +134,7 @@ class Layout:
         lossy: Whether the dataset's own images are JPEG files.
         name: What an image's name must look like. Its groups ``reference``, ``method`` and
             ``scale`` are what the name says of the image.
-        methods: What a name calls a method to the method's name; empty where they are the same.
+        methods: The name of each method by what images' names call it; empty where they are equal.
         spell_reference: How a reference is spelled, whatever its letter case in the image's name.
         reference_image: The name of a reference's image, such as ``"{reference}.png"``; None where
             the dataset has no reference images.

@@ -66,7 +66,7 @@ class _Release:
 
 
 def _is_scored(label: Label, images: Images, faults: Faults) -> bool:
-    """Tell training images from scored ones; those of training need not be there."""
+    """Return whether it is one of the scored images; training images need not be there."""
     if _TRAINING.fullmatch(label.name) is None:
         return True
     practice = f"trainingImages/{label.name}"

@@ -5,8 +5,8 @@ the blur before down-sampling, reference), in the dataset's folder or in ``SRima
 ``sr_metric_data.mat``, which is in circulation as two different files; the reader tells them apart
 by their variables:
 
-* the authors' own: ``SR_image_names``, and ``subject_scores_mean40`` with a column a method, whose
-  columns below each other are in the order of the names;
+* the authors' own: ``SR_image_names``, and ``subject_scores_mean40`` with one column per
+  method; the columns put below each other are in the order of the names;
 * the published experiment table: ``im_names``, ``subjective_scores`` and stored permutations.
 
 Either may lie in the folder or be named by ``data.table``. Reference images are optional: a folder
@@ -119,7 +119,7 @@ def _own_labels(file: MatFile) -> list[Label]:
     """Take the labels out of the authors' own file.
 
     Raises:
-        DataError: A variable is missing, or the scores are not a column a method of the names.
+        DataError: A variable is missing, or the scores are not one column per method of the names.
     """
     names = [name.replace("\\", "/") for name in file.text("SR_image_names")]
     scores = file.numbers("subject_scores_mean40")

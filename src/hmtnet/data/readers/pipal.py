@@ -2,9 +2,9 @@
 
 Layout: the images ``A0001_00_00.bmp`` (reference, class of the distortion, number in the class) in
 ``Distortion_1`` to ``Distortion_4``, or all in ``Train_Dist``; the references ``A0001.bmp`` in
-``Train_Ref`` (optional); the labels in ``Train_Label``, a file ``A0001.txt`` a reference with a
-line ``A0001_00_00.bmp,1436.1`` an image. What lies beside them (the unlabelled validation and test
-images) is not looked at.
+``Train_Ref`` (optional); the labels in ``Train_Label``: one file ``A0001.txt`` per reference, with
+one line ``A0001_00_00.bmp,1436.1`` per image. What lies beside them (the unlabelled validation and
+test images) is not looked at.
 
 The reader ``pipal_sr`` reads the 5800 images of a published table from the same folder.
 """

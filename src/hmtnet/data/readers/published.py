@@ -47,7 +47,7 @@ class PublishedTable:
                 a split by wrong numbers would put one reference into several subsets.
 
         Raises:
-            DataError: A reference has several numbers, or a number several references.
+            DataError: A reference has several numbers, or a number stands for several references.
         """
         number = {
             label.name.lower(): reference
@@ -170,7 +170,7 @@ def _permutations(path: Path, index: FloatArray, references: FloatArray) -> IntA
     count = len(np.unique(references))
     whole = np.arange(1, count + 1)
     if np.array_equal(np.unique(references), whole):
-        # An order a row in MATLAB; transposed where another program wrote the file.
+        # One order per row in MATLAB; transposed where another program wrote the file.
         for orders in (index, index.T):
             if orders.shape[1] == count and (np.sort(orders, axis=1) == whole).all():
                 return orders.astype(np.int64)

@@ -1,7 +1,7 @@
 """QADS: 20 references × 49 super-resolved versions = 980 images, MOS in [0, 1], 1 = best.
 
 Layout: ``super-resolved_images/img01_4_01.bmp`` (reference, scale, method),
-``source_images/img01.bmp`` and ``mos_with_names.txt`` with a line ``MOS name`` an image. Known
+``source_images/img01.bmp`` and ``mos_with_names.txt`` with one line ``MOS name`` per image. Known
 variants are read too: the folders ``super-resolution_images`` and ``reference_images``, other
 lossless containers, other letter case, Windows line ends. ``data.table`` may name the published
 ``.mat`` table, whose labels then replace the label file.

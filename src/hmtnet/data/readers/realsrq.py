@@ -7,8 +7,9 @@ optional, anywhere in ``HR_LR_pairs`` or ``pristine``. The labels are read from
 * the published tables ``RealSRQ_LR2_meta.mat``, ``RealSRQ_LR3_meta.mat`` and
   ``RealSRQ_LR4_meta.mat``: those that lie in the folder are joined, and ``data.table`` names a
   single one, whose stored experiments are then kept (each table has its own);
-* without these, the authors' ``subj_BT_score.mat``: ``score_matrix`` has a row a scene, in order of
-  category and number, and a column a version, in order of scale and (without letter case) method.
+* without these, the authors' ``subj_BT_score.mat``: ``score_matrix`` has one row per scene, in
+  order of category and number, and one column per version, in order of scale and (without letter
+  case) method.
   The file does not say this itself; it is how public uses of the dataset read it.
 """
 

@@ -18,8 +18,8 @@ def read_sheet(
     """Read the rows below the header that has the wanted columns.
 
     The first sheet with such a header counts; further sheets, columns and empty rows do not. Column
-    names are compared without letter case and surrounding blanks; of a name that stands twice the
-    first column counts.
+    names are compared without letter case and surrounding blanks; where a name stands twice,
+    the first column counts.
 
     Args:
         path: The spreadsheet.
@@ -102,7 +102,7 @@ def _sheets(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:
 def _old_sheets(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:
     import xlrd
 
-    # It would print what it thinks of a damaged file.
+    # Without a log file of ours it prints complaints about damaged files.
     book = xlrd.open_workbook(path, logfile=io.StringIO())
     for sheet in book.sheets():
         yield (

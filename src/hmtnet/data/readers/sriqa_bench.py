@@ -1,10 +1,10 @@
 """SRIQA-Bench: 100 scenes × (10 SR methods at ×4 + the original) = 1100 images, scores 0 to 100.
 
-Layout: ``images/SeeSRx4/online50_SeeSRx4.png`` (a folder a method, or all in one) and
-``images/Original/online50_Original.png``. Labels: either ``SRIQA-Bench_test_all.txt`` with a line
-``reference restored score`` an image, or the folder ``MOS`` with a file a scene and a line
-``name,score`` an image. The original is scored like the others, and is the reference image of its
-scene.
+Layout: ``images/SeeSRx4/online50_SeeSRx4.png`` (one folder per method, or all in one) and
+``images/Original/online50_Original.png``. Labels: either ``SRIQA-Bench_test_all.txt`` with one
+line ``reference restored score`` per image, or the folder ``MOS`` with one file per scene and one
+line ``name,score`` per image. The original is scored like the others, and is the reference image of
+its scene.
 """
 
 import re
@@ -99,7 +99,7 @@ def read(settings: DataSettings) -> Labels:
 
 
 def _labels(path: Path, faults: Faults) -> list[Label]:
-    """Read the one list of all scenes, or the folder with a list a scene."""
+    """Read the one list of all scenes, or the folder with one list per scene."""
     if not path.is_dir():
         return read_label_lines(path, ("reference", "name", "mos"), faults)
     labels = []

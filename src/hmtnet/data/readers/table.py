@@ -1,6 +1,6 @@
 """Anyone's folder of images with a CSV of scores.
 
-The table has a row an image and a header with ``image`` and ``mos`` and, optionally, ``reference``,
+The table has one row per image and a header with ``image``, ``mos`` and, optionally, ``reference``,
 ``method``, ``scale``, ``reference_image``, ``mos_std`` and ``split`` (the official subset: train,
 val or test); other names are mapped by ``data.columns``, further columns are ignored. It may be
 separated by commas, semicolons or tabs. Nothing in a table tells what its scores mean: range,
@@ -86,7 +86,7 @@ def read(settings: DataSettings) -> Labels:
 
 
 def _name(settings: DataSettings, root: Path) -> str:
-    """Anyone's table is called as its folder; a layout that is read as a table, by its reader."""
+    """Return the dataset's name; by default the folder's, or that of a reader built on this one."""
     if settings.name is None and settings.reader == "table":
         return root.resolve().name
     return settings.dataset

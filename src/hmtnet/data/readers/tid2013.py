@@ -1,9 +1,9 @@
 """TID2013: 25 references × 24 distortions × 5 levels = 3,000 images, MOS in [0, 9], 9 = best.
 
 Layout: ``distorted_images/I01_03_5.bmp`` (reference, distortion, level),
-``reference_images/I01.BMP`` and ``mos_with_names.txt`` with a line ``MOS name`` an image. Names
+``reference_images/I01.BMP`` and ``mos_with_names.txt`` with one line ``MOS name`` per image. Names
 differ in letter case between files and labels. ``mos_std.txt`` is not read: it has the standard
-errors of the MOS, not the standard deviations of the predictions.
+errors of the MOS, not the standard deviations of the opinions.
 """
 
 import re
@@ -29,7 +29,7 @@ FACTS = Facts(
     notes=(
         "Reference I25 is an artificial image, the other 24 are photographs.",
         "Its mos_std.txt (about 0.13) has the standard errors of the MOS, not the standard "
-        "deviations of the predictions, and is not read.",
+        "deviations of the opinions, and is not read.",
     ),
 )
 

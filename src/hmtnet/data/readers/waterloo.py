@@ -119,7 +119,7 @@ def _blocks(path: Path) -> list[list[dict[int, float]]]:
 def _unexpected(path: Path, found: str) -> DataError:
     return DataError(
         f"'{path}' has another structure than the reader knows: expected three blocks, of factors "
-        "2, 4 and 8, with two rows a reference, in columns D to K the numbers of its images and "
+        "2, 4 and 8, with two rows per reference, in columns D to K the numbers of its images and "
         f"below them their scores; found {found}. Copy it anew, or make a CSV and use data=table."
     )
 
