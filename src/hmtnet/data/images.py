@@ -25,9 +25,9 @@ def decode(path: Path) -> Pixels:
 
     Grey, palette and CMYK images are converted, an alpha channel that is opaque everywhere is
     dropped. Nothing is guessed: more than 8 bits per channel, or transparency, would need a
-    decision about how viewers saw the image, so both are refused. Cameras' notes of orientation (EXIF)
-    and colour profiles are ignored: the scores belong to the stored pixels, and references and crops
-    lie on their grid. Of several frames the first counts.
+    decision about how viewers saw the image, so both are refused. Orientation notes of cameras
+    (EXIF) and colour profiles are ignored: the scores belong to the stored pixels, and references
+    and crops lie on their grid. Of several frames the first counts.
 
     Args:
         path: A file that Pillow can read.

@@ -1,8 +1,8 @@
 """SISAR: 8400 super-resolved images of 100 scenes, semi-automatic ratings in [0, 1], 1 = best.
 
 Layout: ``MOS_with_name.txt`` with one line ``name#MOS`` per image, and the images in ``SR_images``
-or in the dataset's folder. A MOS of exactly 1 marks a reference: it is no super-resolved image and not
-counted among the scored ones, but the reference image of the images whose names start with its
+or in the dataset's folder. A MOS of exactly 1 marks a reference: it is no super-resolved image and
+not counted among the scored ones, but the reference image of the images whose names start with its
 own, followed by a separator.
 
 How names of images are made is not documented. What the reader takes from them is only what is
