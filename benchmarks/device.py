@@ -2,7 +2,8 @@
 
 Random weights, noise for images; the networks and settings are those of ``size=…``. Each system is
 measured in its last stage, all of whose networks learn, one step of which is what the trainer does
-with a batch: crops, losses, gradient, clipping, optimiser. Without CUDA there is nothing to
+with a batch: crops, losses, gradient, clipping, optimiser. Every system is trained for a few batches
+by ``hmtnet train``, and its scores compared with the CPU's. Without CUDA there is nothing to
 measure, but ``--device cpu --quick`` tries the script.
 
     python benchmarks/device.py --output device.json --minutes 5
@@ -44,6 +45,8 @@ from hmtnet.scoring.scorer import Scorer
 
 GIB = 2**30
 WORKERS = (4, 0, 8)  # of trainer=gpu, of trainer=auto, and whether more would help
+MEASURED = ["hmtnet", "plain"]
+SIZES = ["tiny", "small", "full"]
 PARTS = ["training", "scoring", "checks", "compiling"]
 MOST_DIFFERENCE = 1e-4  # of a unit score, between devices
 
@@ -281,8 +284,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file, whole after every row")
     parser.add_argument("--minutes", type=float, default=5, help="nothing runs longer")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=["hmtnet", "plain"])
-    parser.add_argument("--sizes", nargs="+", default=["tiny", "small", "full"])
+    parser.add_argument("--systems", nargs="+", choices=MEASURED, default=MEASURED)
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
     parser.add_argument("--quick", action="store_true", help="tiny numbers, to try the script")
     given = parser.parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():

@@ -37,7 +37,7 @@ class Rows:
     def attempt(self, case: str, measure: Callable[[str], None], most: float = 60) -> None:
         """Measure a case, for at most ``most`` seconds; what goes wrong becomes its row."""
         seconds = min(most, self.end - time.monotonic())
-        if seconds < 1:
+        if seconds <= 0:
             self._add({"case": case, "quantity": "not measured", "note": "the time is up"})
             return
         started = time.monotonic()
@@ -48,7 +48,7 @@ class Rows:
             signal.setitimer(signal.ITIMER_REAL, 0)
             late = time.monotonic() - started >= seconds
             self.failed |= not (late or isinstance(error, torch.OutOfMemoryError))
-            reason = f"broken off after {seconds:.0f} s" if late else _first_line(error)
+            reason = f"broken off after {seconds:.3g} s" if late else _first_line(error)
             self._add({"case": case, "quantity": "not measured", "note": reason})
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

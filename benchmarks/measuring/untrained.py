@@ -13,7 +13,7 @@ from hmtnet.data.grades import Grades
 from hmtnet.experiment.settings import train_settings
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import StageInputs, Stage, find_system
+from hmtnet.models.system import Stage, StageInputs, find_system
 from hmtnet.models.task import QualityTask
 from hmtnet.settings import plain
 
