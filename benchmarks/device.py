@@ -2,9 +2,9 @@
 
 Random weights, noise for images; the networks and settings are those of ``size=…``. Each system is
 measured in its last stage, all of whose networks learn, one step of which is what the trainer does
-with a batch: crops, losses, gradient, clipping, optimiser. Every system is trained for a few batches
-by ``hmtnet train``, and its scores compared with the CPU's. Without CUDA there is nothing to
-measure, but ``--device cpu --quick`` tries the script.
+with a batch: crops, losses, gradient, clipping, optimiser. Every system is also trained for a few
+batches by ``hmtnet train``, and its scores compared with the CPU's. Without CUDA there is nothing
+to measure, but ``--device cpu --quick`` tries the script.
 
     python benchmarks/device.py --output device.json --minutes 5
 """

@@ -131,7 +131,7 @@ class Bench:
         """Take a step for each batch of whole images."""
         for batch in batches:
             there = batch.to(self.device)
-            self.step(make_crops(there, self.crops.size, OPERATOR), there.mos)
+            self.step(make_crops(there, self.crops.size, OPERATOR), there.unit_mos)
 
     def train_plainly(self, loader: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
         """Take a step for each batch of crops."""
@@ -143,7 +143,7 @@ class Bench:
     def step(self, crops: Crops, mos: Tensor) -> None:
         """Learn from crops."""
         with self.precision():
-            terms = score_terms(self.network(crops).score, mos, ScoreLossSettings())
+            terms = score_terms(self.network(crops).unit_score, mos, ScoreLossSettings())
         self.optimizer.zero_grad()
         torch.stack([*terms.values()]).sum().backward()
         self.optimizer.step()
