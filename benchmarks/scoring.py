@@ -46,36 +46,18 @@ class Case:
 
 def leave_artifact(folder: Path) -> None:
     """Save an untrained HMTNet as a finished stage leaves one."""
-    import torch
+    from measuring.untrained import Untrained
 
-    from hmtnet.artifact import store
-    from hmtnet.data.grades import Grades
     from hmtnet.models.backbone import BackboneSettings
     from hmtnet.models.hmtnet.grading import GradingSettings
     from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
     from hmtnet.models.hmtnet.sfen import SFENSettings
-    from hmtnet.models.system import StageInputs, find_system
-    from hmtnet.settings import plain
 
-    torch.manual_seed(0)
-    grades = Grades((0.2, 0.4, 0.6, 0.8))
     backbone = BackboneSettings(widths=(4, 8, 8))
     network = HMTNetSettings(
         grading=GradingSettings(encoder=backbone), sfen=SFENSettings(backbone=backbone)
     )
-    settings = JointStageSettings(network=network)
-    made = find_system("hmtnet").stage("joint").network(settings, StageInputs(grades))
-    dataset = {"label_kind": "pseudo", "mos_range": [0.0, 1.0], "higher_is_better": True}
-    meta = {
-        "system": "hmtnet",
-        "stage": "joint",
-        "key": "untrained",
-        "settings": plain(settings),
-        "grades": {"edges_unit": list(grades.edges)},
-        "upstream": {},
-        "dataset": dataset,
-    }
-    store.save(folder, made.own_state(), meta)
+    Untrained.of("hmtnet", "joint", JointStageSettings(network=network)).save(folder)
 
 
 def score(folder: Path, case: Case) -> None:

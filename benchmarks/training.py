@@ -11,14 +11,14 @@ decodes the file, computes its saliency and cuts the crops, on the CPU.
 
 import argparse
 import tempfile
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image
+from measuring.clock import Clock
+from measuring.noise import HEIGHT, WIDTH, make_manifest
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -28,7 +28,6 @@ from hmtnet.data.datamodule import LoaderSettings, QualityData
 from hmtnet.data.grades import Grades
 from hmtnet.data.images import ImageStore, decode
 from hmtnet.data.manifest import Manifest
-from hmtnet.data.record import Record
 from hmtnet.data.split import Split
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet import HMTNet
@@ -39,7 +38,6 @@ from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings, score_terms
 from hmtnet.perception import saliency_of_list
 
-HEIGHT, WIDTH = 384, 512
 OPERATOR: Literal["spectral_residual"] = "spectral_residual"
 SIZES = {
     "tiny": (BackboneSettings(), CropSettings(size=96, count=2)),
@@ -52,18 +50,6 @@ SIZES = {
         CropSettings(size=224, count=4),
     ),
 }
-
-
-def make_manifest(folder: Path, images: int) -> Manifest:
-    """Write noise, about as easy to compress as a photograph."""
-    random = np.random.default_rng(0)
-    for i in range(images):
-        coarse = random.integers(0, 256, (HEIGHT // 4, WIDTH // 4, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((WIDTH, HEIGHT)).save(folder / f"{i}.png")
-    records = [Record(image=f"{i}.png", mos=i / images, reference=str(i)) for i in range(images)]
-    return Manifest.create(
-        "noise", folder, records, label_kind="pseudo", mos_range=(0, 1), higher_is_better=True
-    )
 
 
 def make_network(backbone: BackboneSettings) -> HMTNet:
@@ -107,6 +93,7 @@ class Bench:
 
     def __init__(self, given: argparse.Namespace, folder: Path) -> None:
         self.given, self.device = given, torch.device(given.device)
+        self.clock = Clock(self.device, given.repeats)
         backbone, self.crops = SIZES[given.size]
         self.network = make_network(backbone).to(self.device)
         self.optimizer = optimizer_for(self.network, OptimizerSettings())
@@ -166,20 +153,6 @@ class Bench:
         half = self.given.precision == "bf16-mixed"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
 
-    def seconds(self, *calls: Callable[[], object]) -> list[float]:
-        """Return the least time of each call; they take turns, and a first round does not count."""
-        rounds = [[self.time(call) for call in calls] for _ in range(self.given.repeats + 1)]
-        return [min(times) for times in zip(*rounds[1:], strict=True)]
-
-    def time(self, call: Callable[[], object]) -> float:
-        """Return the seconds that a call takes, the device's included."""
-        wait = torch.cuda.synchronize if self.device.type == "cuda" else lambda: None
-        wait()
-        start = time.perf_counter()
-        call()
-        wait()
-        return time.perf_counter() - start
-
 
 def main() -> None:
     """Measure and print."""
@@ -202,7 +175,7 @@ def report(bench: Bench) -> None:
     given, sfen = bench.given, bench.network.sfen
     kept, decoding, plain = bench.loader("memory"), bench.loader("none"), bench.plain_loader()
     ready = [batch.to(bench.device) for batch in kept]
-    fed, piped, decoded, plainly = bench.seconds(
+    fed, piped, decoded, plainly = bench.clock.seconds(
         lambda: bench.train(ready),
         lambda: bench.train(kept),
         lambda: bench.train(decoding),
@@ -213,7 +186,7 @@ def report(bench: Bench) -> None:
     extract = sfen.extractors[0]
     # The perspectives of a step are one saliency of whole images, and three views of the crops.
     with bench.precision():
-        perceiving, stacked, apart = bench.seconds(
+        perceiving, stacked, apart = bench.clock.seconds(
             lambda: (saliency_of_list(ready[0].images, OPERATOR), sfen.perspectives(crops)),
             lambda: extract(torch.cat(views)),
             lambda: [extract(view) for view in views],

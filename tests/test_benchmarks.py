@@ -1,8 +1,10 @@
 """The benchmarks run, at their smallest; what they measure is for a quiet machine."""
 
+import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,50 @@ def test_training(precision):
 @pytest.mark.full
 def test_the_memory_of_scoring_does_not_grow():
     run("scoring", "--images", "4", "--large", "2")
+
+
+@pytest.mark.full
+def test_device_tries_itself_on_a_cpu(tmp_path):
+    file = tmp_path / "device.json"
+    smallest = ["--quick", "--systems", "plain", "--sizes", "tiny"]
+    printed = run("device", "--device", "cpu", *smallest, "--output", file, "--parts", "training")
+    rows = json.loads(file.read_text())["rows"]
+    assert all(row["value"] > 0 and row["quantity"] in printed for row in rows) and len(rows) == 8
+
+
+@pytest.mark.full
+def test_device_without_a_gpu_says_so(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert run("device").startswith("No CUDA device")
+
+
+def test_what_is_measured_is_kept_at_once_and_never_runs_longer_than_it_may(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(FOLDER)
+    from measuring.rows import Rows
+
+    file = tmp_path / "rows.json"
+
+    def kept():
+        return [
+            (row["case"], row.get("value", row.get("note")))
+            for row in json.loads(file.read_text())["rows"]
+        ]
+
+    def slow(case):
+        rows.add(case, "ms", 1.5)
+        assert kept() == [("slow", 1.5)] and "1.5" in capsys.readouterr().out
+        time.sleep(60)
+
+    def wrong(case):
+        raise ValueError("no kernel\nfor this")
+
+    rows = Rows(file, 1, {"device": "none"})
+    rows.attempt("slow", slow, most=0.2)
+    assert kept()[1:] == [("slow", "broken off after 0.2 s")] and not rows.failed
+    rows.attempt("wrong", wrong)
+    assert kept()[2:] == [("wrong", "ValueError: no kernel")] and rows.failed
+    rows.end = 0
+    rows.attempt("late", wrong)
+    assert kept()[3:] == [("late", "the time is up")]
