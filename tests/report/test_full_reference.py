@@ -6,14 +6,14 @@ import re
 import pytest
 
 from hmtnet.errors import DataError
-from hmtnet.report.build import build_report
-from hmtnet.report.collect import collect
-from hmtnet.report.document import as_document
-from hmtnet.report.html import as_html
-from hmtnet.report.latex import as_latex
-from hmtnet.report.markdown import as_markdown
-from hmtnet.report.sheet import as_csv
-from hmtnet.report.text import as_text
+from hmtnet.report.numbers.build import build_report
+from hmtnet.report.numbers.collect import collect
+from hmtnet.report.render.json_document import as_document
+from hmtnet.report.render.page import as_html
+from hmtnet.report.render.latex import as_latex
+from hmtnet.report.render.markdown import as_markdown
+from hmtnet.report.render.csv_file import as_csv
+from hmtnet.report.render.text import as_text
 
 
 @pytest.fixture(scope="module")

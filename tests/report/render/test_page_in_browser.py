@@ -1,0 +1,114 @@
+"""The page in a real browser, where there is one: no error, nothing too wide, tables that sort."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from hmtnet.report.numbers.build import build_report
+from hmtnet.report.numbers.collect import collect
+from hmtnet.report.render.page import as_html
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
+    None,
+)
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"),
+]
+
+# Runs before the page's own script, so that no error escapes it.
+LISTEN = """<script>
+window.found = {errors: []};
+window.addEventListener("error", (event) => window.found.errors.push(event.message));
+document.addEventListener("securitypolicyviolation",
+  (event) => window.found.errors.push(event.violatedDirective));
+</script>"""
+LOOK = """<script>
+const table = document.querySelector("table.sortable");
+const column = [...table.querySelectorAll("thead th")].findIndex(
+  (th) => th.textContent.startsWith("RMSE"));
+const button = table.querySelectorAll("thead button")[column];
+const order = () => [...table.tBodies].map(
+  (body) => [...body.rows].map((row) => row.cells[column].dataset.value ?? null));
+button.focus();
+found.focused = document.activeElement === button;
+button.click();
+found.descending = order();
+found.state = button.closest("th").getAttribute("aria-sort");
+button.click();
+found.ascending = order();
+found.names = [...table.tBodies].map((body) => body.className);
+found.wide = document.documentElement.scrollWidth;
+found.window = document.documentElement.clientWidth;
+parent.document.body.setAttribute("data-found", JSON.stringify(found));
+</script>"""
+
+
+def look(page, width):
+    """Open a page in a frame of a width, and return what the script in it has found."""
+    # A frame, because a window cannot be as narrow as a phone.
+    frame = page.with_name("frame.html")
+    inner = html.escape(page.read_text(encoding="utf-8"))
+    style = f"width: {width}px; height: 1600px; border: 0"
+    frame.write_text(
+        f'<!DOCTYPE html><body><iframe style="{style}" srcdoc="{inner}"></iframe></body>',
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [
+            *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+            *("--window-size=1400,1800", f"--user-data-dir={page.parent / 'profile'}"),
+            *("--virtual-time-budget=5000", "--dump-dom", frame.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    (found,) = re.findall(r'data-found="([^"]*)"', done.stdout)
+    return json.loads(html.unescape(found))
+
+
+@pytest.fixture
+def page(runs, tmp_path):
+    for split in (0, 1):
+        for name in ("hmtnet", "a_system_with_a_very_long_name_and_no_place_to_break_it"):
+            runs.write(name, dataset="QADS", split=split)
+    runs.write("flat", dataset="QADS", columns={"score": np.full(200, 0.5)})
+    text = as_html(build_report(collect([runs.root])))
+    path = tmp_path / "page.html"
+    text = text.replace("<style>", f"{LISTEN}<style>", 1).replace("</body>", f"{LOOK}</body>")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_fits_sorts_and_has_no_error(page, width):
+    found = look(page, width)
+    assert found["errors"] == []
+    assert found["window"] == width
+    assert found["wide"] <= width
+    assert found["focused"]
+    assert found["state"] == "descending"
+    assert found["names"] == ["", "published"]
+    for part in (0, 1):
+        values = [float(v) for v in found["descending"][part] if v is not None]
+        assert len(values) > 4
+        assert values == sorted(values, reverse=True)
+        assert [float(v) for v in found["ascending"][part] if v is not None] == sorted(values)
+
+
+def test_undefined_values_stay_last(page):
+    text = page.read_text(encoding="utf-8").replace('startsWith("RMSE")', 'startsWith("KRCC")')
+    page.write_text(text, encoding="utf-8")
+    found = look(page, 1280)
+    for order in ("ascending", "descending"):
+        ours, _ = found[order]
+        assert ours[-1] is None
+        assert None not in ours[:-1]
