@@ -17,7 +17,7 @@ def test_the_extremes_are_by_mapped_error(runs):
     folder = runs.write("a", noise=0.02)
     runs.write("b", noise=0.2)
     section, _ = rows(runs)
-    found = section.extremes
+    found = section.casebooks[0]
     run = next(r for r in collect([runs.root]).runs if r.path == folder)
     test = run.predictions.select("test")
     error = np.abs(fit_mapping(test.score, test.mos)(test.score) - test.mos)
@@ -36,20 +36,35 @@ def test_the_extremes_are_by_mapped_error(runs):
 def test_a_lone_system_stands_beside_label_only(runs):
     runs.write("a")
     section, _ = rows(runs)
-    assert section.extremes.other == "label-only"
-    assert {duel.equal for duel in section.duels} <= {"a joint", "label-only"}
-    assert section.duels
+    (book,) = section.casebooks
+    assert (book.name, book.other) == ("a joint", "label-only")
+    assert {duel.equal for duel in book.duels} <= {"a joint", "label-only"}
+    assert book.duels
+
+
+def test_every_system_has_its_cases_beside_the_best_other_one(runs):
+    for name, noise in (("a", 0.02), ("b", 0.2), ("c", 0.5)):
+        runs.write(name, noise=noise)
+    section, by_name = rows(runs)
+    assert [(book.name, book.other) for book in section.casebooks] == [
+        ("a joint", "b joint"), ("b joint", "a joint"), ("c joint", "a joint")
+    ]  # fmt: skip
+    for book in section.casebooks:
+        assert (book.best, book.worst) != ((), ())
+        view, mapping = by_name[book.name].view, by_name[book.name].mapping
+        scores = dict(zip(view.image, mapping(view.score), strict=True))
+        assert all(scores[case.image] == case.score for case in (*book.best, *book.worst))
 
 
 def test_thumbnails_lie_beside_the_runs(runs):
     folder = runs.write("a")
     section, _ = rows(runs)
-    image = section.extremes.best[0].image
+    image = section.casebooks[0].best[0].image
     path = folder.parent / THUMBNAILS / thumbnail_name(image)
     write_thumbnail(path, np.zeros((8, 8, 3), dtype=np.uint8))
     section, _ = rows(runs)
-    assert section.extremes.best[0].thumbnail == path.read_bytes()
-    assert section.extremes.worst[0].thumbnail is None
+    assert section.casebooks[0].best[0].thumbnail == path.read_bytes()
+    assert section.casebooks[0].worst[0].thumbnail is None
 
 
 def test_duels_are_pairs_one_calls_equal_and_the_other_not(runs):
@@ -97,7 +112,7 @@ def test_without_shared_images_there_are_no_duels(runs):
 def test_two_images_are_too_few_to_be_both_best_and_worst(runs):
     runs.write("a")
     _, by_name = rows(runs)
-    found = extremes(by_name["a joint"], None, count=100)
-    assert len(found.best) == len(found.worst) == 20
-    assert not {c.image for c in found.best} & {c.image for c in found.worst}
-    assert all(case.other is None for case in found.best)
+    best, worst = extremes(by_name["a joint"], None, count=100)
+    assert len(best) == len(worst) == 20
+    assert not {c.image for c in best} & {c.image for c in worst}
+    assert all(case.other is None for case in best)

@@ -10,7 +10,8 @@ from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.numbers.intervals import difference, interval, standard_ranks
 from hmtnet.report.numbers.leaderboard import averaged
-from hmtnet.report.numbers.quantities import DASH, FURTHER, decimals, measure, percent, spread
+from hmtnet.report.numbers.quantities import FURTHER, measure, spread
+from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.tables import leaderboard_table
 
 

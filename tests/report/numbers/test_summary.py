@@ -8,7 +8,7 @@ import scipy.stats
 from hmtnet.artifact.predictions import read, write
 from hmtnet.errors import DataError
 from hmtnet.metrics import within_srcc, within_tau
-from hmtnet.report import summarise
+from hmtnet.report.numbers.summary import summarise
 
 
 def test_every_number_is_that_of_the_subset_alone(predictions):

@@ -9,20 +9,22 @@ import re
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 
 from hmtnet.artifact.predictions import read
 from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name, write_thumbnail
 from hmtnet.errors import DataError
 from hmtnet.metrics import srcc
-from hmtnet.report import latex, markdown
 from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect
+from hmtnet.report.numbers.run import BEST_ON_TEST
+from hmtnet.report.render import latex, markdown
+from hmtnet.report.render.csv_file import as_csv
 from hmtnet.report.render.json_document import as_document
-from hmtnet.report.render.page import as_html
 from hmtnet.report.render.latex import as_latex
 from hmtnet.report.render.markdown import as_markdown
-from hmtnet.report.numbers.run import BEST_ON_TEST
-from hmtnet.report.render.csv_file import as_csv
+from hmtnet.report.render.page import as_html
+from hmtnet.report.render.templating import render
 from hmtnet.report.render.text import as_text
 from hmtnet.report.render.write import FILES, write_report
 
@@ -182,7 +184,13 @@ def test_marks_stand_in_every_output(runs):
 def test_what_a_name_holds_breaks_nothing(runs):
     names = tuple(f"{i}{EVIL}" for i in range(200))
     methods = tuple(f"{EVIL}{i % 4}" for i in range(200))
-    runs.write(EVIL, dataset="QADS", columns={"image": names, "method": methods})
+    folder = runs.write(
+        EVIL, f"stage{EVIL}", dataset="QADS", columns={"image": names, "method": methods},
+        settings={EVIL: EVIL}, key="a" * 12, split=1,
+    )  # fmt: skip
+    (folder / "settings.yaml").write_text(f"a: {EVIL}")
+    runs.write(EVIL, f"stage{EVIL}", dataset="QADS", settings={EVIL: f"{EVIL}2"})
+    runs.write(dataset=EVIL)
     bad = runs.write("bad", state="failed")
     bad.rename(bad.with_name("joint-<b>&_%"))
     found = report(runs, f"title {EVIL}")
@@ -203,7 +211,7 @@ def test_what_a_name_holds_breaks_nothing(runs):
 def test_pictures_have_words(runs):
     folder = runs.write()
     section = report(runs).sections[0]
-    image = section.extremes.worst[0].image
+    image = section.casebooks[0].worst[0].image
     write_thumbnail(
         folder.parent / THUMBNAILS / thumbnail_name(image), np.zeros((9, 9, 3), dtype=np.uint8)
     )
@@ -215,6 +223,47 @@ def test_pictures_have_words(runs):
     plots = page.find("svg", role="img")
     assert len(page.find("title")) >= len(plots) + 1
     assert len(page.find("desc")) == len(plots) > 2
+
+
+def test_every_row_links_to_the_settings_of_its_run(qads):
+    text = as_html(qads)
+    page = Page(text)
+    links = [a["href"].removeprefix("#") for a in page.find("a") if "settings" in a["href"]]
+    assert set(links) == {f"settings-1-{entry.runs[0].key}" for entry in qads.sections[0].systems}
+    for entry in qads.sections[0].systems:
+        after = text[text.index(f'<div id="settings-1-{entry.runs[0].key}"') :]
+        (shown,) = re.findall(r"<pre[^>]*>(.*?)</pre>", after[: after.index("</details>")], re.S)
+        assert shown == (entry.runs[0].path / "settings.yaml").read_text()
+
+
+def test_learning_curves_are_those_of_runs_with_several_epochs(runs):
+    for split in (0, 1):
+        runs.write("slow", split=split)
+    runs.write("quick", epochs=1)
+    page = Page(as_html(report(runs)))
+    assert "slow joint: validation SRCC" in page.words
+    assert "slow joint: loss" in page.words
+    assert "quick joint: loss" not in page.words
+    (folder,) = (entry.runs[0].path for entry in report(runs).sections[0].systems if
+                 entry.name == "slow joint")  # fmt: skip
+    (folder / "metrics.csv").unlink()
+    assert "slow joint: loss (1 of 2 runs)" in Page(as_html(report(runs))).words
+
+
+def test_cases_of_any_system_can_be_chosen(qads):
+    page = Page(as_html(qads))
+    books = qads.sections[0].casebooks
+    assert len(books) == 2
+    assert [a["value"] for a in page.find("option")] == ["0", "1"]
+    assert len(page.find("div", **{"class": "casebook"})) == 2
+    for book in books:
+        assert f"Largest errors of {book.name}" in page.words
+        assert book.worst[0].image in page.words.replace(" ", "")  # it may break at a dot
+
+
+def test_a_name_that_a_template_asks_for_in_vain_is_an_error():
+    with pytest.raises(UndefinedError, match="report"):
+        render("page.html.j2")
 
 
 def test_problems_are_on_the_page(runs):

@@ -29,7 +29,7 @@ window.addEventListener("error", (event) => window.found.errors.push(event.messa
 document.addEventListener("securitypolicyviolation",
   (event) => window.found.errors.push(event.violatedDirective));
 </script>"""
-LOOK = """<script>
+LOOK = r"""<script>
 const table = document.querySelector("table.sortable");
 const column = [...table.querySelectorAll("thead th")].findIndex(
   (th) => th.textContent.startsWith("RMSE"));
@@ -43,6 +43,35 @@ found.descending = order();
 found.state = button.closest("th").getAttribute("aria-sort");
 button.click();
 found.ascending = order();
+// A word is broken where one without a place to break it stands on several lines.
+found.broken = [];
+for (const heading of document.querySelectorAll("thead th, tbody th .name")) {
+  const walker = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (const word of node.data.matchAll(/[\p{L}\p{N}.]+/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+      if (lines.size > 1) found.broken.push(word[0]);
+    }
+  }
+}
+const right = table.parentElement.getBoundingClientRect().right;
+found.columns = [...table.querySelectorAll("thead th")]
+  .filter((th) => th.getBoundingClientRect().right <= right + 1)
+  .map((th) => th.textContent.replace(/[\s⇅▲▼]+/g, " ").trim());
+const books = [...document.querySelectorAll(".casebook")];
+const shown = () => books.map((book) => book.checkVisibility());
+const choice = document.querySelector(".choice select");
+found.chosen = [shown()];
+choice.value = "1";
+choice.dispatchEvent(new Event("change"));
+found.chosen.push(shown());
+const link = table.querySelector("tbody th a");
+location.hash = link.getAttribute("href");
+reveal();
+found.settings = document.querySelector(link.getAttribute("href")).checkVisibility();
 found.names = [...table.tBodies].map((body) => body.className);
 found.wide = document.documentElement.scrollWidth;
 found.window = document.documentElement.clientWidth;
@@ -88,7 +117,7 @@ def page(runs, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, 390, 1280])
 def test_the_page_fits_sorts_and_has_no_error(page, width):
     found = look(page, width)
     assert found["errors"] == []
@@ -97,6 +126,10 @@ def test_the_page_fits_sorts_and_has_no_error(page, width):
     assert found["focused"]
     assert found["state"] == "descending"
     assert found["names"] == ["", "published"]
+    assert found["broken"] == []
+    assert found["columns"][:4] == ["system", "SRCC", "SRCC 95 %", "PLCC"] or width < 390
+    assert found["chosen"] == [[True, False, False], [False, True, False]]
+    assert found["settings"]
     for part in (0, 1):
         values = [float(v) for v in found["descending"][part] if v is not None]
         assert len(values) > 4

@@ -156,6 +156,7 @@ def srcc_curves(runs: Sequence[Curves], name: str) -> Figure | None:
         x,
         y,
         (*paths, Path("".join(dots), "best")),
+        legend=legend([("a run", "run"), ("best epoch", "best")], y),
     )
 
 

@@ -106,9 +106,9 @@ def grade_plots(section: Section) -> list[Panel]:
     return found
 
 
-def learning_curves(section: Section) -> list[list[Panel]]:
+def learning_curves(section: Section) -> list[Panel]:
     """Show each system's validation SRCC and losses over epochs, of the runs that have several."""
-    found = []
+    found: list[Panel] = []
     for entry in section.systems:
         read = [run.history.curves for run in entry.runs]
         runs = [curves for curves in read if curves is not None and len(curves.epochs) > 1]
@@ -119,7 +119,7 @@ def learning_curves(section: Section) -> list[list[Panel]]:
             (figures.srcc_curves(runs, entry.name), f"{entry.name}: validation SRCC{count}"),
             (figures.loss_curves(runs, entry.name), f"{entry.name}: loss{count}"),
         )
-        found.append([Panel(figure, text) for figure, text in drawn if figure is not None])
+        found += [Panel(figure, text) for figure, text in drawn if figure is not None]
     return found
 
 

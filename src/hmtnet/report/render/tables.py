@@ -232,7 +232,7 @@ def _difference(found: Paired | None) -> Cell:
 
 
 def _column(quantity: Quantity, mos: str) -> Column:
-    arrow = "" if quantity.higher_is_better else " ↓"
+    arrow = "" if quantity.higher_is_better else "\N{NO-BREAK SPACE}↓"
     return Column(quantity.title + arrow, quantity.meaning.format(mos=mos))
 
 
