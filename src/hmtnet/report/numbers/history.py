@@ -21,7 +21,7 @@ class Curves:
     """One run's training, epoch by epoch; NaN where a number was not logged.
 
     Attributes:
-        epochs: (E,) from 1.
+        epochs: (E,) from 1; 0 where the network was judged before its training.
         srcc: (E,) on the validation images.
         train_loss: (E,) on the training images.
         val_loss: (E,) on the validation images.

@@ -179,9 +179,12 @@ def loss_curves(runs: Sequence[Curves], name: str) -> Figure | None:
 
 def _epochs(runs: Sequence[Curves], values: Sequence[Floats], name: str) -> tuple[Axis, Axis]:
     known = np.concatenate(values)
-    last = max(float(run.epochs.max()) for run in runs)
+    epochs = np.concatenate([run.epochs for run in runs])
     return axes(
-        ("epoch", 1, last), (name, *limits(known[np.isfinite(known)])), FLAT, whole=(True, False)
+        ("epoch", float(epochs.min()), float(epochs.max())),
+        (name, *limits(known[np.isfinite(known)])),
+        FLAT,
+        whole=(True, False),
     )
 
 

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from hmtnet.report.numbers.leaderboard import Entry
 from hmtnet.report.numbers.model import Section
 from hmtnet.report.numbers.reference_rows import LABEL_ONLY
@@ -111,7 +113,7 @@ def learning_curves(section: Section) -> list[Panel]:
     found: list[Panel] = []
     for entry in section.systems:
         read = [run.history.curves for run in entry.runs]
-        runs = [curves for curves in read if curves is not None and len(curves.epochs) > 1]
+        runs = [curves for curves in read if curves is not None and np.ptp(curves.epochs) > 0]
         if not runs:
             continue
         count = "" if len(runs) == len(read) else f" ({len(runs)} of {counted(len(read), 'run')})"
