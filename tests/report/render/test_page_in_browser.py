@@ -45,10 +45,10 @@ button.click();
 found.ascending = order();
 // A word is broken where one without a place to break it stands on several lines.
 found.broken = [];
-for (const heading of document.querySelectorAll("thead th, tbody th .name")) {
+for (const heading of document.querySelectorAll("thead th")) {
   const walker = document.createTreeWalker(heading, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    for (const word of node.data.matchAll(/[\p{L}\p{N}.]+/gu)) {
+    for (const word of node.data.matchAll(/[\p{L}\p{N}.-]+/gu)) {
       const range = document.createRange();
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);
@@ -57,6 +57,8 @@ for (const heading of document.querySelectorAll("thead th, tbody th .name")) {
     }
   }
 }
+found.overflowing = [...document.querySelectorAll("thead th")]
+  .filter((th) => th.scrollWidth > th.clientWidth).map((th) => th.textContent);
 const right = table.parentElement.getBoundingClientRect().right;
 found.columns = [...table.querySelectorAll("thead th")]
   .filter((th) => th.getBoundingClientRect().right <= right + 1)
@@ -126,7 +128,7 @@ def test_the_page_fits_sorts_and_has_no_error(page, width):
     assert found["focused"]
     assert found["state"] == "descending"
     assert found["names"] == ["", "published"]
-    assert found["broken"] == []
+    assert found["broken"] == found["overflowing"] == []
     assert found["columns"][:4] == ["system", "SRCC", "SRCC 95 %", "PLCC"] or width < 390
     assert found["chosen"] == [[True, False, False], [False, True, False]]
     assert found["settings"]

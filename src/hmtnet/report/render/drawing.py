@@ -14,7 +14,7 @@ from hmtnet.metrics.checks import Floats
 WIDTH, TALL, FLAT = 340, 320, 210
 """Width of every figure, and the two heights there are, without a legend."""
 
-_LEFT, _RIGHT, _TOP, _BELOW = 46, 10, 10, 44
+_LEFT, _RIGHT, _TOP, _BELOW = 54, 10, 10, 44
 _LEGEND_ROW, _LEGEND_COLUMNS = 16, 3
 
 
