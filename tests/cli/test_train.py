@@ -34,7 +34,7 @@ def contents(runs):
     return {
         path.relative_to(runs): path.stat().st_mtime_ns
         for path in runs.rglob("*")
-        if path.is_file() and path.suffix != ".png"
+        if path.is_file() and path.suffix != ".svg"
     }
 
 
