@@ -23,9 +23,9 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name, write_thumbnail
-from hmtnet.report.build import build_report
-from hmtnet.report.collect import collect
-from hmtnet.report.write import write_report
+from hmtnet.report.numbers.build import build_report
+from hmtnet.report.numbers.collect import collect
+from hmtnet.report.render.write import write_report
 from hmtnet.runs import status as run_status
 from hmtnet.runs.status import Status
 

@@ -90,6 +90,13 @@ def test_no_import_climbs(path):
     assert not climbing, f"{path.relative_to(HOUSE)} must not import {sorted(climbing)}"
 
 
+@pytest.mark.parametrize(
+    "path", [*(HOUSE / "report" / "numbers").glob("*.py")], ids=lambda p: p.name
+)
+def test_numbers_of_a_report_know_no_layout(path):
+    assert not [name for name in imported(path) if name.startswith("hmtnet.report.render")]
+
+
 @names
 def test_scoring_and_networks_do_without_lightning_and_all_but_the_roof_without_hydra(path):
     packages = {name.split(".")[0] for name in imported(path)}

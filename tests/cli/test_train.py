@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import time
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from hmtnet.cli import train as command
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.experiment.settings import train_settings
 from hmtnet.metrics import median_grade
-from hmtnet.report import Row, as_records, closing_table, summarise
+from hmtnet.report.numbers.summary import summarise
+from hmtnet.report.render.closing import Row, as_records, closing_table
 from hmtnet.runs import status as run_status
 from hmtnet.runs.directory import RunDirectory
 
@@ -32,7 +34,7 @@ def contents(runs):
     return {
         path.relative_to(runs): path.stat().st_mtime_ns
         for path in runs.rglob("*")
-        if path.is_file() and path.suffix != ".png"
+        if path.is_file() and path.suffix != ".svg"
     }
 
 
@@ -43,15 +45,16 @@ def records_of(outcome):
 def test_a_run_directory_holds_what_it_should(finished):
     common = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv"}
     common |= {"stage.safetensors", "stage.json", ".lock"}
-    pictures = {"scatter.png", "grades.png", "result.png"}
+    pictures = {"scatter.svg", "grades.svg"}
     assert run_directories(finished.runs) == sorted(finished.stages.values())
     for stage, path in finished.stages.items():
         expected = common | (pictures if stage == "joint" else set())
         assert {entry.name for entry in path.iterdir()} == expected
         assert RunDirectory(path).finished
     for picture in pictures:
-        head = (finished.stages["joint"] / picture).read_bytes()[:8]
-        assert head == b"\x89PNG\r\n\x1a\n"
+        root = ElementTree.parse(finished.stages["joint"] / picture).getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert "joint on " in "".join(root.itertext())
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -220,7 +223,7 @@ def test_sfen_alone_needs_a_prior_or_does_without(hmtnet, tiny, tmp_path):
     (path,) = run_directories(tmp_path / "runs")
     found = prediction_files.read(path / "predictions.csv")
     assert found.probabilities.shape == (24, 0) and (found.grade == -1).all()
-    assert {p.name for p in path.glob("*.png")} == {"scatter.png"}  # no grades, no picture of them
+    assert {p.name for p in path.glob("*.svg")} == {"scatter.svg"}  # no grades, no picture of them
 
 
 def test_test_images_are_left_alone_where_asked(hmtnet, tiny, tmp_path):

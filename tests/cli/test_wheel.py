@@ -38,7 +38,10 @@ def test_the_wheel_carries_every_configuration_and_module(wheel):
         names = set(archive.namelist())
     conf = {f"hmtnet/{p.relative_to(ROOT).as_posix()}" for p in (ROOT / "conf").rglob("*.yaml")}
     modules = {p.relative_to(ROOT / "src").as_posix() for p in (ROOT / "src").rglob("*.py")}
-    assert conf | modules | {"hmtnet/py.typed"} <= names
+    templates = ROOT / "src" / "hmtnet" / "report" / "render" / "templates"
+    page = {p.relative_to(ROOT / "src").as_posix() for p in templates.iterdir()}
+    assert page
+    assert conf | modules | page | {"hmtnet/py.typed"} <= names
     assert not {name for name in names if name.startswith(("tests", "conf"))}
 
 

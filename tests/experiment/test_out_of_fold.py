@@ -17,7 +17,7 @@ from hmtnet.experiment.out_of_fold import out_of_fold
 from hmtnet.experiment.plan import plan_chain
 from hmtnet.experiment.settings import train_settings
 from hmtnet.models.quality import make_crops
-from hmtnet.report.collect import collect
+from hmtnet.report.numbers.collect import collect
 from hmtnet.scoring.restore import restore
 
 WORDS = (

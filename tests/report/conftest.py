@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from hmtnet.artifact import predictions, store
 from hmtnet.artifact.predictions import Predictions
@@ -81,6 +82,7 @@ class Runs:
         key: str | None = None,
         columns: dict[str, Any] | None = None,
         parts: dict[str, Any] | None = None,
+        epochs: int = 3,
         **meta: Any,
     ) -> Path:
         """Write one run; `columns` replaces columns of its predictions.
@@ -154,6 +156,12 @@ class Runs:
             },
         }
         store.save(folder, {}, document | meta | (parts or {}))
+        told = {"system": {"name": system}, "seed": seed}
+        (folder / "settings.yaml").write_text(yaml.safe_dump(told), encoding="utf-8")
+        curve = [f"{e},{1 / e},{1.2 / e},{1 - 1 / (e + 1)}" for e in range(1, epochs + 1)]
+        (folder / "metrics.csv").write_text(
+            "\n".join(["epoch,train/loss,val/loss,val/srcc", *curve, ""]), encoding="utf-8"
+        )
         status = Status.begin(stage, key, 3).then(state=state, epoch=3)
         run_status.write(folder / "status.json", status)
         return folder

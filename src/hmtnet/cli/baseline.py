@@ -13,7 +13,6 @@ import numpy as np
 from hmtnet.baselines.labels import SOURCES
 from hmtnet.baselines.study import Outcome, Study, study
 from hmtnet.cli.composing import run_composed
-from hmtnet.cli.tables import text_table
 from hmtnet.data.labels import Labels
 from hmtnet.data.readers import read_labels
 from hmtnet.data.series import series
@@ -21,6 +20,8 @@ from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import SettingsError
 from hmtnet.files import write_text
+from hmtnet.report.render.formats import decimals
+from hmtnet.report.render.terminal import text_table
 from hmtnet.settings import build
 
 NUMBERS = ("srcc", "plcc", "krcc", "rmse")
@@ -131,9 +132,9 @@ def _text(labels: Labels, settings: BaselineSettings, found: Study) -> str:
         rows.append(
             [
                 name,
-                *(_decimals(cell["median"]) for cell in cells),
-                f"{_decimals(spread['mean'])} ± {_decimals(spread['sd'])}",
-                f"{_decimals(spread['lowest'])} to {_decimals(spread['highest'])}",
+                *(decimals(cell["median"]) for cell in cells),
+                f"{decimals(spread['mean'])} ± {decimals(spread['sd'])}",
+                f"{decimals(spread['lowest'])} to {decimals(spread['highest'])}",
             ]
         )
     header = ["median of splits", "SRCC", "PLCC", "KRCC", "RMSE", "SRCC mean ± sd", "SRCC range"]
@@ -144,10 +145,6 @@ def _text(labels: Labels, settings: BaselineSettings, found: Study) -> str:
         told = ", ".join(f"{100 * share:.1f} % by {source}" for source, share in fallen.items())
         lines.append(f"{name} predicts by training means: {told}")
     return "\n".join(lines)
-
-
-def _decimals(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _csv(outcomes: Sequence[Outcome]) -> str:

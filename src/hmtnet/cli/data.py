@@ -10,7 +10,6 @@ from typing import Any
 from hmtnet.cli.composing import log_to_stderr, run_composed
 from hmtnet.cli.dataset import DatasetSettings
 from hmtnet.cli.split import split
-from hmtnet.cli.tables import cell, text_table
 from hmtnet.cli.verify import FAULTY, verify
 from hmtnet.data import readers
 from hmtnet.data.export import to_csv
@@ -18,6 +17,8 @@ from hmtnet.data.facts import Facts
 from hmtnet.data.readers.folder import whereabouts
 from hmtnet.errors import SettingsError, nearest
 from hmtnet.files import write_text
+from hmtnet.report.render.formats import DASH
+from hmtnet.report.render.terminal import cell, text_table
 from hmtnet.settings import build
 
 log = logging.getLogger(__name__)
@@ -84,9 +85,9 @@ def _list(arguments: Sequence[str]) -> int:
             entry["title"] or "anyone's folder",
             *(cell(entry[key]) for key in ("images", "references", "methods")),
             " ".join(f"×{scale}" for scale in entry["scales"]),
-            "–" if entry["range"] is None else "{:g} to {:g}".format(*entry["range"]),
-            {None: "–", "higher": "high", "lower": "low"}[entry["direction"]],
-            entry["root"] or "–",
+            DASH if entry["range"] is None else "{:g} to {:g}".format(*entry["range"]),
+            {None: DASH, "higher": "high", "lower": "low"}[entry["direction"]],
+            entry["root"] or DASH,
         ]
         for entry in found
     ]

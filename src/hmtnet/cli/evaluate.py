@@ -9,7 +9,8 @@ from hmtnet.artifact.description import read_description
 from hmtnet.cli.composing import run_composed
 from hmtnet.experiment.evaluate import Evaluation, EvaluationSettings
 from hmtnet.experiment.evaluate import evaluate as evaluate_stage
-from hmtnet.report import Row, as_records, closing_table, heading, summarise
+from hmtnet.report.numbers.summary import summarise
+from hmtnet.report.render.closing import Row, as_records, closing_table, heading
 from hmtnet.settings import build
 
 

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hmtnet.report.build import build_report
-from hmtnet.report.collect import collect
-from hmtnet.report.document import as_document
-from hmtnet.report.text import as_text
-from hmtnet.report.write import write_report
+from hmtnet.report.numbers.build import build_report
+from hmtnet.report.numbers.collect import collect
+from hmtnet.report.render.json_document import as_document
+from hmtnet.report.render.text import as_text
+from hmtnet.report.render.write import write_report
 
 
 def report(arguments: Sequence[str]) -> int:

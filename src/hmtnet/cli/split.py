@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hmtnet.cli.dataset import DatasetSettings
-from hmtnet.cli.tables import cell, text_table
 from hmtnet.data import readers, split_file
 from hmtnet.data.join import join
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.protocols import make
 from hmtnet.data.split import Split
+from hmtnet.report.render.terminal import cell, text_table
 
 
 def split(settings: DatasetSettings) -> int:

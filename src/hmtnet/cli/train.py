@@ -24,8 +24,12 @@ from hmtnet.experiment.baseline import write_baselines
 from hmtnet.experiment.chain import ChainResult, run_chain
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.settings import TrainSettings, train_settings
-from hmtnet.report import Row, as_records, closing_table, heading, summarise
-from hmtnet.report.plots import confusion_plot, mos_label, result_picture, scatter
+from hmtnet.metrics.mapping import fit_mapping
+from hmtnet.report.numbers.summary import summarise
+from hmtnet.report.render import figures
+from hmtnet.report.render.closing import Row, as_records, closing_table, heading
+from hmtnet.report.render.formats import decimals, percent
+from hmtnet.report.render.write import write_figure
 
 log = logging.getLogger(__name__)
 
@@ -123,13 +127,17 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
         manifest.name, split.protocol, subset, len(shown), manifest.label_kind, leaky=split.leaky
     )
     print(f"\n{closing_table(rows, title, subset)}")
-    label = mos_label(manifest.label_kind, *manifest.mos_range)
+    folder, numbers = last.directory.path, summarise(shown, subset)
     caption = f"{last.stage} on {manifest.name}, {subset} images"
-    folder = last.directory.path
-    scatter(shown, folder / "scatter.png", caption, label)
+    told = f"SRCC {decimals(numbers.srcc)}, PLCC {decimals(numbers.plcc)}, {len(shown)} images"
+    mos = "pseudo-MOS (not human)" if manifest.label_kind == "pseudo" else "MOS"
+    scatter = figures.scatter(shown, fit_mapping(shown.score, shown.mos), last.stage, mos)
+    write_figure(scatter, folder / "scatter.svg", caption, told)
     if shown.probabilities.shape[1]:
-        confusion_plot(shown, folder / "grades.png", caption)
-        result_picture(shown, folder / "result.png", caption, label)
+        confusion = figures.confusion(shown, last.stage)
+        right, near = percent(numbers.accuracy, 0), percent(numbers.adjacent_accuracy, 0)
+        told = f"{right} of grades right, {near} at most one off"
+        write_figure(confusion, folder / "grades.svg", caption, told)
     print(f"\npictures and predictions: {folder}")
 
 

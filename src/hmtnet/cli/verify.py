@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hmtnet.cli.dataset import DatasetSettings
-from hmtnet.cli.tables import text_table
 from hmtnet.data import readers
 from hmtnet.data import verify as verifying
 from hmtnet.data.contact_sheet import contact_sheet
 from hmtnet.data.verify import Verification
 from hmtnet.errors import DataError
+from hmtnet.report.render.formats import DASH
+from hmtnet.report.render.terminal import text_table
 
 FAULTY = 2
 
@@ -61,7 +62,7 @@ def _as_text(found: Verification) -> str:
     kind = "pseudo-MOS, not human" if labels.label_kind == "pseudo" else "human scores"
     best = high if labels.higher_is_better else low
     rows = [
-        [c.what, f"{c.found:.6g}", "–" if c.known is None else f"{c.known:g}", "✗" * c.differs]
+        [c.what, f"{c.found:.6g}", DASH if c.known is None else f"{c.known:g}", "✗" * c.differs]
         for c in found.counts
     ]
     lines = [

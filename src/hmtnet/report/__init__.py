@@ -1,10 +1,6 @@
-"""From predictions to what a person looks at: summaries, tables and pictures.
+"""From predictions to what a person looks at.
 
-Everything here is computed from predictions alone, so that every number can be recomputed from
-``predictions.csv``. Plots are imported from :mod:`hmtnet.report.plots`, since they need matplotlib.
+``numbers`` goes from run directories to every number of a report, ``render`` from these to a page,
+Markdown, LaTeX, CSV, JSON and a terminal; ``numbers`` never imports ``render``. Everything is
+computed from predictions alone, so that every number can be recomputed from ``predictions.csv``.
 """
-
-from hmtnet.report.summary import Summary, summarise
-from hmtnet.report.table import Row, as_records, closing_table, heading
-
-__all__ = ["Row", "Summary", "as_records", "closing_table", "heading", "summarise"]

@@ -33,7 +33,7 @@ def test_it_is_one_stage_that_starts_from_nothing():
 
 
 def test_it_leaves_what_every_stage_leaves(trained):
-    names = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv", "scatter.png"}
+    names = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv", "scatter.svg"}
     assert {path.name for path in trained.iterdir()} == names | {
         "stage.safetensors",
         "stage.json",

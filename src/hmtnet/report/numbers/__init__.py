@@ -1,0 +1,1 @@
+"""From run directories to every number of a report; no layout."""

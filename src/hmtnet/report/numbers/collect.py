@@ -1,0 +1,165 @@
+"""Run directories, found and read; what cannot be used is told, and the others go on."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hmtnet.artifact import predictions as prediction_files
+from hmtnet.artifact.description import META_FILE, read_description
+from hmtnet.errors import ArtifactError, DataError, listed
+from hmtnet.report.numbers.run import Run, run_from, run_value
+
+PREDICTIONS_FILE = "predictions.csv"
+STATUS_FILE = "status.json"
+
+# Baselines leave predictions of validation and test images; a report recomputes them from the
+# training images of the runs beside them.
+_BASELINE = re.compile(r"(label-only|scale-only)-[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A run directory that is not in the tables.
+
+    Attributes:
+        path: The directory.
+        message: Why, and what to do.
+    """
+
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        """Return both as one line."""
+        return f"{self.path}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What was found.
+
+    Attributes:
+        runs: Usable runs, ordered by path.
+        problems: The others.
+    """
+
+    runs: tuple[Run, ...]
+    problems: tuple[Problem, ...]
+
+
+def collect(paths: Sequence[Path]) -> Collection:
+    """Find run directories in and under ``paths`` and read them.
+
+    Args:
+        paths: Run directories, or folders that hold such at any depth.
+
+    Raises:
+        DataError: A path does not exist or is no folder; all such paths are named.
+    """
+    wrong = [str(path) for path in paths if not Path(path).is_dir()]
+    if wrong:
+        raise DataError(
+            f"No such folder: {listed(wrong)}. Give run directories, or the folder that holds "
+            "them, such as runs/."
+        )
+    runs: list[Run] = []
+    problems: list[Problem] = []
+    for folder in _run_directories(paths):
+        try:
+            runs.append(read_run(folder))
+        except ArtifactError as error:
+            problems.append(Problem(folder, str(error)))
+    kept, contradicting = _consistent(runs)
+    return Collection(tuple(kept), (*problems, *contradicting))
+
+
+def read_run(folder: Path) -> Run:
+    """Read one run directory.
+
+    Raises:
+        ArtifactError: The run is unfinished or capped, a file is missing, damaged or old, or the
+            test images are not all predicted.
+    """
+    finished = _check_finished(folder)
+    meta = read_description(folder)
+    if meta.get("debug"):
+        raise ArtifactError(
+            "it was capped by trainer.debug, so its numbers mean nothing. Train it without the cap."
+        )
+    run = run_from(folder, meta, prediction_files.read(folder / PREDICTIONS_FILE), finished)
+    found, expected = (
+        run.predictions.subset.count("test"),
+        run_value(meta, "split", "images", "test"),
+    )
+    if not found:
+        raise ArtifactError(
+            "it has no predictions of test images: a sweep reads none. Run the configuration that "
+            "validation has chosen again, with evaluate.test=true."
+        )
+    if isinstance(expected, int) and found != expected:
+        raise ArtifactError(
+            f"{PREDICTIONS_FILE} holds {found} of {expected} test images. Remove that file and run "
+            "the same command again: it predicts what is missing."
+        )
+    return run
+
+
+def _run_directories(paths: Sequence[Path]) -> Iterator[Path]:
+    seen = set()
+    for path in paths:
+        for root, folders, files in os.walk(path):
+            folders.sort()
+            folder = Path(root)
+            if not {PREDICTIONS_FILE, STATUS_FILE} & set(files):
+                continue
+            folders.clear()  # nothing below a run is a run
+            if folder.resolve() in seen or (
+                META_FILE not in files and _BASELINE.fullmatch(folder.resolve().name)
+            ):
+                continue
+            seen.add(folder.resolve())
+            yield folder
+
+
+def _check_finished(folder: Path) -> str:
+    """Return when the run was finished; refuse one that is not."""
+    path = folder / STATUS_FILE
+    advice = "Run the same command again: it resumes or reuses the run."
+    try:
+        status = json.loads(path.read_text(encoding="utf-8"))
+        state = status.get("state")
+    except FileNotFoundError:
+        raise ArtifactError(
+            f"{STATUS_FILE} is missing: the run may be half done. {advice}"
+        ) from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{STATUS_FILE} cannot be read ({error}). {advice}") from error
+    if state != "finished":
+        said = {"running": "interrupted or still running", "failed": "failed"}.get(state, state)
+        raise ArtifactError(f"the run is not finished ({said}). {advice}")
+    return str(status.get("updated") or "")
+
+
+def _consistent(runs: Sequence[Run]) -> tuple[list[Run], list[Problem]]:
+    """Keep runs that agree about the test images of their split; the first one of a split rules."""
+    kept, problems = [], []
+    first: dict[tuple[str, str], tuple[Run, dict[str, float]]] = {}
+    for run in runs:
+        test = run.predictions.select("test")
+        labels = dict(zip(test.image, test.mos.tolist(), strict=True))
+        ruling, expected = first.setdefault((run.fingerprint, run.split), (run, labels))
+        if labels == expected:
+            kept.append(run)
+            continue
+        problems.append(
+            Problem(
+                run.path,
+                f"its test images or their MOS are not those of {ruling.path}, which names the "
+                f"same dataset and split ({run.split}). One of the two files was changed: train "
+                "that run again.",
+            )
+        )
+    return kept, problems

@@ -1,0 +1,188 @@
+"""A finished stage as its run directory describes it."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hmtnet.artifact.description import META_FILE
+from hmtnet.artifact.predictions import Predictions
+from hmtnet.errors import ArtifactError
+from hmtnet.report.numbers.history import History, read_history
+
+BEST_ON_TEST = "best_on_test"
+"""The value of ``selection`` by which a run says that the test images chose its epoch."""
+
+REFERENCE_USES = ("none", "training", "always")
+"""When a system looks at reference images, as ``reference`` of ``stage.json`` says."""
+
+_FOLD = re.compile(r"kfold(\d+)-s(\d+)-i(\d+)-")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished stage: what ``stage.json`` says, and its predictions.
+
+    Attributes:
+        path: The run directory.
+        key: The stage's key.
+        system: The system's name.
+        stage: The stage's name.
+        dataset: The dataset's name.
+        fingerprint: Identity of the dataset.
+        label_kind: ``human`` or ``pseudo``.
+        mos_range: Lowest and highest MOS that the dataset declares.
+        higher_is_better: The direction of its MOS.
+        split: The split's id.
+        protocol: The split's protocol.
+        leaky: Whether one content may lie in several subsets.
+        seed: Of the training.
+        predictions: One row an image.
+        settings: The stage's settings.
+        grades: Edges (unit scores, ascending) and rule; no edges where unknown.
+        upstream: Keys of the stages it started from, by stage name.
+        cost: Parameters, seconds, device.
+        selection: What chose the epoch: ``validation`` or ``best_on_test``.
+        trained_on: The dataset that it was trained on.
+        oracle: Whether it reads the true grades of the images that it is tested on.
+        reference: When it looks at reference images: one of ``REFERENCE_USES``.
+        precision: Of the arithmetic in training.
+        finished: When, ISO 8601 in UTC; empty where unknown.
+        train_images: Size of the training subset; None where unknown.
+        history: What it was told, and its learning curves.
+    """
+
+    path: Path
+    key: str
+    system: str
+    stage: str
+    dataset: str
+    fingerprint: str
+    label_kind: str
+    mos_range: tuple[float, float]
+    higher_is_better: bool
+    split: str
+    protocol: str
+    leaky: bool
+    seed: int
+    predictions: Predictions
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    grades: tuple[tuple[float, ...], str] = ((), "")
+    upstream: Mapping[str, str] = field(default_factory=dict)
+    cost: Mapping[str, Any] = field(default_factory=dict)
+    selection: str = "validation"
+    trained_on: str = ""
+    oracle: bool = False
+    reference: str = "none"
+    precision: str = ""
+    finished: str = ""
+    train_images: int | None = None
+    history: History = field(default_factory=lambda: History("", None))
+
+    @property
+    def fold(self) -> tuple[str, int] | None:
+        """The k-fold division that the split is a fold of, and its number; None if it is none."""
+        found = _FOLD.match(self.split)
+        return None if found is None else (f"kfold{found[1]}-s{found[2]}", int(found[3]))
+
+
+def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, finished: str) -> Run:
+    """Build a run; what an older hmtnet did not write has its default where one is safe.
+
+    Args:
+        folder: The run directory.
+        meta: The stage's description.
+        predictions: One row an image.
+        finished: When, ISO 8601.
+
+    Raises:
+        ArtifactError: The description lacks what a table cannot do without.
+    """
+    texts = {
+        name: _need(folder, meta, str, *where)
+        for name, where in {
+            "key": ("key",),
+            "system": ("system",),
+            "stage": ("stage",),
+            "dataset": ("dataset", "name"),
+            "fingerprint": ("dataset", "fingerprint"),
+            "label_kind": ("dataset", "label_kind"),
+            "split": ("split", "id"),
+            "protocol": ("split", "protocol"),
+        }.items()
+    }
+    low, high = _range(folder, _need(folder, meta, list, "dataset", "mos_range"))
+    edges, rule = run_value(meta, "grades", "edges_unit"), run_value(meta, "grades", "rule")
+    upstream = meta.get("upstream")
+    return Run(
+        **texts,
+        path=folder,
+        mos_range=(low, high),
+        higher_is_better=_need(folder, meta, bool, "dataset", "higher_is_better"),
+        leaky=_need(folder, meta, bool, "split", "leaky"),
+        seed=_need(folder, meta, int, "seed"),
+        predictions=predictions,
+        settings=_mapping(meta.get("settings")),
+        grades=(_edges(edges), str(rule or "")),
+        upstream={n: str(run_value(_mapping(upstream), n, "key")) for n in _mapping(upstream)},
+        cost=_mapping(meta.get("cost")),
+        selection=str(meta.get("selection") or "validation"),
+        trained_on=str(run_value(meta, "evaluated", "dataset") or texts["dataset"]),
+        oracle=bool(meta.get("oracle", False)),
+        reference=_reference(folder, meta.get("reference", "none")),
+        precision=str(meta.get("precision") or ""),
+        finished=finished,
+        train_images=run_value(meta, "split", "images", "train"),
+        history=read_history(folder, _mapping(meta.get("settings"))),
+    )
+
+
+def run_value(meta: Mapping[str, Any], *where: str) -> Any:
+    """Return a value of a description by its path; None where there is none."""
+    value: Any = meta
+    for key in where:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _need(folder: Path, meta: Mapping[str, Any], kind: type, *where: str) -> Any:
+    value = run_value(meta, *where)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ArtifactError(
+            f"{folder / META_FILE} has no usable '{'.'.join(where)}' (found {value!r}): it is "
+            "damaged, or an older hmtnet made it. Train the stage again."
+        )
+    return value
+
+
+def _range(folder: Path, values: Sequence[Any]) -> tuple[float, float]:
+    if (
+        len(values) != 2
+        or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values)
+        or not values[0] < values[1]
+    ):
+        raise ArtifactError(
+            f"{folder / META_FILE}: 'dataset.mos_range' must be two numbers, lowest first; found "
+            f"{values!r}. Train the stage again."
+        )
+    return float(values[0]), float(values[1])
+
+
+def _reference(folder: Path, value: Any) -> str:
+    if value not in REFERENCE_USES:
+        raise ArtifactError(
+            f"{folder / META_FILE}: 'reference' must be one of {', '.join(REFERENCE_USES)}; found "
+            f"{value!r}. Train the stage again."
+        )
+    return str(value)
+
+
+def _edges(values: Any) -> tuple[float, ...]:
+    usable = isinstance(values, list) and all(isinstance(v, (int, float)) for v in values)
+    return tuple(float(v) for v in values) if usable else ()
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
