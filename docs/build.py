@@ -2,8 +2,9 @@
 
 Pages come from where their subject lives: the guide from docs/, a system's page from the README in
 its folder, a dataset's from what its reader knows, the reference from the docstrings, notebooks
-from running them. They are put together in ``<folder>/source``, links between them are made to fit,
-and Sphinx makes ``<folder>/html`` of it. A warning is an error, and nothing is loaded from elsewhere.
+from running them. They are put together in ``<folder>/source``, links between them are made to
+fit, and Sphinx makes ``<folder>/html`` of it. A warning is an error, and nothing is loaded from
+elsewhere.
 """
 
 import importlib
@@ -31,9 +32,8 @@ NOT_RUN = (
 
 
 def pages() -> dict[str, str]:
-    """Return the site's page of each Markdown file and notebook of the repository, both as paths."""
+    """Return the site's page of each Markdown file and notebook of the repository, by its path."""
     found = {
-        "README.md": "index.md",
         "CONTRIBUTING.md": "contributing.md",
         "RELEASING.md": "releasing.md",
         "CHANGELOG.md": "changelog.md",
@@ -56,7 +56,7 @@ def relinked(text: str, origin: str, page: str, known: dict[str, str]) -> str:
         text: Content of the file.
         origin: Where it lies in the repository.
         page: Where it goes in the site.
-        known: As ``pages`` returns them.
+        known: The site's page of each file that may be linked to.
 
     Raises:
         ValueError: A link leads to a file that is no part of the site.
@@ -75,8 +75,8 @@ def relinked(text: str, origin: str, page: str, known: dict[str, str]) -> str:
     return re.sub(r"\]\((?![a-z]+:|#)(?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)", link, text)
 
 
-def notebook(text: str) -> str:
-    """Return a notebook that says so at its top if it is not run here."""
+def not_run(text: str) -> str:
+    """Return a notebook that says below its title that it was not run here."""
     content = json.loads(text)
     remark = {"cell_type": "markdown", "id": "not-run", "metadata": {}, "source": NOT_RUN}
     content["cells"].insert(1, remark)
@@ -88,6 +88,19 @@ def settings(kind: str, name: str) -> str:
     path = ROOT / "conf" / kind / f"{name}.yaml"
     text = path.read_text(encoding="utf-8").rstrip()
     return f"## Settings\n\n`conf/{kind}/{name}.yaml`:\n\n```yaml\n{text}\n```\n"
+
+
+def files(package: Path) -> str:
+    """Return the sections with the files of an example, those that say something."""
+    found = [*package.glob("*.toml"), *package.rglob("*.py"), *package.rglob("conf/system/*.yaml")]
+    parts = ["\n## The files"]
+    for path in found:
+        text = path.read_text(encoding="utf-8").rstrip()
+        if text.count("\n") > 1:
+            language = {".py": "python"}.get(path.suffix, path.suffix[1:])
+            name = path.relative_to(package).as_posix()
+            parts += [f"### {name}", f"```{language}\n{text}\n```"]
+    return "\n\n".join(parts) + "\n"
 
 
 def datasets() -> dict[str, Facts | None]:
@@ -170,37 +183,31 @@ def directive(name: str, argument: str) -> str:
 
 def assemble(source: Path) -> None:
     """Write what Sphinx reads."""
+    sets = datasets()
+    made = {f"datasets/{name}.md": dataset_page(name, facts) for name, facts in sets.items()}
+    made |= {f"api/{name}.md": text for name, text in reference().items()}
+    made["datasets/table.inc.md"] = dataset_table(sets)
     known = pages()
+    links = known | {f"docs/{page}": page for page in made}
     for origin, page in known.items():
-        if origin == "README.md":
-            continue
         text = (ROOT / origin).read_text(encoding="utf-8")
         if origin.endswith(".md"):
-            text = relinked(text, origin, page, known)
+            text = relinked(text, origin, page, links)
         if origin.startswith(MODELS):
-            name = Path(page).stem
-            text += f"\n{settings('system', name)}\nReference: [hmtnet.models.{name}]"
-            text += f"(../api/hmtnet.models.{name}.md)\n"
+            text += f"\n{settings('system', Path(page).stem)}"
+            name = f"hmtnet.models.{Path(page).stem}"
+            text += f"\nReference: [{name}](../api/{name}.md)\n"
+        if origin.startswith("docs/examples"):
+            text += files((ROOT / origin).parent)
         if "01_ablation" in origin and not os.environ.get("HMTNET_RUNS"):
-            text = notebook(text)
-        write(source / page, text)
-    sets = datasets()
-    write(source / "datasets/table.inc.md", dataset_table(sets))
-    for name, facts in sets.items():
-        write(source / f"datasets/{name}.md", dataset_page(name, facts))
-    for name, text in reference().items():
-        write(source / f"api/{name}.md", text)
-    for path in DOCS.rglob("*.png"):
-        place = source / path.relative_to(DOCS)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, place)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file of the source, unless it is there already: Sphinx reads again what is newer."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            text = not_run(text)
+        made[page] = text
+    for page, text in made.items():
+        path = source / page
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    for path in DOCS.glob("*.png"):
+        shutil.copyfile(path, source / path.name)
 
 
 def main() -> int:
@@ -209,9 +216,8 @@ def main() -> int:
     source, html = folder / "source", folder / "html"
     shutil.rmtree(source, ignore_errors=True)  # a page whose file is gone goes too
     assemble(source)
-    code = build_main(
-        ["-W", "--keep-going", "-q", "-c", str(DOCS), "-d", str(folder / "trees"), str(source), str(html)]
-    )
+    options = ["-W", "--keep-going", "-q", "-c", str(DOCS), "-d", str(folder / "trees")]
+    code = build_main([*options, str(source), str(html)])
     if code == 0:
         print(f"The site is in {html}: open index.html there.")
     return code

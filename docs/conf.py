@@ -1,6 +1,7 @@
 """Sphinx's settings. `make docs` builds the site; what it is built from is told in build.py."""
 
 import os
+from typing import Any
 
 import hmtnet
 
@@ -20,7 +21,6 @@ exclude_patterns = ["**.inc.md"]
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-suppress_warnings = ["config.cache"]
 
 nb_execution_mode = "force"  # sources change more often than notebooks, so nothing is kept
 nb_execution_timeout = 600
@@ -43,3 +43,16 @@ html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
+
+
+def escape_bars(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Keep |x| what it is in our docstrings, an absolute value; Sphinx takes it for a name."""
+    for number, line in enumerate(lines):
+        parts = line.split("``")  # code is every other part
+        parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+        lines[number] = line if line.lstrip().startswith(">>>") else "``".join(parts)
+
+
+def setup(app: Any) -> None:
+    """Register what conf.py adds to Sphinx."""
+    app.connect("autodoc-process-docstring", escape_bars)
