@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 
 from sphinx.cmd.build import build_main
 
@@ -123,7 +124,7 @@ def counts(facts: Facts) -> dict[str, str]:
         "Lowest, mean, highest label": ", ".join(f"{value:g}" for value in facts.mos or ()),
         "Official split": ", ".join(f"{name} {n:,}" for name, n in facts.subsets.items()),
         "Licence": facts.licence,
-        "Where from": f"{facts.obtained} hmtnet downloads nothing.",
+        "Where from": facts.obtained,
         "To cite": facts.citation,
     }
     return {name: value for name, value in rows.items() if value}
@@ -132,12 +133,11 @@ def counts(facts: Facts) -> dict[str, str]:
 def dataset_page(name: str, facts: Facts | None) -> str:
     """Return the page of a dataset: what is known of it, its layout, how to use it."""
     layout = (importlib.import_module(readers()[name].module).__doc__ or "").strip()
-    parts = [f"# {facts.title if facts else name}"]
+    parts = [f"# {facts.title if facts else 'Any folder with a CSV'}", f"`data={name}`"]
     if facts:
-        parts.append(
-            "\n".join(["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in counts(facts).items())])
-        )
-        parts += ["\n".join(f"- {note}" for note in facts.notes)]
+        rows = [f"| {what} | {value} |" for what, value in counts(facts).items()]
+        parts.append("\n".join(["| | |", "|---|---|", *rows]))
+        parts.append("\n".join(f"- {note}" for note in facts.notes))
     parts += ["## Layout", layout]
     root = "" if name == "demo" else " data.root=<folder>"
     commands = [f"hmtnet data verify data={name}{root}", f"hmtnet train data={name}{root}"]
@@ -146,7 +146,7 @@ def dataset_page(name: str, facts: Facts | None) -> str:
 
 
 def dataset_table(known: dict[str, Facts | None]) -> str:
-    """Return the table of all datasets, those with SR methods first."""
+    """Return the table of all published datasets and the demo."""
     head = "| `data=` | Dataset | Images | References | Labels |\n|---|---|--:|--:|---|\n"
     rows = [
         f"| [`{name}`](datasets/{name}.md) | {facts.title} | {facts.images:,} "
@@ -167,13 +167,25 @@ def reference() -> dict[str, str]:
         if module.ispkg
     ]
     for package in packages:
-        parts = [f"# {package}", directive("automodule", package)]
-        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        room = importlib.import_module(package)
+        parts = [f"# {package}", directive("automodule", package), exported(room)]
+        for module in pkgutil.iter_modules(room.__path__):
             if not module.ispkg and not module.name.startswith("_"):
                 name = f"{package}.{module.name}"
                 parts += [f"## {module.name}", directive("automodule", name)]
-        found[package] = "\n\n".join(parts) + "\n"
+        found[package] = "\n\n".join(part for part in parts if part) + "\n"
     return found
+
+
+def exported(package: ModuleType) -> str:
+    """Return a line with the names that a package exports, each leading to where it is told."""
+    names = []
+    for name in getattr(package, "__all__", ()):
+        thing = getattr(package, name)
+        module, own = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+        place = f"{module}.{own}" if module and own else getattr(thing, "__name__", name)
+        names.append(f"{{py:obj}}`{name} <{place}>`")
+    return f"`from {package.__name__} import` " + ", ".join(names) + "." if names else ""
 
 
 def directive(name: str, argument: str) -> str:

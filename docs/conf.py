@@ -34,6 +34,8 @@ autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-mo
 autodoc_inherit_docstrings = False  # torch's and Lightning's are theirs
 napoleon_use_ivar = True  # attributes are told with their class, once
 python_use_unqualified_type_names = True
+add_module_names = False
+toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = "hmtnet"
