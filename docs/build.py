@@ -93,7 +93,8 @@ def settings(kind: str, name: str) -> str:
 
 def files(package: Path) -> str:
     """Return the sections with the files of an example, those that say something."""
-    found = [*package.glob("*.toml"), *package.rglob("*.py"), *package.rglob("conf/system/*.yaml")]
+    code = sorted(package.rglob("*.py"))
+    found = [*package.glob("*.toml"), *code, *package.rglob("conf/system/*.yaml")]
     parts = ["\n## The files"]
     for path in found:
         text = path.read_text(encoding="utf-8").rstrip()
@@ -114,7 +115,7 @@ def counts(facts: Facts) -> dict[str, str]:
     """Return the rows of a dataset's table."""
     low, high = facts.range
     best = f"{high:g}" if facts.higher_is_better else f"{low:g}"
-    kind = "MOS, given by people" if facts.label_kind == "human" else "pseudo-MOS, not human"
+    kind = "given by people" if facts.label_kind == "human" else "pseudo-MOS, not human"
     rows = {
         "Scored images": f"{facts.images:,}",
         "References": "none" if facts.references is None else f"{facts.references:,}",
