@@ -85,7 +85,7 @@ def not_run(text: str) -> str:
 
 
 def settings(kind: str, name: str) -> str:
-    """Return the section with a file of conf/, comments and all; none where there is no file."""
+    """Return the section with a file of conf/, comments and all."""
     path = ROOT / "conf" / kind / f"{name}.yaml"
     text = path.read_text(encoding="utf-8").rstrip()
     return f"## Settings\n\n`conf/{kind}/{name}.yaml`:\n\n```yaml\n{text}\n```\n"
@@ -200,6 +200,7 @@ def assemble(source: Path) -> None:
     made = {f"datasets/{name}.md": dataset_page(name, facts) for name, facts in sets.items()}
     made |= {f"api/{name}.md": text for name, text in reference().items()}
     made["datasets/table.inc.md"] = dataset_table(sets)
+    made["datasets/settings.inc.md"] = settings("data", "custom")
     known = pages()
     links = known | {f"docs/{page}": page for page in made}
     for origin, page in known.items():
