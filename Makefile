@@ -32,11 +32,12 @@ MADE := $(VENV)/.made
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 JUPYTER := $(VENV)/.installed-notebooks
+SITE := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce \
-	leaderboard ablation notebooks test test-full lint format typecheck benchmark clean
+	leaderboard ablation notebooks docs test test-full lint format typecheck benchmark clean
 
 ##@ Start
 
@@ -95,6 +96,11 @@ notebooks: $(JUPYTER) ## Run the notebooks on the runs of DATASET; pages in buil
 		--execute --to html --output-dir build/notebooks \
 		--TagRemovePreprocessor.remove_input_tags=hide-input notebooks/*.ipynb $(ARGS)
 
+# The notebook of an ablation is run where there are runs; the quick tour always is.
+docs: $(SITE) ## Build the documentation site; pages in build/docs/html
+	HMTNET_RUNS="$(wildcard $(abspath $(RUNS)))" HMTNET_DATASET="$(DATASET)" \
+		"$(BIN)/python" docs/build.py build/docs
+
 reproduce: $(RUN) ## All stages over SPLITS splits of DATASET, then the report; resumable
 	"$(BIN)/hmtnet" train -m data=$(DATASET) 'seed=range(0,$(SPLITS))' evaluate.test=true \
 		"runs=$(RUNS)" $(ARGS)
@@ -106,7 +112,7 @@ test: $(DEV) ## Run the tests
 	OMP_NUM_THREADS=1 $(PYTEST) -m "not full" $(ARGS)
 
 # Measuring coverage costs half as much again, so it is left to the long run.
-test-full: $(DEV) ## Run all tests, also those that take minutes or need a package index, with coverage
+test-full: $(DEV) $(SITE) ## Run all tests, also those that take minutes or need a package index, with coverage
 	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
 
 lint: $(DEV) ## Check style
@@ -147,4 +153,8 @@ $(DEV): $(RUN)
 
 $(JUPYTER): $(RUN)
 	$(PIP) -c constraints.txt -e ".[notebooks]"
+	@touch "$@"
+
+$(SITE): $(RUN)
+	$(PIP) -c constraints.txt -e ".[docs]"
 	@touch "$@"
