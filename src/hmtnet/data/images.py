@@ -57,6 +57,11 @@ def decode(path: Path) -> Pixels:
     return pixels
 
 
+def to_tensor(image: Pixels) -> torch.Tensor:
+    """Bring (H, W, 3) to (3, H, W), in memory of its own."""
+    return torch.from_numpy(image.transpose(2, 0, 1).copy())
+
+
 def size_of(path: Path) -> Size:
     """Return an image file's width and height, which its header says.
 

@@ -17,6 +17,7 @@ from hmtnet.models.ahiq.fusion import DeformableFusion, Fusion
 from hmtnet.models.ahiq.head import ComparingHead
 from hmtnet.models.ahiq.transformer import Transformer, TransformerSettings
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.maps import LOCAL_SCORE, MapStyle
 from hmtnet.models.quality import Prediction, QualityNetwork
 
 
@@ -77,6 +78,15 @@ class AHIQ(QualityNetwork):
 
     needs_reference = True
     by_crop = True
+    shows = {
+        "local_score": LOCAL_SCORE,
+        "local_weight": MapStyle(
+            kind="local",
+            title="local weight",
+            hint="white: counts {high:.2g}",
+            shades="from_zero",
+        ),
+    }
 
     def __init__(self, settings: AHIQSettings) -> None:
         super().__init__()

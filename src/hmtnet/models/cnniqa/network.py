@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.export import register_dataclass
 
 from hmtnet.data.crops import Crops
 from hmtnet.models.cnniqa.patches import cut_patches, normalise_contrast
 from hmtnet.models.heads import Regressor
+from hmtnet.models.maps import LOCAL_SCORE
 from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception import luminance
 
@@ -67,6 +69,9 @@ class CNNIQAPrediction(Prediction):
     patch_score: Tensor | None = None
 
 
+register_dataclass(CNNIQAPrediction)
+
+
 class CNNIQANet(QualityNetwork):
     """Patches of contrast-normalised grey → convolution → max and min → two layers → score.
 
@@ -75,6 +80,7 @@ class CNNIQANet(QualityNetwork):
     """
 
     by_crop = True
+    shows = {"local_score": LOCAL_SCORE}
 
     def __init__(self, settings: CNNIQASettings) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
+from hmtnet.models.maps import MapStyle
 from hmtnet.models.nemg.decoder import NestedDecoder, convolution
 from hmtnet.models.nemg.error import Pyramid, Size, error_map, gray
 from hmtnet.models.nemg.stride import keep_third_stage_fine
@@ -58,6 +59,15 @@ class NEMGNet(QualityNetwork):
 
     learns_from_reference = True
     by_crop = True
+    shows = {
+        f"error_{name}": MapStyle(
+            kind="local",
+            title=f"predicted error, {what}",
+            hint="black: much, white: none",
+            shades="unit",
+        )
+        for name, what in (("mse", "squared"), ("ssim", "structural"))
+    }
 
     def __init__(self, settings: NEMGSettings) -> None:
         super().__init__()
