@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import lightning as L
 import numpy as np
-import torch
 from torch.utils.data import DataLoader, Dataset
 
 from hmtnet.data.augment import Augment

@@ -6,7 +6,9 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
+from torch import Tensor
 
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.pairs import Size, common_part
@@ -57,7 +59,7 @@ def decode(path: Path) -> Pixels:
     return pixels
 
 
-def to_tensor(image: Pixels) -> torch.Tensor:
+def to_tensor(image: Pixels) -> Tensor:
     """Bring (H, W, 3) to (3, H, W), in memory of its own."""
     return torch.from_numpy(image.transpose(2, 0, 1).copy())
 

@@ -16,7 +16,7 @@ MapKind = Literal["local", "share", "evidence", "levels"]
 """
 
 Shades = Literal["unit", "from_zero", "spread"]
-"""Which values are black and white: 0 and 1; 0 and nearly the highest; nearly lowest and highest."""
+"""Which values are black and white: 0 and 1; 0 and almost the highest; almost both extremes."""
 
 
 @dataclass(frozen=True, kw_only=True)

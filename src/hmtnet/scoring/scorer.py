@@ -80,8 +80,8 @@ class Scorer:
             image: A file, a Pillow image of mode RGB, a uint8 array (H, W, 3) or a uint8 tensor
                 (3, H, W).
             maps: Whether the verdict has maps. They need memory as large as the image, several
-                times; without, memory holds the image, its saliency and ``batch_tiles`` tiles (see
-                `hmtnet.models.quality.QualityNetwork.in_passes` for networks that need all of them).
+                times; without, memory holds the image, its saliency and ``batch_tiles`` tiles; a
+                network that declares no passes needs all tiles together.
             reference: The reference image, where the stage needs it. A side may be one pixel longer
                 or shorter; then both images are cut to their common top-left part.
 

@@ -4,6 +4,7 @@ Lao et al., "Attentions Help CNNs See Better: Attention-based Hybrid Image Quali
 Network", CVPRW 2022.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
@@ -78,7 +79,7 @@ class AHIQ(QualityNetwork):
 
     needs_reference = True
     by_crop = True
-    shows = {
+    shows: Mapping[str, MapStyle] = {
         "local_score": LOCAL_SCORE,
         "local_weight": MapStyle(
             kind="local",

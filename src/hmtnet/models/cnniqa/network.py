@@ -4,6 +4,7 @@ Kang, Ye, Li and Doermann, "Convolutional Neural Networks for No-Reference Image
 Assessment", CVPR 2014. What is theirs and what is ours: README.md beside this file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,7 @@ from torch.export import register_dataclass
 from hmtnet.data.crops import Crops
 from hmtnet.models.cnniqa.patches import cut_patches, normalise_contrast
 from hmtnet.models.heads import Regressor
-from hmtnet.models.maps import LOCAL_SCORE
+from hmtnet.models.maps import LOCAL_SCORE, MapStyle
 from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception import luminance
 
@@ -80,7 +81,7 @@ class CNNIQANet(QualityNetwork):
     """
 
     by_crop = True
-    shows = {"local_score": LOCAL_SCORE}
+    shows: Mapping[str, MapStyle] = {"local_score": LOCAL_SCORE}
 
     def __init__(self, settings: CNNIQASettings) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ The published abstract says "a quality grading network which integrates a U-Net 
 learning"; how is our reconstruction (README.md beside this file).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -91,7 +92,10 @@ class GradingNet(QualityNetwork):
 
     graded = True
     by_crop = True
-    shows = {"grade_evidence": EVIDENCE, "grade_weight": MapStyle(kind="share")}
+    shows: Mapping[str, MapStyle] = {
+        "grade_evidence": EVIDENCE,
+        "grade_weight": MapStyle(kind="share"),
+    }
     midpoints: Tensor
 
     def __init__(self, settings: GradingSettings, grades: Grades) -> None:

@@ -4,6 +4,7 @@ Chen, Wang, Li and Liu, "Nested Error Map Generation Network for No-Reference Im
 Assessment", ICASSP 2021; what is theirs and what is ours is told in README.md beside this file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -59,7 +60,7 @@ class NEMGNet(QualityNetwork):
 
     learns_from_reference = True
     by_crop = True
-    shows = {
+    shows: Mapping[str, MapStyle] = {
         f"error_{name}": MapStyle(
             kind="local",
             title=f"predicted error, {what}",
