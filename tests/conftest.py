@@ -151,3 +151,15 @@ def finished(hmtnet, tiny, tmp_path_factory):
 def runs(finished, tmp_path):
     """A copy of the finished chain's folder of runs, to go on in."""
     return shutil.copytree(finished.runs, tmp_path / "runs")
+
+
+@pytest.fixture(scope="session")
+def assess():
+    """Judge one whole image by its tiles, all at once: ``assess(network, image, crops)``."""
+
+    @torch.inference_mode()
+    def judge(network, image, crops, reference=None):
+        references = None if reference is None else [reference]
+        return network(network.crops_of([image], crops, references))
+
+    return judge

@@ -55,7 +55,7 @@ def test_random_corners_are_inside_reach_every_place_and_follow_their_seed():
 @pytest.mark.parametrize("shape", [(1, 1), (3, 70), (63, 64), (5, 7), (64, 2)])
 def test_padding_reaches_the_size_and_keeps_the_image(shape):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    padded = pad_to(image, 64)
+    padded = pad_to(torch.from_numpy(image).permute(2, 0, 1), 64).permute(1, 2, 0).numpy()
     assert padded.shape == (max(64, shape[0]), max(64, shape[1]), 3) and padded.dtype == np.uint8
     top, left = (max(0, 64 - side) // 2 for side in shape)
     assert np.array_equal(padded[top : top + shape[0], left : left + shape[1]], image)
@@ -65,12 +65,12 @@ def test_padding_reaches_the_size_and_keeps_the_image(shape):
 
 
 def test_padding_mirrors_at_the_border():
-    row = np.arange(4, dtype=np.uint8).reshape(1, 4, 1)
-    assert pad_to(row, 8)[0, :, 0].tolist() == [1, 0, 0, 1, 2, 3, 3, 2]
+    row = torch.arange(4, dtype=torch.uint8).view(1, 1, 4)
+    assert pad_to(row, 8)[0, 0].tolist() == [1, 0, 0, 1, 2, 3, 3, 2]
 
 
 def test_a_large_image_is_not_touched():
-    image = np.zeros((64, 65, 3), dtype=np.uint8)
+    image = torch.zeros((3, 64, 65), dtype=torch.uint8)
     assert pad_to(image, 64) is image
 
 

@@ -66,9 +66,9 @@ def test_an_evaluation_of_it_is_marked_too(trained, hmtnet, tiny_root, tmp_path)
     assert json.loads((path / "stage.json").read_text())["oracle"] is True
 
 
-def test_it_cannot_judge_images_without_labels(trained):
+def test_it_cannot_judge_images_without_labels(trained, assess):
     import torch
 
     found = restore(one(trained[1], "sfen"))
     with pytest.raises(SettingsError, match="it reads the true grade"):
-        found.network.assess(torch.zeros(3, 64, 64, dtype=torch.uint8), found.settings.crops)
+        assess(found.network, torch.zeros(3, 64, 64, dtype=torch.uint8), found.settings.crops)

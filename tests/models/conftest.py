@@ -180,13 +180,13 @@ def one_stage(tiny_root):
 
 
 @pytest.fixture(scope="session")
-def scores_of(tiny_root):
+def scores_of(tiny_root, assess):
     """Score an image of the tiny dataset by a restored network: ``scores_of(restored, name)``."""
 
     def score(restored, name):
         with Image.open(tiny_root / name) as file:
             pixels = torch.from_numpy(np.array(file)).permute(2, 0, 1)
-        return restored.network.assess(pixels, restored.settings.crops).unit_score.item()
+        return assess(restored.network, pixels, restored.settings.crops).unit_score.item()
 
     return score
 

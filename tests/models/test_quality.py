@@ -1,10 +1,10 @@
 import itertools
+import re
 
 import pytest
 import torch
 
 from hmtnet.data.crops import Crops, CropSettings, pad_to, tile_corners
-from hmtnet.errors import DataError
 from hmtnet.models.quality import Prediction, QualityNetwork, make_crops
 from hmtnet.perception import saliency
 
@@ -40,13 +40,13 @@ def test_looking_passes_references_on(make_batch):
 # (40, 100): smaller than the crop one way; (20, 9): much smaller both ways.
 @pytest.mark.parametrize("shape", [(48, 48), (70, 130), (40, 100), (20, 9)])
 @pytest.mark.parametrize("grid", ["cover", 1])
-def test_assessing_an_image_equals_the_forward_of_its_tiles(make_hmtnet, shape, grid):
+def test_an_image_is_seen_through_its_tiles(make_hmtnet, shape, grid, assess):
     network = make_hmtnet().eval()
     image = image_of(*shape)
     settings = CropSettings(size=48, grid=grid)
-    prediction = network.assess(image, settings)
+    prediction = assess(network, image, settings)
 
-    padded = torch.from_numpy(pad_to(image.permute(1, 2, 0).numpy(), 48)).permute(2, 0, 1) / 255
+    padded = pad_to(image, 48) / 255
     corners = tile_corners(*padded.shape[1:], settings)
     whole = saliency(padded[None], "spectral_residual")[0]
 
@@ -62,28 +62,21 @@ def test_assessing_an_image_equals_the_forward_of_its_tiles(make_hmtnet, shape, 
     assert prediction.maps["grade_weight"].shape[0] == len(corners)
 
 
-def test_assessing_leaves_the_image_and_the_network_as_they_are(make_sfen):
+def test_judging_leaves_the_image_and_the_network_as_they_are(make_sfen, assess):
     network = make_sfen(prior="none").eval()
     image = image_of(30, 50)
     before = image.clone()
-    first = network.assess(image, CropSettings(size=48))
-    second = network.assess(image, CropSettings(size=48))
+    first = assess(network, image, CropSettings(size=48))
+    second = assess(network, image, CropSettings(size=48))
     assert torch.equal(image, before) and torch.equal(first.unit_score, second.unit_score)
     assert not first.unit_score.requires_grad
 
 
-@pytest.mark.parametrize(
-    ("image", "found"),
-    [
-        (torch.zeros(3, 64, 64), r"torch\.float32 \(3, 64, 64\)"),
-        (torch.zeros(64, 64, 3, dtype=torch.uint8), r"torch\.uint8 \(64, 64, 3\)"),
-        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), r"torch\.uint8 \(1, 3, 64, 64\)"),
-        (torch.zeros(1, 64, 64, dtype=torch.uint8), r"torch\.uint8 \(1, 64, 64\)"),
-    ],
-)
-def test_what_is_no_rgb_image_is_refused(make_sfen, image, found):
-    with pytest.raises(ValueError, match=r"Expected a uint8 RGB image \(3, H, W\), found " + found):
-        make_sfen().assess(image, CropSettings(size=48))
+@pytest.mark.parametrize("shape", [(64, 64, 3), (3, 64, 64), (1, 1, 64, 64), (0, 3, 64, 64)])
+def test_what_is_no_batch_of_rgb_images_is_refused(make_sfen, shape):
+    found = re.escape(str(shape))
+    with pytest.raises(ValueError, match=r"Expected RGB images \(B, 3, H, W\), found " + found):
+        make_sfen()(torch.zeros(shape))
 
 
 class Distance(QualityNetwork):
@@ -97,38 +90,24 @@ class Distance(QualityNetwork):
         return Prediction(unit_score=crops.mean_by_image(1 - distance))
 
 
-def test_a_reference_is_looked_at_through_the_same_tiles():
+def test_a_reference_is_looked_at_through_the_same_tiles(assess):
     image = image_of(70, 100)
     settings = CropSettings(size=48)
-    assert Distance().assess(image, settings, image).unit_score == 1
+    assert assess(Distance(), image, settings, image).unit_score == 1
     moved = image.clone()
     moved[:, 50:] = 255 - moved[:, 50:]  # lies in the lower tiles alone
     whole = (image[:, 22:] / 255 - moved[:, 22:] / 255).abs()
     low = [whole[:, :, left : left + 48].mean() for left in (0, 26, 52)]
-    found = Distance().assess(image, settings, moved).unit_score
+    found = assess(Distance(), image, settings, moved).unit_score
     torch.testing.assert_close(found, 1 - torch.stack(low).mean()[None] / 2)
 
 
-@pytest.mark.parametrize("shape", [(48, 49), (47, 100), (20, 9)])
-def test_a_reference_one_pixel_larger_is_cut_and_a_small_one_padded_alike(shape):
-    height, width = shape
-    reference = image_of(height + 1, width + 1)
-    image = reference[:, :height, :width]
-    settings = CropSettings(size=48)
-    assert Distance().assess(image, settings, reference).unit_score == 1
-    assert Distance().assess(reference, settings, image).unit_score == 1
-    with pytest.raises(DataError, match="sides may differ by 1 at most"):
-        Distance().assess(image, settings, image_of(height + 2, width))
-
-
-def test_a_reference_is_asked_for_and_not_taken_in_vain(make_sfen):
-    image, settings = image_of(48, 48), CropSettings(size=48)
-    with pytest.raises(ValueError, match="Distance judges an image with its reference, found none"):
-        Distance().assess(image, settings)
-    with pytest.raises(ValueError, match="SFEN judges an image with no reference, found one"):
-        make_sfen(prior="none").assess(image, settings, image)
-    with pytest.raises(ValueError, match="Expected a uint8 RGB image"):
-        Distance().assess(image, settings, image / 255)
+@pytest.mark.parametrize("shape", [(47, 100), (20, 9)])
+def test_a_small_reference_is_padded_as_its_image_and_another_size_refused(shape, assess):
+    image, settings = image_of(*shape), CropSettings(size=48)
+    assert assess(Distance(), image, settings, image).unit_score == 1
+    with pytest.raises(ValueError, match="Expected references of the images' sizes"):
+        assess(Distance(), image, settings, image_of(shape[0] + 1, shape[1]))
 
 
 def test_when_references_are_looked_at(make_sfen):

@@ -1,27 +1,31 @@
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from PIL import Image
 
 from hmtnet.data.crops import CropSettings
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.hmtnet.grading import GradingNet
 from hmtnet.models.hmtnet.settings import SFENStageSettings
 from hmtnet.models.hmtnet.sfen import SFENSettings
-from hmtnet.models.plain import PlainNet, PlainSettings
+from hmtnet.models.maps import MapStyle
+from hmtnet.models.quality import Prediction, QualityNetwork
+from hmtnet.models.ridge.network import RidgeNet, RidgeSettings
 from hmtnet.perception import saliency_of_list, sobel
 from hmtnet.scoring.judge import judge
 from hmtnet.scoring.maps import (
-    LOCAL,
     Canvas,
     Collector,
     expected_grade,
-    perspectives_of,
     window,
 )
+from hmtnet.scoring.pictures import verdict_picture
 from hmtnet.scoring.scorer import Scorer
 from hmtnet.scoring.tiles import Layout, Tiles
+from hmtnet.scoring.verdict import Verdict
 
 
 def tensor(image):
@@ -78,11 +82,11 @@ def test_every_map_has_the_images_size_and_no_gap(joint, noise, height, width):
     assert verdict.maps["saliency"].min() >= 0 and verdict.maps["saliency"].max() <= 1
 
 
-def test_one_tile_shows_what_the_network_says_of_it(joint, noise):
+def test_one_tile_shows_what_the_network_says_of_it(joint, noise, assess):
     folder, network = joint()
     scorer, image = Scorer(folder, "cpu"), noise(96, 96)
     maps = scorer(image).maps
-    whole = network.assess(tensor(image), scorer.restored.settings.crops).maps
+    whole = assess(network, tensor(image), scorer.restored.settings.crops).maps
     np.testing.assert_allclose(
         maps["grade_evidence"], expected_grade(whole["grade_evidence"])[0, 0], rtol=1e-5
     )
@@ -90,7 +94,7 @@ def test_one_tile_shows_what_the_network_says_of_it(joint, noise):
         maps["grade_weight"], whole["grade_weight"][0, 0] * 96 * 96, rtol=1e-4
     )
     assert maps["grade_weight"].mean() == pytest.approx(1, abs=1e-4)
-    np.testing.assert_allclose(maps["attention"].mean(0), whole["attention"][0], atol=1e-6)
+    np.testing.assert_allclose(maps["attention"], whole["attention"][0], atol=1e-6)
 
 
 def test_gradient_and_saliency_are_those_of_the_whole_image(joint, noise):
@@ -131,22 +135,13 @@ def test_where_no_tile_looks_there_is_nothing(finished, noise):
 
 
 def test_attention_is_a_share_at_every_level(joint, noise):
-    folder, network = joint(levels=2)
+    folder, _ = joint(levels=2)
     verdict = Scorer(folder, "cpu", batch_tiles=2)(noise(150, 250))
     attention = verdict.maps["attention"]
     assert attention.shape == (2, 3)
     np.testing.assert_allclose(attention.sum(1), 1, atol=1e-6)
     assert abs(attention[0] - attention[1]).max() > 1e-3
     assert verdict.perspectives == ("texture", "gradient", "saliency")
-    hooks = [module for module in network.modules() if module._forward_hooks]
-    assert hooks == []
-
-
-def test_no_hook_stays(joint, noise):
-    scorer = Scorer(joint()[0], "cpu")
-    scorer(noise(100, 100))
-    network: nn.Module = scorer.restored.network
-    assert not any(module._forward_hooks for module in network.modules())
 
 
 def test_a_map_that_the_network_has_not_is_absent(leave, finished, noise):
@@ -158,11 +153,11 @@ def test_a_map_that_the_network_has_not_is_absent(leave, finished, noise):
         extractor="weights",
         network=SFENSettings(levels=2, prior="none", perspectives=("texture",)),
     )
-    folder, network = leave(settings, stage="sfen")
+    folder, _ = leave(settings, stage="sfen")
     verdict = Scorer(folder, "cpu")(image)
     assert set(verdict.maps) == {"attention"}
     np.testing.assert_array_equal(verdict.maps["attention"], [[1], [1]])
-    assert verdict.perspectives == perspectives_of(network) == ("texture",)
+    assert verdict.perspectives == ("texture",)
 
 
 def test_where_tiles_overlap_the_evidence_that_counts_more_wins(noise):
@@ -174,7 +169,7 @@ def test_where_tiles_overlap_the_evidence_that_counts_more_wins(noise):
     weight = torch.ones(2, 1, 48, 48)
     weight[0, :, :, 24:], weight[1, :, :, 24:] = 0.25, 0.25
     weight = weight / weight.sum((2, 3), keepdim=True)
-    collector = Collector(nn.Identity(), tiles)
+    collector = Collector(GradingNet.shows, tiles)
     collector.see(corners, {"grade_evidence": evidence, "grade_weight": weight})
     maps = collector.maps()
     left, right = window(48)[20, 24:] * 0.25, window(48)[20, :24]
@@ -185,19 +180,78 @@ def test_where_tiles_overlap_the_evidence_that_counts_more_wins(noise):
     }
 
 
-@pytest.mark.parametrize("name", LOCAL)
-def test_maps_of_peers_are_shown_as_they_are(name):
-    class Peer(PlainNet):
-        def forward(self, crops):
-            prediction = super().forward(crops)
-            values = crops.pixels.mean((1, 2, 3)).view(-1, 1, 1, 1).expand(-1, 1, 3, 3)
-            return replace(prediction, maps={name: values})
+class Contrast(QualityNetwork):
+    """A network of two passes: how far each crop's brightness is from the whole image's."""
 
-    image = np.full((96, 96, 3), 51, dtype=np.uint8)
-    network = Peer(PlainSettings(backbone=BackboneSettings(widths=(4, 8)))).eval()
-    tiles = Tiles(image, CropSettings(size=48), None, torch.device("cpu"), 2)
-    collector = Collector(network, tiles)
-    judge(network, tiles, collector.see)
-    found = collector.maps()[name]
-    assert found.shape == (96, 96)
-    np.testing.assert_allclose(found, 0.2, atol=1e-6)
+    shows: ClassVar = {
+        "distance": MapStyle(kind="local", title="distance", shades="from_zero"),
+        "parts": MapStyle(kind="levels", title="parts", names=("red", "green", "blue")),
+    }
+    most = 0  # crops seen at once
+
+    def brightness(self, crops):
+        self.most = max(self.most, len(crops.pixels))
+        return crops.pixels.mean((1, 2, 3))
+
+    def distances(self, crops, mean):
+        distance = (self.brightness(crops) - mean).abs()
+        maps = {
+            "distance": distance.view(-1, 1, 1, 1).expand(-1, 1, 3, 3),
+            "parts": crops.pixels.mean((2, 3)).unsqueeze(1),
+            "undescribed": distance,
+        }
+        return Prediction(unit_score=crops.mean_by_image(distance), maps=maps)
+
+    def forward(self, crops):
+        mean = crops.mean_by_image(self.brightness(crops))
+        return self.distances(crops, mean[crops.image])
+
+    def in_passes(self, run_pass):
+        first = run_pass(lambda crops: {"brightness": self.brightness(crops)})
+        return run_pass(lambda crops: self.distances(crops, first["brightness"].float()))
+
+
+def test_a_network_of_its_own_passes_and_maps_is_shown_in_bounded_memory(tmp_path, assess):
+    image = np.zeros((48, 192, 3), dtype=np.uint8)
+    image[:, 144:] = 204  # brightness .8; the mean over the four tiles is .2
+    network, crops = Contrast(), CropSettings(size=48)
+    tiles = Tiles(image, crops, None, torch.device("cpu"), 2)
+    collector = Collector(network.shows, tiles)
+    means = judge(network, tiles, collector.see)
+    assert network.most == 2
+    assert float(means["unit_score"]) == pytest.approx(0.3, abs=1e-6)
+    assert float(assess(network, tensor(image), crops).unit_score) == pytest.approx(0.3, abs=1e-6)
+    maps = collector.maps()
+    assert list(maps) == ["distance", "parts"]
+    np.testing.assert_allclose(maps["distance"][:, :144], 0.2, atol=1e-6)
+    np.testing.assert_allclose(maps["distance"][:, 144:], 0.6, atol=1e-6)
+    np.testing.assert_allclose(maps["parts"], [[0.2, 0.2, 0.2]], atol=1e-6)
+    verdict = Verdict(
+        *(0.3, 0.3, (0.0, 1.0), True, "human", None, np.zeros(0)),
+        maps=maps,
+        styles=collector.styles(),
+        layout=tiles.layout,
+    )
+    assert verdict.perspectives == ("red", "green", "blue")
+    verdict_picture(image, verdict, tmp_path / "with.png")
+    verdict_picture(image, replace(verdict, maps={}), tmp_path / "without.png")
+    sizes = [Image.open(tmp_path / name).width for name in ("with.png", "without.png")]
+    assert sizes[0] - sizes[1] == pytest.approx(150 * (3.25 + 3.4), abs=2)  # a map and the bars
+
+
+def test_a_map_of_another_shape_than_its_kind_is_refused():
+    tiles = Tiles(np.zeros((48, 48, 3), np.uint8), CropSettings(), None, torch.device("cpu"), 2)
+    collector = Collector({"mine": MapStyle(kind="local")}, tiles)
+    with pytest.raises(ValueError, match=r"'mine': expected \(N, 1, h, w\) .*found \(1, 2, 3, 3\)"):
+        collector.see(((0, 0),), {"mine": torch.zeros(1, 2, 3, 3)})
+
+
+@pytest.mark.parametrize("group", [1, 2, 64])
+def test_ridge_sees_the_deviation_over_all_crops_group_by_group(noise, group, assess):
+    settings = RidgeSettings(backbone=BackboneSettings(widths=(4, 8)), levels=2)
+    network, image, crops = RidgeNet(settings).eval(), noise(100, 130), CropSettings(size=48)
+    torch.nn.init.normal_(network.score.weight)
+    tiles = Tiles(image, crops, None, torch.device("cpu"), group)
+    found = judge(network, tiles, lambda *_: None)["unit_score"]
+    whole = assess(network, tensor(image), crops).unit_score
+    assert float(found) == pytest.approx(float(whole), abs=1e-5)

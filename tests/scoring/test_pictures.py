@@ -9,7 +9,10 @@ from matplotlib import colormaps
 from PIL import Image
 
 from hmtnet.errors import DataError
+from hmtnet.models.hmtnet.grading import EVIDENCE
+from hmtnet.models.hmtnet.sfen import ATTENTION, GRADIENT
 from hmtnet.scoring import pictures
+from hmtnet.scoring.maps import SALIENCY
 from hmtnet.scoring.pictures import verdict_picture
 from hmtnet.scoring.tiles import Layout
 from hmtnet.scoring.verdict import Verdict
@@ -35,7 +38,12 @@ def make(height=HEIGHT, width=WIDTH, grades=5, **changes):
         grade=4,
         probabilities=np.eye(grades)[3],
         maps=maps,
-        perspectives=("texture", "gradient", "saliency"),
+        styles={
+            "saliency": SALIENCY,
+            "gradient": GRADIENT,
+            "grade_evidence": EVIDENCE,
+            "attention": dataclasses.replace(ATTENTION, names=("texture", "gradient", "saliency")),
+        },
         layout=Layout(height, width, 48, ((0, 0),)),
     )
     return dataclasses.replace(verdict, **changes)

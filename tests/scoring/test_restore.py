@@ -75,14 +75,14 @@ def chain(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["grading-a1", "sfen-b2", "joint-c3"])
-def test_a_restored_network_says_the_same_to_the_last_bit(chain, tmp_path, name):
+def test_a_restored_network_says_the_same_to_the_last_bit(chain, tmp_path, name, assess):
     restored = restore(tmp_path / name)
     expected = chain[name].state_dict()
     found = restored.network.state_dict()
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[k], v) for k, v in expected.items())
     crops = CropSettings(size=48)
-    a, b = restored.network.assess(IMAGE, crops), chain[name].assess(IMAGE, crops)
+    a, b = assess(restored.network, IMAGE, crops), assess(chain[name], IMAGE, crops)
     assert torch.equal(a.unit_score, b.unit_score) and torch.equal(a.log_grades, b.log_grades)
     assert not any(module.training for module in restored.network.modules())
 
@@ -104,7 +104,7 @@ def test_a_joint_network_needs_no_other_directory(chain, tmp_path):
     assert isinstance(network, HMTNet) and isinstance(network.grading, GradingNet)
 
 
-def test_an_sfen_without_a_prior_needs_none_either(chain, tmp_path):
+def test_an_sfen_without_a_prior_needs_none_either(chain, tmp_path, assess):
     """It only started from the grading network's encoder; its artifact holds what became of it."""
     network = dataclasses.replace(SFEN.network, prior="none")
     settings = dataclasses.replace(SFEN, network=network)
@@ -112,15 +112,15 @@ def test_an_sfen_without_a_prior_needs_none_either(chain, tmp_path):
     grading = chain["grading-a1"]
     made = leave(tmp_path / "bare", "sfen", "d4", settings, upstream, 3, grading=grading)
     shutil.rmtree(tmp_path / "grading-a1")
-    found = restore(tmp_path / "bare").network.assess(IMAGE, CropSettings(size=48))
-    assert torch.equal(found.unit_score, made.assess(IMAGE, CropSettings(size=48)).unit_score)
+    found = assess(restore(tmp_path / "bare").network, IMAGE, CropSettings(size=48))
+    assert torch.equal(found.unit_score, assess(made, IMAGE, CropSettings(size=48)).unit_score)
 
 
-def test_run_directories_may_move_together(chain, tmp_path):
+def test_run_directories_may_move_together(chain, tmp_path, assess):
     shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-moved")
     moved = restore(tmp_path.parent / f"{tmp_path.name}-moved" / "sfen-b2")
-    score = moved.network.assess(IMAGE, CropSettings(size=48)).unit_score
-    assert torch.equal(score, chain["sfen-b2"].assess(IMAGE, CropSettings(size=48)).unit_score)
+    score = assess(moved.network, IMAGE, CropSettings(size=48)).unit_score
+    assert torch.equal(score, assess(chain["sfen-b2"], IMAGE, CropSettings(size=48)).unit_score)
 
 
 def test_each_call_gives_a_network_of_its_own(chain, tmp_path):
@@ -130,7 +130,7 @@ def test_each_call_gives_a_network_of_its_own(chain, tmp_path):
     assert not torch.equal(first.evidence.bias, second.evidence.bias)
 
 
-def test_weights_of_a_file_are_not_asked_for_again(tmp_path):
+def test_weights_of_a_file_are_not_asked_for_again(tmp_path, assess):
     import timm
 
     file = tmp_path / "weights.pth"
@@ -143,8 +143,8 @@ def test_weights_of_a_file_are_not_asked_for_again(tmp_path):
     backbone = restored.settings.network.encoder
     # The norms stay what they were: frozen, because weights were loaded; and so does the view.
     assert backbone.weights == "none" and backbone.frozen_norms and not backbone.sees_mscn
-    found = restored.network.assess(IMAGE, CropSettings(size=48)).unit_score
-    assert torch.equal(found, made.assess(IMAGE, CropSettings(size=48)).unit_score)
+    found = assess(restored.network, IMAGE, CropSettings(size=48)).unit_score
+    assert torch.equal(found, assess(made, IMAGE, CropSettings(size=48)).unit_score)
 
 
 def test_a_missing_upstream_directory_is_named(chain, tmp_path):

@@ -50,11 +50,11 @@ def test_the_numbers_of_predictions_csv(finished, tiny_root, stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_one_tile_is_what_the_network_says_to_the_last_bit(finished, images, stage):
+def test_one_tile_is_what_the_network_says_to_the_last_bit(finished, images, stage, assess):
     scorer = Scorer(finished.stages[stage], "cpu")
     for path in images:
         tensor = torch.from_numpy(np.asarray(Image.open(path)).copy()).permute(2, 0, 1)
-        whole = scorer.restored.network.assess(tensor, scorer.restored.settings.crops)
+        whole = assess(scorer.restored.network, tensor, scorer.restored.settings.crops)
         verdict = scorer(path)
         assert verdict.unit_score == float(whole.unit_score)
         np.testing.assert_array_equal(verdict.probabilities, whole.log_grades[0].double().exp())
@@ -62,13 +62,13 @@ def test_one_tile_is_what_the_network_says_to_the_last_bit(finished, images, sta
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("batch_tiles", [1, 4, 64])
-def test_many_tiles_are_what_the_whole_network_says(changed, noise, stage, batch_tiles):
+def test_many_tiles_are_what_the_whole_network_says(changed, noise, stage, batch_tiles, assess):
     scorer = Scorer(changed(stage, with_grid("cover")), "cpu", batch_tiles)
     image = noise(130, 200)
     verdict = scorer(image)
     assert len(verdict.layout.corners) == 15
     tensor = torch.from_numpy(image).permute(2, 0, 1)
-    whole = scorer.restored.network.assess(tensor, scorer.restored.settings.crops)
+    whole = assess(scorer.restored.network, tensor, scorer.restored.settings.crops)
     assert verdict.unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
     np.testing.assert_allclose(verdict.probabilities, whole.log_grades[0].exp(), atol=1e-6)
 
@@ -82,21 +82,25 @@ def test_many_tiles_are_what_the_whole_network_says(changed, noise, stage, batch
         {"prior": "none", "saliency": "sdsp", "pool": "mean"},
     ],
 )
-def test_every_guidance_is_what_the_whole_network_says(joint, noise, changes):
+def test_every_guidance_is_what_the_whole_network_says(joint, noise, changes, assess):
     folder, network = joint(**changes)
     scorer = Scorer(folder, "cpu", batch_tiles=2)
     image = noise(150, 200)
-    whole = network.assess(torch.from_numpy(image).permute(2, 0, 1), scorer.restored.settings.crops)
+    whole = assess(
+        network, torch.from_numpy(image).permute(2, 0, 1), scorer.restored.settings.crops
+    )
     assert scorer(image).unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
 
 
-def test_a_plain_network_is_asked_group_by_group(leave, noise):
+def test_a_plain_network_is_asked_group_by_group(leave, noise, assess):
     folder, network = leave(PlainStageSettings(), "plain", "plain")
     scorer, seen = Scorer(folder, "cpu", batch_tiles=2), []
     backbone = scorer.restored.network.backbone
     backbone.register_forward_hook(lambda module, inputs, outputs: seen.append(len(inputs[0])))
     image = noise(150, 250)
-    whole = network.assess(torch.from_numpy(image).permute(2, 0, 1), scorer.restored.settings.crops)
+    whole = assess(
+        network, torch.from_numpy(image).permute(2, 0, 1), scorer.restored.settings.crops
+    )
     assert scorer(image).unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
     assert seen == [2, 2, 2]
 
@@ -178,12 +182,12 @@ def test_the_unit_of_the_dataset(changed, finished, images):
     assert f"grade {verdict.grade} of 3" in str(verdict)
 
 
-def test_a_network_without_grades(leave, noise):
+def test_a_network_without_grades(leave, noise, assess):
     settings = SFENStageSettings(extractor="weights", network=SFENSettings(levels=2, prior="none"))
     folder, network = leave(settings, stage="sfen")
     image = noise(100, 100)
     verdict = Scorer(folder, "cpu")(image)
-    whole = network.assess(torch.from_numpy(image).permute(2, 0, 1), settings.crops)
+    whole = assess(network, torch.from_numpy(image).permute(2, 0, 1), settings.crops)
     assert verdict.unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
     assert verdict.grade is None and verdict.grades == 0 and "grade" not in str(verdict)
     assert verdict.label == "MOS" and str(verdict).endswith("(1 to 5, 5 is best)")
@@ -193,7 +197,7 @@ def test_a_network_without_grades(leave, noise):
 def test_a_small_image_is_mirrored_outwards_and_says_so(changed, noise, height, width):
     scorer = Scorer(changed("joint", with_grid("cover")), "cpu")
     image = noise(height, width)
-    verdict, padded = scorer(image), scorer(pad_to(image, 48))
+    verdict, padded = scorer(image), scorer(pad_to(torch.from_numpy(image).permute(2, 0, 1), 48))
     assert verdict.score == padded.score
     assert verdict.layout.padded and not padded.layout.padded
     assert verdict.layout.corners[0] == (-((48 - height) // 2), min(0, -((48 - width) // 2)))
@@ -201,25 +205,27 @@ def test_a_small_image_is_mirrored_outwards_and_says_so(changed, noise, height, 
     assert "mirrored" not in str(padded)
 
 
-def test_crops_that_know_of_each_other_are_seen_together(spread, noise):
+def test_crops_that_know_of_each_other_are_seen_together(spread, noise, assess):
     folder, network = spread("alone")
     image = noise(100, 300)
     image[:, :96] //= 2
     scorer = Scorer(folder, "cpu", batch_tiles=2)
-    whole = network.assess(torch.from_numpy(image).permute(2, 0, 1), scorer.restored.settings.crops)
+    whole = assess(
+        network, torch.from_numpy(image).permute(2, 0, 1), scorer.restored.settings.crops
+    )
     assert float(whole.unit_score) > 0.26  # the tiles differ
     assert scorer(image).unit_score == pytest.approx(float(whole.unit_score), abs=1e-6)
     assert scorer(image).maps == {}
 
 
 @pytest.mark.parametrize("shape", [(100, 300), (40, 120), (20, 30)])
-def test_a_reference_is_looked_at_through_the_same_tiles(spread, noise, tmp_path, shape):
+def test_a_reference_is_looked_at_through_the_same_tiles(spread, noise, tmp_path, shape, assess):
     folder, network = spread("paired")
     image, reference = noise(*shape), noise(*shape, seed=1)
     scorer = Scorer(folder, "cpu", batch_tiles=2)
     crops = scorer.restored.settings.crops
     first, second = (torch.from_numpy(array).permute(2, 0, 1) for array in (image, reference))
-    whole = network.assess(first, crops, second)
+    whole = assess(network, first, crops, second)
     found = scorer(image, reference=reference).unit_score
     assert found == pytest.approx(float(whole.unit_score), abs=1e-6) and found < 0.9
     assert scorer(image, reference=image).unit_score == 1

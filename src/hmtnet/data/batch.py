@@ -1,35 +1,61 @@
 """What travels from the loader to the device: whole images, and where to look at them."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from hmtnet.data.crops import Corner
+from hmtnet.data.crops import Corner, CropSettings, pad_to, random_corners, tile_corners
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Sample:
-    """One image as a loader's worker prepared it.
+    """One image with the places of its crops; see ``place_crops``.
 
     Attributes:
         row: The image's row in the manifest.
         pixels: (3, H, W) uint8, at least as large as the crop.
         corners: (top, left) of each crop.
-        unit_mos: In [0, 1], 1 = best.
+        unit_mos: In [0, 1], 1 = best; NaN where nobody has judged it.
         dropout_draw: Uniform in [0, 1), a function of (seed, epoch, row): the one random number
             that a task may use for this image in this epoch.
         reference: (3, H, W) uint8 aligned with ``pixels``, or None.
     """
 
-    row: int
+    row: int = 0
     pixels: Tensor
     corners: list[Corner]
-    unit_mos: float
-    dropout_draw: float
+    unit_mos: float = math.nan
+    dropout_draw: float = 0.0
     reference: Tensor | None = None
+
+
+def place_crops(
+    pixels: Tensor,
+    crops: CropSettings,
+    reference: Tensor | None = None,
+    rng: np.random.Generator | None = None,
+) -> Sample:
+    """Pad an image that is smaller than a crop, and place its crops.
+
+    Args:
+        pixels: (3, H, W).
+        crops: How it is looked at.
+        reference: (3, H, W) aligned with ``pixels``, or None.
+        rng: Draws ``crops.count`` random places; None places the fixed tiles of ``crops.grid``.
+    """
+    pixels = pad_to(pixels, crops.size)
+    height, width = pixels.shape[1:]
+    if rng is None:
+        corners = tile_corners(height, width, crops)
+    else:
+        corners = random_corners(height, width, crops, rng)
+    beside = None if reference is None else pad_to(reference, crops.size)
+    return Sample(pixels=pixels, corners=corners, reference=beside)
 
 
 @dataclass
@@ -43,6 +69,7 @@ class Batch:
         unit_mos: (I,) in [0, 1], 1 = best, float32.
         dropout_draw: (I,) uniform in [0, 1), float32.
         references: I uint8 tensors aligned with ``images``, or None.
+        saliency: I maps (1, H, W) in [0, 1] of the images, or None while they are not known.
     """
 
     rows: Tensor
@@ -51,6 +78,7 @@ class Batch:
     unit_mos: Tensor
     dropout_draw: Tensor
     references: list[Tensor] | None = None
+    saliency: list[Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -78,10 +106,22 @@ class Batch:
             crops += len(corners)
         yield self if start == 0 else self._of(slice(start, len(self)))
 
-    def _of(self, images: slice) -> Self:
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        chosen: dict[str, Any] = {n: v if v is None else v[images] for n, v in values.items()}
-        return type(self)(**chosen)
+    def apart(self, most: int) -> Iterator[Self]:
+        """Deal the crops of a batch of one image, in order, into groups of at most ``most``.
+
+        Each crop is declared an image of its own, so that a prediction has one entry per crop.
+        """
+        for start in range(0, len(self.corners[0]), most):
+            places = self.corners[0][start : start + most]
+            yield replace(self._of([0] * len(places)), corners=[[place] for place in places])
+
+    def _of(self, images: slice | list[int]) -> Self:
+        def chosen(values: Any) -> Any:
+            if isinstance(values, list) and isinstance(images, list):
+                return [values[i] for i in images]
+            return values if values is None else values[images]
+
+        return type(self)(**{f.name: chosen(getattr(self, f.name)) for f in fields(self)})
 
     def to(self, device: torch.device | str) -> Self:
         """Return the batch with every tensor on ``device``."""

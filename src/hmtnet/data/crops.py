@@ -95,18 +95,21 @@ def tile_corners(height: int, width: int, settings: CropSettings) -> list[Corner
     return [(top, left) for top in along(height) for left in along(width)]
 
 
-def pad_to(image: np.ndarray, size: int) -> np.ndarray:
-    """Reflect an image (H, W, C) outwards until both sides measure at least ``size`` pixels.
+def pad_to(image: Tensor, size: int) -> Tensor:
+    """Reflect an image (C, H, W) outwards until both sides measure at least ``size`` pixels.
 
     Only images smaller than the crop are touched; the added pixels are mirrored content, split
     evenly over both sides.
     """
-    missing = [max(0, size - side) for side in image.shape[:2]]
-    if not any(missing):
-        return image
-    margins = [(m // 2, m - m // 2) for m in missing]
-    # "symmetric" also works where the margin exceeds the image; it repeats the mirror.
-    return np.pad(image, [*margins, (0, 0)], mode="symmetric")
+    for axis in (1, 2):
+        length = image.shape[axis]
+        missing = max(0, size - length)
+        if missing:
+            margins = (missing // 2, missing - missing // 2)
+            # "symmetric" also works where the margin exceeds the image; it repeats the mirror.
+            places = torch.from_numpy(np.pad(np.arange(length), margins, mode="symmetric"))
+            image = image.index_select(axis, places.to(image.device))
+    return image
 
 
 def cut(
@@ -135,8 +138,7 @@ def cut(
             ]
         )
 
-    counts = torch.tensor([len(places) for places in corners])
-    image = torch.repeat_interleave(torch.arange(len(images)), counts)
+    image = torch.tensor([i for i, places in enumerate(corners) for _ in places])
     return Crops(
         pixels=to_unit(stack(images)),
         image=image.to(images[0].device, non_blocking=True),

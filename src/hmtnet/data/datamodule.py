@@ -1,18 +1,17 @@
 """From a manifest and a split to batches of whole images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import lightning as L
 import numpy as np
-import torch
 from torch.utils.data import DataLoader, Dataset
 
 from hmtnet.data.augment import Augment
-from hmtnet.data.batch import Batch, Sample
-from hmtnet.data.crops import CropSettings, pad_to, random_corners, tile_corners
-from hmtnet.data.images import ImageStore
+from hmtnet.data.batch import Batch, Sample, place_crops
+from hmtnet.data.crops import CropSettings
+from hmtnet.data.images import ImageStore, to_tensor
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.sampler import Draw, EpochSampler
@@ -61,21 +60,17 @@ class ImageDataset(Dataset[Sample]):
         )
         if self.augment is not None:
             image, reference = self.augment(image, reference, int(rng.integers(2**31)))
-        image = pad_to(image, self.crops.size)
-        height, width = image.shape[:2]
-        if self.augment is not None:
-            corners = random_corners(height, width, self.crops, rng)
-        else:
-            corners = tile_corners(height, width, self.crops)
-        if reference is not None:
-            reference = pad_to(reference, self.crops.size)
-        return Sample(
+        sample = place_crops(
+            to_tensor(image),
+            self.crops,
+            None if reference is None else to_tensor(reference),
+            None if self.augment is None else rng,
+        )
+        return replace(
+            sample,
             row=draw.row,
-            pixels=_to_tensor(image),
-            corners=corners,
             unit_mos=float(self.unit_mos[draw.row]),
             dropout_draw=float(rng.random()),
-            reference=None if reference is None else _to_tensor(reference),
         )
 
 
@@ -183,7 +178,3 @@ class QualityData(L.LightningDataModule):
             pin_memory=self.loader.pin_memory,
             collate_fn=Batch.collate,
         )
-
-
-def _to_tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

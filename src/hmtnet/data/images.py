@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
+from torch import Tensor
 
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.memory import Cache, keeps
@@ -55,6 +57,11 @@ def decode(path: Path) -> Pixels:
     pixels = np.asarray(rgb)
     pixels.flags.writeable = False
     return pixels
+
+
+def to_tensor(image: Pixels) -> Tensor:
+    """Bring (H, W, 3) to (3, H, W), in memory of its own."""
+    return torch.from_numpy(image.transpose(2, 0, 1).copy())
 
 
 def size_of(path: Path) -> Size:

@@ -1,47 +1,84 @@
 """What every network here is: crops in, a prediction of each image out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.export import register_dataclass
 
-from hmtnet.data.batch import Batch, Sample
-from hmtnet.data.crops import Crops, CropSettings, cut, pad_to, tile_corners
-from hmtnet.data.pairs import ReferenceUse, common_part
+from hmtnet.data.batch import Batch, Sample, place_crops
+from hmtnet.data.crops import Crops, CropSettings, cut
+from hmtnet.data.pairs import ReferenceUse
+from hmtnet.models.maps import MapStyle
 from hmtnet.perception import SaliencyOperator, saliency_of_list
+
+Means = dict[str, Tensor]
+"""By name, means over an image's crops: (I, …) of I images, or (…) of one."""
 
 
 @dataclass
 class Prediction:
     """What a network thinks of I images, seen through N crops.
 
+    A subclass says ``torch.export.register_dataclass`` too, so that its network can be exported.
+
     Attributes:
         unit_score: (I,), 1 = best; the mean over an image's crops. A regression may leave [0, 1]
             slightly.
         log_grades: (I, K) logarithm of the grade probabilities, which are the mean over an image's
             crops; worst grade first. None for a network without grades.
-        maps: What a person may look at, by name: (N, C, h, w), or (N, C) where nothing is spatial.
+        maps: By name, (N, …) of the crops. A person is shown those that the network's ``shows``
+            describes.
     """
 
     unit_score: Tensor
     log_grades: Tensor | None = None
     maps: dict[str, Tensor] = field(default_factory=dict)
 
+    def means(self) -> Means:
+        """Return what is averaged over an image's crops: (I, …) each, float64, on the CPU."""
+        found = {"unit_score": self.unit_score.cpu().double()}
+        if self.log_grades is not None:
+            found["probabilities"] = self.log_grades.cpu().double().exp()
+        return found
+
+
+register_dataclass(Prediction)
+
+
+class RunPass(Protocol):
+    """Shows a function all crops of one image, and returns the means of what it says of them."""
+
+    def __call__(self, ask: Callable[[Crops], Prediction | Means], together: bool = False) -> Means:
+        """Run one pass.
+
+        Args:
+            ask: Told a group of crops, each declared an image of its own. Returns a prediction, or
+                only the values (N, …) by name that a later pass needs the means of.
+            together: Whether it must be told all crops at once, declared crops of one image; then
+                memory grows with the image.
+
+        Returns:
+            Means over all crops in float64, on the CPU: of a prediction ``unit_score`` (), with
+            grades ``probabilities`` (K,), and what else its ``means`` has.
+        """
+
 
 class QualityNetwork(nn.Module):
     """Base of all networks.
+
+    A network judges `Crops`. Called with a tensor of whole images (B, 3, H, W), uint8 or floating
+    point in [0, 1], it sees each of them as one crop (see ``crops_of`` for tiles).
 
     Attributes:
         saliency_operator: Which saliency of the whole image the crops must carry, or None.
         needs_reference: Whether the crops must always carry the reference image's.
         learns_from_reference: Whether the crops of training and validation must carry them, and
             those of predictions need not.
-        by_crop: Whether each crop is judged by itself, and an image by the mean over its crops, so
-            that an image may be shown a few crops at a time.
+        by_crop: Whether each crop is judged by itself, and an image by the mean over its crops.
         graded: Whether its predictions carry grade probabilities.
         reads_labels: Whether the crops must carry the images' true grades (``Crops.prior``). What
             such a network says is a bound on others and no judgement.
@@ -49,6 +86,7 @@ class QualityNetwork(nn.Module):
             must then be a random sample.
         loaded: Whether this module starts from trained weights, and so learns at the lower rate.
         rate_factor: What the learning rates inside this module are multiplied by.
+        shows: By name, those of its predictions' maps that a person is shown, in that order.
     """
 
     saliency_operator: SaliencyOperator | None = None
@@ -60,10 +98,66 @@ class QualityNetwork(nn.Module):
     mixes_images: bool = False
     loaded: bool = False
     rate_factor: float = 1.0
+    shows: Mapping[str, MapStyle] = {}
+
+    def __call__(self, crops: Crops | Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Judge crops, or whole images (B, 3, H, W) seen as one crop each."""
+        if isinstance(crops, Tensor):
+            crops = self.crops_of(crops)
+        return super().__call__(crops, *args, **kwargs)
 
     def forward(self, crops: Crops) -> Prediction:
         """Judge the images that ``crops`` come from."""
         raise NotImplementedError("A network says here how it judges.")
+
+    def in_passes(self, run_pass: RunPass) -> Means:
+        """Judge one image of any number of crops, in as many passes over them as that takes.
+
+        A network of whose crops each is judged by itself has one pass. Any other one is shown all
+        crops together, since nothing is known of how they depend on each other, unless it overrides
+        this: what a first pass says on average of the image guides the next.
+
+        Returns:
+            ``unit_score`` () and, of a network with grades, ``probabilities`` (K,).
+        """
+        return run_pass(self, together=not self.by_crop)
+
+    def crops_of(
+        self,
+        images: Tensor | Sequence[Tensor],
+        settings: CropSettings | None = None,
+        references: Tensor | Sequence[Tensor] | None = None,
+    ) -> Crops:
+        """Cut whole images to what this network judges, saliency included.
+
+        Args:
+            images: (B, 3, H, W), or B images (3, H, W); RGB, uint8 or floating point in [0, 1].
+            settings: Size and grid of the tiles. None takes each image as one crop; then all must
+                be of one size.
+            references: The reference images, of the images' sizes.
+
+        Raises:
+            ValueError: An image is no RGB image, or its reference is of another size.
+        """
+        if not len(images) or any(image.ndim != 3 or image.shape[0] != 3 for image in images):
+            found = tuple(images.shape) if isinstance(images, Tensor) else [*map(_shape, images)]
+            raise ValueError(
+                f"Expected RGB images (B, 3, H, W), found {found}. Add the batch dimension to a "
+                "single one (x[None]), and bring its channels before its rows."
+            )
+        beside = [None] * len(images) if references is None else list(references)
+        pairs = list(zip(images, beside, strict=True))
+        if any(other is not None and other.shape != image.shape for image, other in pairs):
+            raise ValueError(
+                f"Expected references of the images' sizes {[*map(_shape, images)]}, found "
+                f"{[None if r is None else _shape(r) for r in beside]}. Cut them to a common part."
+            )
+        if settings is None:
+            whole = [Sample(pixels=i, corners=[(0, 0)], reference=r) for i, r in pairs]
+            size = max(images[0].shape[1:])  # what reaches beyond an image is not cut
+        else:
+            whole, size = [place_crops(i, settings, r) for i, r in pairs], settings.size
+        return make_crops(Batch.collate(whole), size, self.saliency_operator)
 
     @property
     def reference_use(self) -> ReferenceUse:
@@ -75,47 +169,6 @@ class QualityNetwork(nn.Module):
     def own_state(self) -> dict[str, Tensor]:
         """Return the tensors that this network's artifact holds: all but upstream networks'."""
         return dict(self.state_dict())
-
-    @torch.inference_mode()
-    def assess(
-        self, image: Tensor, crops: CropSettings, reference: Tensor | None = None
-    ) -> Prediction:
-        """Judge one whole image: saliency, tiles, reduction.
-
-        Args:
-            image: (3, H, W) uint8 RGB on the network's device.
-            crops: Tile size and grid.
-            reference: (3, H', W') uint8 RGB, for a network that needs it; a side may differ by one
-                pixel.
-
-        Raises:
-            ValueError: An image is no uint8 RGB image, or a reference is missing or not wanted.
-            DataError: The reference is of another size.
-        """
-        if (reference is not None) != self.needs_reference:
-            expected = "its reference" if self.needs_reference else "no reference"
-            found = "none" if reference is None else "one"
-            raise ValueError(
-                f"{type(self).__name__} judges an image with {expected}, found {found}."
-            )
-        shown = _array(image)
-        pristine = None
-        if reference is not None:
-            shown, pristine = common_part(shown, _array(reference), None, "given")
-            pristine = pad_to(pristine, crops.size)
-        shown = pad_to(shown, crops.size)
-        corners = tile_corners(shown.shape[0], shown.shape[1], crops)
-        sample = Sample(
-            row=0,
-            pixels=_pixels(shown),
-            corners=corners,
-            unit_mos=0.0,
-            dropout_draw=0.0,
-            reference=None if pristine is None else _pixels(pristine),
-        )
-        batch = Batch.collate([sample]).to(image.device)
-        prediction: Prediction = self(make_crops(batch, crops.size, self.saliency_operator))
-        return prediction
 
 
 # What is shown to a network at once where nothing is learned from it: 128 crops of 224 pixels, for
@@ -136,16 +189,8 @@ def in_parts(batch: Batch, network: QualityNetwork, size: int) -> Iterator[Batch
     return iter([batch]) if network.mixes_images else batch.parts(PIXELS_AT_ONCE // size**2)
 
 
-def _array(image: Tensor) -> npt.NDArray[np.uint8]:
-    if image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
-        raise ValueError(
-            f"Expected a uint8 RGB image (3, H, W), found {image.dtype} {tuple(image.shape)}."
-        )
-    return image.permute(1, 2, 0).cpu().numpy()
-
-
-def _pixels(array: npt.NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(array).permute(2, 0, 1).contiguous()
+def _shape(image: Tensor) -> tuple[int, ...]:
+    return tuple(image.shape)
 
 
 def make_crops(
@@ -157,12 +202,14 @@ def make_crops(
     here and not inside the network.
 
     Args:
-        batch: Whole images.
+        batch: Whole images, with their saliency if it is known already.
         size: P, the side of the crops.
-        operator: The saliency operator, or None.
+        operator: The operator of a saliency that is not known yet, or None.
         edges: (K - 1,) edges of the grades, if the crops shall carry the true ones.
     """
-    saliency = None if operator is None else saliency_of_list(batch.images, operator)
+    saliency = batch.saliency
+    if saliency is None and operator is not None:
+        saliency = saliency_of_list(batch.images, operator)
     crops = cut(batch.images, batch.corners, size, saliency, batch.references)
     if edges is not None:
         crops.prior = nearly_certain(true_grades(batch.unit_mos, edges), len(edges) + 1)

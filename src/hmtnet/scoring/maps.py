@@ -1,24 +1,21 @@
 """What a network shows of its tiles, stitched to maps of the whole image."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from hmtnet.data.crops import Corner
-from hmtnet.models.hmtnet.fusion import PerspectiveFusion
-from hmtnet.models.hmtnet.sfen import SFEN, TYPICAL
+from hmtnet.models.maps import MapStyle
 from hmtnet.scoring.tiles import Layout, Tiles
 
 FloatMap = npt.NDArray[np.float32]
 
-# Maps (N, 1, h, w) of peers that are shown as they are.
-LOCAL = ("error_mse", "error_ssim", "local_score", "local_weight")
+SALIENCY = MapStyle(kind="local", title="saliency", hint="bright: looked at first", shades="unit")
 
 
 def window(size: int) -> Tensor:
@@ -80,82 +77,73 @@ class Collector:
     """Gathers the maps of an image while a network looks at its tiles.
 
     Args:
-        network: The network.
+        shows: The network's description of its maps.
         tiles: The image's tiles.
     """
 
-    def __init__(self, network: nn.Module, tiles: Tiles) -> None:
-        self._network = network
+    def __init__(self, shows: Mapping[str, MapStyle], tiles: Tiles) -> None:
+        self._shows = shows
         self._tiles = tiles
         self._window = window(tiles.layout.size)
         self._canvases: dict[str, Canvas] = {}
-        self._attention: list[list[Tensor]] = []
+        self._levels: dict[str, list[Tensor]] = defaultdict(list)
 
     def see(self, corners: Sequence[Corner], shown: dict[str, Tensor]) -> None:
-        """Take the maps of a group of tiles, as an `Prediction` has them."""
-        size = self._tiles.layout.size
-        if "grade_evidence" in shown and "grade_weight" in shown:
-            weight = shown["grade_weight"].float()
-            # Sums to 1 over a tile; as a map, 1 is what an average place counts.
-            counts = _enlarged(weight * weight[0].numel(), size).cpu()
-            grade = _enlarged(expected_grade(shown["grade_evidence"]), size).cpu()
-            self._add("grade_evidence", corners, grade, self._window * counts)
-            self._add("grade_weight", corners, counts, self._window.expand_as(counts))
-        if "gradient" in shown:
-            magnitude = (shown["gradient"][:, 2] * TYPICAL["gradient"]).cpu()
-            self._add("gradient", corners, magnitude, self._window.expand_as(magnitude))
+        """Take the maps of a group of tiles, as a `Prediction` has them.
 
-        for name in LOCAL:
-            if name in shown:
-                values = _enlarged(shown[name].float(), size).cpu()
-                self._add(name, corners, values, self._window.expand_as(values))
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Also hear the attention of every perspective fusion that works within the block."""
-        fusions = [m for m in self._network.modules() if isinstance(m, PerspectiveFusion)]
-        self._attention = [[] for _ in fusions]
-
-        def hearer(level: list[Tensor]) -> Any:
-            return lambda module, inputs, outputs: level.append(outputs[1].cpu())
-
-        hooks = [
-            fusion.register_forward_hook(hearer(level))
-            for fusion, level in zip(fusions, self._attention, strict=True)
-        ]
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+        Raises:
+            ValueError: A map has another shape than its kind.
+        """
+        for name in self._shows.keys() & shown.keys():
+            style, values = self._shows[name], shown[name].float()
+            _check(name, style, values)
+            if style.kind == "levels":
+                self._levels[name].append(values.cpu())
+                continue
+            weights = self._window.expand(len(values), -1, -1)
+            if style.kind == "evidence":
+                values = expected_grade(values)
+                if style.weighted_by:
+                    weights = weights * self._enlarged(_counts(shown[style.weighted_by].float()))
+            elif style.kind == "share":
+                values = _counts(values)
+            canvas = self._canvases.setdefault(name, Canvas(self._tiles.layout))
+            tiles = self._enlarged(values).numpy(), weights.numpy()
+            for corner, value, weight in zip(corners, *tiles, strict=True):
+                canvas.add(corner, value, weight)
 
     def maps(self) -> dict[str, FloatMap]:
-        """Return what there is; see `hmtnet.scoring.verdict.Verdict`."""
+        """Return what there is, saliency first, then as the network lists it."""
         maps: dict[str, FloatMap] = {}
-        for name in list(self._canvases):
-            maps[name] = self._canvases.pop(name).mean()
         saliency = self._tiles.own_saliency()
         if saliency is not None:
             maps["saliency"] = saliency
-        if self._attention:
-            levels = [torch.cat(heard).double().mean(0) for heard in self._attention]
-            maps["attention"] = torch.stack(levels).float().numpy()
+        for name in self._shows:
+            if name in self._canvases:
+                maps[name] = self._canvases.pop(name).mean()
+            elif name in self._levels:
+                maps[name] = torch.cat(self._levels[name]).double().mean(0).float().numpy()
         return maps
 
-    def _add(self, name: str, corners: Sequence[Corner], values: Tensor, weights: Tensor) -> None:
-        canvas = self._canvases.setdefault(name, Canvas(self._tiles.layout))
-        for corner, value, weight in zip(corners, values.numpy(), weights.numpy(), strict=True):
-            canvas.add(corner, value, weight)
+    def styles(self) -> dict[str, MapStyle]:
+        """Return how to read each map that there may be."""
+        return {"saliency": SALIENCY, **self._shows}
+
+    def _enlarged(self, maps: Tensor) -> Tensor:
+        """(N, 1, h, w) → (N, size, size), on the CPU."""
+        size = (self._tiles.layout.size,) * 2
+        return F.interpolate(maps, size, mode="bilinear", align_corners=False)[:, 0].cpu()
 
 
-def perspectives_of(network: nn.Module) -> tuple[str, ...]:
-    """Return the names of the perspectives that a network's attention is about; () for none."""
-    for module in network.modules():
-        if isinstance(module, SFEN):
-            return tuple(module.settings.perspectives)
-    return ()
+def _counts(share: Tensor) -> Tensor:
+    """Turn shares that sum to 1 over a crop into multiples of what an average place counts."""
+    return share * share[0].numel()
 
 
-def _enlarged(maps: Tensor, size: int) -> Tensor:
-    """(N, 1, h, w) → (N, size, size)."""
-    return F.interpolate(maps, (size, size), mode="bilinear", align_corners=False)[:, 0]
+def _check(name: str, style: MapStyle, values: Tensor) -> None:
+    expected = {"levels": "(N, L, V)", "evidence": "(N, K, h, w)"}.get(style.kind, "(N, 1, h, w)")
+    if values.ndim != expected.count(",") + 1 or ("1" in expected and values.shape[1] != 1):
+        raise ValueError(
+            f"Map '{name}': expected {expected} of kind '{style.kind}', found "
+            f"{tuple(values.shape)}. Return that shape, or describe it by another kind in `shows`."
+        )

@@ -18,6 +18,7 @@ from matplotlib.patches import Patch
 
 from hmtnet.errors import DataError
 from hmtnet.files import written_aside
+from hmtnet.models.maps import MapStyle
 from hmtnet.scoring.pixels import ImageLike, read_rgb
 from hmtnet.scoring.verdict import Verdict
 
@@ -34,28 +35,16 @@ _DARK = ("#0072B2", "#009E73")  # that white letters are read on
 _GRADES = "cividis"
 _INK = "#333333"
 
-# What is drawn beside the image, in this order, and what a panel says of it.
-_PANELS = {
-    "saliency": ("saliency", "bright: looked at first"),
-    "gradient": ("gradient", "white: {high:.2g} of the range a pixel, or more"),
-    "grade_evidence": ("grade evidence", "the grade that each place speaks for"),
-    "error_mse": ("predicted error, squared", "black: much, white: none"),
-    "error_ssim": ("predicted error, structural", "black: much, white: none"),
-    "local_score": ("local score", "black: {low:.2g}, white: {high:.2g}"),
-    "local_weight": ("local weight", "white: counts {high:.2g}"),
-}
 _UNSEEN = "#dddddd"
 
 
 def verdict_picture(image: ImageLike, verdict: Verdict, path: Path, title: str = "") -> None:
-    """Draw an image, its maps (``_PANELS``), its attention and its verdict.
-
-    What the verdict has no map of is left out.
+    """Draw an image, those of its maps that have a title, and its verdict.
 
     Args:
         image: What was judged.
         verdict: What the scorer said of it.
-        path: The PNG to write; 450 pixels a panel wide.
+        path: The PNG to write; 450 pixels wide per panel.
         title: A line above the verdict, such as the image's name.
 
     Raises:
@@ -68,22 +57,23 @@ def verdict_picture(image: ImageLike, verdict: Verdict, path: Path, title: str =
             f"Expected the judged image of {verdict.layout.width} × {verdict.layout.height} "
             f"pixels, found one of {width} × {height}. Give the image that the verdict is of."
         )
-    panels = [name for name in _PANELS if name in verdict.maps]
-    bars = "attention" in verdict.maps
+    drawn = [name for name in verdict.maps if verdict.styles[name].title]
+    bars = [name for name in drawn if verdict.styles[name].kind == "levels"]
+    panels = [name for name in drawn if name not in bars]
     tall = min(max(_PANEL * height / width, _LOWEST), _HIGHEST)
-    wide = 2 * _SIDE + (1 + len(panels)) * (_PANEL + _GAP) + bars * _BARS
+    wide = 2 * _SIDE + (1 + len(panels)) * (_PANEL + _GAP) + len(bars) * _BARS
     figure = Figure(figsize=(wide, _TOP + tall + _BOTTOM), dpi=DPI)
     axes = [_panel(figure, i, tall, wide) for i in range(1 + len(panels))]
     step = math.ceil(max(height, width) / _SHARPEST)
     axes[0].imshow(_reduced(pixels, step) / 255)
     _caption(axes[0], f"image, {width} × {height} pixels", _seen_through(verdict))
     for place, name in zip(axes[1:], panels, strict=True):
-        _draw_map(place, name, _reduced(verdict.maps[name], step), verdict.grades)
-    if bars:
-        left = _SIDE + len(axes) * (_PANEL + _GAP) + 0.85
+        _draw_map(place, verdict.styles[name], _reduced(verdict.maps[name], step), verdict.grades)
+    for i, name in enumerate(bars):
+        left = _SIDE + len(axes) * (_PANEL + _GAP) + i * _BARS + 0.85
         box = (left / wide, _BOTTOM / (_TOP + tall + _BOTTOM))
         size = ((_BARS - 1.0) / wide, tall / (_TOP + tall + _BOTTOM))
-        _draw_attention(figure.add_axes((*box, *size)), verdict)
+        _draw_levels(figure.add_axes((*box, *size)), verdict.styles[name], verdict.maps[name])
     _finish(figure, path, verdict, title)
 
 
@@ -96,20 +86,19 @@ def _panel(figure: Figure, index: int, tall: float, wide: float) -> Axes:
     return axes
 
 
-def _draw_map(axes: Axes, name: str, values: npt.NDArray[np.float32], grades: int) -> None:
-    seen = values[np.isfinite(values)]
+def _draw_map(axes: Axes, style: MapStyle, values: npt.NDArray[np.float32], grades: int) -> None:
     low, high = 0.0, 1.0
-    if name == "grade_evidence":
+    if style.kind == "evidence":
         _show(axes, values, _GRADES, 1, grades)
         _grade_legend(axes, grades)
     else:
-        if name in ("gradient", "local_weight"):
+        seen = values[np.isfinite(values)]
+        if style.shades == "from_zero":
             high = max(float(np.quantile(seen, 0.99)) if seen.size else 0.0, 1 / 255)
-        elif name == "local_score" and seen.size:
+        elif style.shades == "spread" and seen.size:
             low, high = (float(np.quantile(seen, q)) for q in (0.01, 0.99))
         _show(axes, values, "gray", low, max(high, low + 1e-6))
-    label, meaning = _PANELS[name]
-    _caption(axes, label, meaning.format(low=low, high=high))
+    _caption(axes, style.title, style.hint.format(low=low, high=high))
 
 
 def _show(
@@ -141,12 +130,11 @@ def _grade_legend(axes: Axes, grades: int) -> None:
     )
 
 
-def _draw_attention(axes: Axes, verdict: Verdict) -> None:
-    """Draw a bar a level, shared out among the perspectives; the coarsest level is lowest."""
-    shares = verdict.maps["attention"]
+def _draw_levels(axes: Axes, style: MapStyle, shares: npt.NDArray[np.float32]) -> None:
+    """Draw a bar per level, shared out among the names; the coarsest level is lowest."""
     levels = np.arange(len(shares))
     start = np.zeros(len(shares))
-    for index, name in enumerate(verdict.perspectives):
+    for index, name in enumerate(style.names):
         colour = _COLOURS[index % len(_COLOURS)]
         bars = axes.barh(levels, shares[:, index], left=start, height=0.6, color=colour, label=name)
         texts = [f"{share:.0%}" if share >= 0.12 else "" for share in shares[:, index]]
@@ -160,7 +148,7 @@ def _draw_attention(axes: Axes, verdict: Verdict) -> None:
     axes.set(xlim=(0, 1), xticks=(), ylim=(len(shares) - 0.5, -0.5))
     axes.spines[:].set_visible(False)
     axes.tick_params(colors=_INK, length=0)
-    _caption(axes, "attention to the perspectives", "a bar is a level of the network")
+    _caption(axes, style.title, style.hint)
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, -0.02),

@@ -11,10 +11,11 @@ from hmtnet.artifact.store import META_FILE, read_meta
 from hmtnet.data.pairs import common_part
 from hmtnet.errors import ArtifactError, SettingsError
 from hmtnet.metrics import median_grade
-from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.maps import MapStyle
+from hmtnet.models.quality import Means, QualityNetwork
 from hmtnet.models.reproducible import reproducible
-from hmtnet.scoring.judge import Judgement, judge
-from hmtnet.scoring.maps import Collector, perspectives_of
+from hmtnet.scoring.judge import judge
+from hmtnet.scoring.maps import Collector
 from hmtnet.scoring.pixels import ImageLike, read_rgb
 from hmtnet.scoring.restore import restore
 from hmtnet.scoring.tiles import Tiles
@@ -79,8 +80,8 @@ class Scorer:
             image: A file, a Pillow image of mode RGB, a uint8 array (H, W, 3) or a uint8 tensor
                 (3, H, W).
             maps: Whether the verdict has maps. They need memory as large as the image, several
-                times; without, memory holds the image, its saliency and ``batch_tiles`` tiles (see
-                `hmtnet.scoring.judge.judge` for networks that need all tiles together).
+                times; without, memory holds the image, its saliency and ``batch_tiles`` tiles; a
+                network that declares no passes needs all tiles together.
             reference: The reference image, where the stage needs it. A side may be one pixel longer
                 or shorter; then both images are cut to their common top-left part.
 
@@ -94,11 +95,10 @@ class Scorer:
         with reproducible(self.device):
             tiles = self._tiles(image, reference)
             if not maps:
-                return self._verdict(judge(network, tiles, _blind), tiles, {})
-            collector = Collector(network, tiles)
-            with collector.listening():
-                judgement = judge(network, tiles, collector.see)
-            return self._verdict(judgement, tiles, collector.maps())
+                return self._verdict(judge(network, tiles, _blind), tiles, {}, {})
+            collector = Collector(network.shows, tiles)
+            means = judge(network, tiles, collector.see)
+            return self._verdict(means, tiles, collector.maps(), collector.styles())
 
     def many(
         self, images: Iterable[Path | str], maps: bool = False
@@ -142,11 +142,13 @@ class Scorer:
                 "out, or take a stage of a full-reference system."
             )
 
-    def _verdict(self, judgement: Judgement, tiles: Tiles, maps: dict[str, Any]) -> Verdict:
+    def _verdict(
+        self, means: Means, tiles: Tiles, maps: dict[str, Any], styles: dict[str, MapStyle]
+    ) -> Verdict:
         low, high = self._range
-        unit = float(judgement.unit_score)
+        unit = float(means["unit_score"])
         distance = unit * (high - low)
-        found = judgement.probabilities
+        found = means.get("probabilities")
         probabilities = np.zeros(0) if found is None else found.numpy()
         return Verdict(
             score=low + distance if self._higher_is_better else high - distance,
@@ -157,7 +159,7 @@ class Scorer:
             grade=None if found is None else int(median_grade(probabilities[None])[0]) + 1,
             probabilities=probabilities,
             maps=maps,
-            perspectives=perspectives_of(self._network) if "attention" in maps else (),
+            styles={name: styles[name] for name in maps},
             layout=tiles.layout,
         )
 

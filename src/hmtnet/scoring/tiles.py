@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from hmtnet.data.crops import Corner, Crops, CropSettings, cut, pad_to, tile_corners
-from hmtnet.data.images import Pixels
+from hmtnet.data.batch import Batch, place_crops
+from hmtnet.data.crops import Corner, Crops, CropSettings
+from hmtnet.data.images import Pixels, to_tensor
+from hmtnet.models.quality import make_crops
 from hmtnet.perception import SaliencyOperator, saliency_of_list
 
 
@@ -41,8 +42,6 @@ class Tiles:
 
     Attributes:
         layout: Where the tiles lie.
-        device: Where the tiles are.
-        saliency: (1, H, W) in [0, 1] of the whole image, padded as it is; None if not wanted.
 
     Args:
         image: (H, W, 3) uint8, RGB. An image smaller than a tile is padded as in training.
@@ -63,54 +62,38 @@ class Tiles:
         reference: Pixels | None = None,
     ) -> None:
         height, width = image.shape[:2]
-        padded = pad_to(image, crops.size)
-        self._corners = tile_corners(padded.shape[0], padded.shape[1], crops)
-        self._group = group
-        self.device = device
-        self._pixels = _on(device, padded)
-        self._reference = None if reference is None else _on(device, pad_to(reference, crops.size))
-        self.saliency: Tensor | None = None
+        pristine = None if reference is None else to_tensor(reference)
+        batch = Batch.collate([place_crops(to_tensor(image), crops, pristine)]).to(device)
         if operator is not None:
-            self.saliency = saliency_of_list([self._pixels], operator)[0]
+            batch.saliency = saliency_of_list(batch.images, operator)
+        self._batch = batch
+        self._group = group
         top, left = self._margin = (
             max(0, crops.size - height) // 2,
             max(0, crops.size - width) // 2,
         )
-        corners = tuple((y - top, x - left) for y, x in self._corners)
+        corners = tuple((y - top, x - left) for y, x in batch.corners[0])
         self.layout = Layout(height, width, crops.size, corners)
 
     def groups(self) -> Iterator[tuple[tuple[Corner, ...], Crops]]:
         """Yield group after group: the tiles' corners as in the layout, and the tiles.
 
-        Each tile is declared an image of its own, so that a prediction of the crops has one entry a
-        tile.
+        Each tile is declared an image of its own, so that a prediction has one entry per tile.
         """
-        for start in range(0, len(self._corners), self._group):
-            chosen = slice(start, start + self._group)
-            yield (
-                self.layout.corners[chosen],
-                self._cut([[corner] for corner in self._corners[chosen]]),
-            )
+        start = 0
+        for part in self._batch.apart(self._group):
+            corners = self.layout.corners[start : start + len(part)]
+            yield corners, make_crops(part, self.layout.size, None)
+            start += len(part)
 
-    def together(self) -> tuple[tuple[Corner, ...], Crops]:
-        """Return all tiles at once, declared crops of one image."""
-        return self.layout.corners, self._cut([self._corners])
+    def together(self) -> Iterator[tuple[tuple[Corner, ...], Crops]]:
+        """Yield one group of all tiles, declared crops of one image."""
+        yield self.layout.corners, make_crops(self._batch, self.layout.size, None)
 
     def own_saliency(self) -> npt.NDArray[np.float32] | None:
         """Return the saliency (H, W) of the image itself, without what was padded; None if none."""
-        if self.saliency is None:
+        if self._batch.saliency is None:
             return None
         top, left = self._margin
-        inside = self.saliency[0, top:, left:][: self.layout.height, : self.layout.width]
-        return inside.cpu().numpy().copy()
-
-    def _cut(self, places: list[list[Corner]]) -> Crops:
-        def each(whole: Tensor | None) -> list[Tensor] | None:
-            return None if whole is None else [whole] * len(places)
-
-        pixels, size = [self._pixels] * len(places), self.layout.size
-        return cut(pixels, places, size, each(self.saliency), each(self._reference))
-
-
-def _on(device: torch.device, image: Pixels) -> Tensor:
-    return torch.from_numpy(image.transpose(2, 0, 1).copy()).to(device)
+        inside = self._batch.saliency[0][0, top:, left:]
+        return inside[: self.layout.height, : self.layout.width].cpu().numpy().copy()

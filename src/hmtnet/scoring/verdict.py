@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hmtnet.models.maps import MapStyle
 from hmtnet.scoring.tiles import Layout
 
 
@@ -23,19 +24,19 @@ class Verdict:
         grade: 1 (worst) to K (best), the median of the probabilities; None for a network without
             grades.
         probabilities: (K,) of the grades, worst first; (0,) for a network without grades.
-        maps: By name, what the network has to show; what it has not is absent. (H, W) float32 of
-            the image's size, NaN where no tile has looked:
+        maps: By name, what the network has to show; what it has not is absent. ``saliency`` is that
+            of the whole image, in [0, 1]. All others are a network's own: (H, W) float32 of the
+            image's size, NaN where no tile has looked, or (L, V) by level, the mean over the tiles.
+            For instance
 
             - ``grade_evidence``: the expected grade of each place, 1 to K;
             - ``grade_weight``: how much a place counts for the grade, 1 = an average one;
-            - ``saliency``: in [0, 1], of the whole image;
-            - ``gradient``: magnitude of the luminance's gradient a pixel;
+            - ``gradient``: magnitude of the luminance's gradient per pixel;
             - ``local_score`` and ``local_weight``: unit score of a place, and how much it counts;
             - ``error_mse`` and ``error_ssim``: predicted error maps in [0, 1], 1 = no error;
-
-            and ``attention`` (L, V): how much each of V perspectives counts at each of L levels,
-            from fine to coarse, the mean over the tiles; each level sums to 1.
-        perspectives: Names of the V perspectives.
+            - ``attention`` (L, V): how much each of V perspectives counts at each of L levels, from
+              fine to coarse; each level sums to 1.
+        styles: By name, how to read each of these maps.
         layout: Where the image was looked at.
     """
 
@@ -47,8 +48,13 @@ class Verdict:
     grade: int | None
     probabilities: npt.NDArray[np.float64]
     maps: Mapping[str, npt.NDArray[np.float32]]
-    perspectives: tuple[str, ...]
+    styles: Mapping[str, MapStyle]
     layout: Layout
+
+    @property
+    def perspectives(self) -> tuple[str, ...]:
+        """Names of the V perspectives of the first map by level; () without one."""
+        return next((style.names for style in self.styles.values() if style.names), ())
 
     @property
     def grades(self) -> int:

@@ -224,10 +224,10 @@ def test_under_bfloat16_scores_are_float32_and_gradients_finite(make_network, ma
     assert (near - exact).abs().max() < 0.02
 
 
-def test_it_judges_a_whole_image_beside_its_reference(make_network):
+def test_it_judges_a_whole_image_beside_its_reference(make_network, assess):
     network = make_network().eval()
     image, reference = torch.randint(0, 256, (2, 3, 70, 50), dtype=torch.uint8)
-    prediction = network.assess(image, CropSettings(size=48), reference=reference)
+    prediction = assess(network, image, CropSettings(size=48), reference=reference)
     assert prediction.unit_score.shape == (1,) and prediction.maps["local_weight"].shape[0] == 4
 
 

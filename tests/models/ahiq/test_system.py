@@ -64,7 +64,7 @@ def test_what_it_leaves_says_what_it_is(trained):
     assert [len(found.select(name)) for name in ("train", "val", "test")] == [16, 4, 4]
 
 
-def test_what_is_restored_scores_as_predicted(trained, tiny_root):
+def test_what_is_restored_scores_as_predicted(trained, tiny_root, assess):
     restored = restore(trained)
     assert isinstance(restored.network, AHIQ) and not restored.network.training
     found = prediction_files.read(trained / "predictions.csv")
@@ -72,8 +72,11 @@ def test_what_is_restored_scores_as_predicted(trained, tiny_root):
     for image, score in zip(found.image, found.score, strict=True):
         content = image.rpartition("/")[2].partition("_")[0]
         reference = tiny_root / "source_images" / f"{content}.png"
-        prediction = restored.network.assess(
-            pixels_of(tiny_root / image), restored.settings.crops, reference=pixels_of(reference)
+        prediction = assess(
+            restored.network,
+            pixels_of(tiny_root / image),
+            restored.settings.crops,
+            reference=pixels_of(reference),
         )
         assert prediction.unit_score.item() == pytest.approx(score, abs=1e-6)
 

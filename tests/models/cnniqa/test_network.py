@@ -118,9 +118,9 @@ def test_scores_are_exact_under_autocast(network, make_crops):
         assert network(make_crops(saliency=False)).unit_score.dtype == torch.float32
 
 
-def test_it_judges_a_whole_image(network):
+def test_it_judges_a_whole_image(network, assess):
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert network.assess(image, CropSettings(size=48)).unit_score.shape == (1,)
+    assert assess(network, image, CropSettings(size=48)).unit_score.shape == (1,)
 
 
 @pytest.mark.parametrize(

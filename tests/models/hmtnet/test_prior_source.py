@@ -79,7 +79,7 @@ def test_a_shuffled_prior_passes_gradients_in_the_joint_stage(make, make_crops):
     assert any(p.grad is not None and p.grad.any() for p in network.grading.parameters())
 
 
-def test_only_the_oracle_reads_labels_and_without_labels_it_says_so(make, make_crops):
+def test_only_the_oracle_reads_labels_and_without_labels_it_says_so(make, make_crops, assess):
     assert not any(make(s).reads_labels for s in ("frozen", "out_of_fold", "shuffled"))
     assert not any(make(s).mixes_images for s in ("frozen", "out_of_fold", "oracle"))
     network = make("oracle")
@@ -88,7 +88,7 @@ def test_only_the_oracle_reads_labels_and_without_labels_it_says_so(make, make_c
         network(make_crops((2, 1)))
     image = torch.zeros(3, 64, 64, dtype=torch.uint8)
     with pytest.raises(SettingsError, match="cannot judge images without labels"):
-        network.assess(image, CropSettings(size=48))
+        assess(network, image, CropSettings(size=48))
 
 
 def test_look_carries_the_true_grades_where_asked(make_batch):

@@ -32,10 +32,11 @@ def test_every_choice_of_perspectives_scores(make_sfen, make_crops, subset, shar
     prediction = network(make_crops((2, 1, 3)), prior_of(3))
     assert prediction.unit_score.shape == (3,) and prediction.unit_score.dtype == torch.float32
     assert prediction.log_grades is None
-    assert set(prediction.maps) == {"attention", *subset}
-    assert prediction.maps["attention"].shape == (6, len(subset))
-    torch.testing.assert_close(prediction.maps["attention"].sum(1), torch.ones(6))
-    assert all(prediction.maps[name].shape == (6, 3, 48, 48) for name in subset)
+    assert set(prediction.maps) == {"attention"} | ({"gradient"} & set(subset))
+    assert prediction.maps["attention"].shape == (6, network.levels, len(subset))
+    torch.testing.assert_close(prediction.maps["attention"].sum(2), torch.ones(6, network.levels))
+    if "gradient" in subset:
+        assert prediction.maps["gradient"].shape == (6, 1, 48, 48)
 
 
 @pytest.mark.parametrize("pool", ["mean", "saliency"])

@@ -120,6 +120,6 @@ def test_fewer_levels_are_refused(make_mfen, plain):
         make_mfen(backbone=plain)
 
 
-def test_it_judges_a_whole_image(make_mfen):
+def test_it_judges_a_whole_image(make_mfen, assess):
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert make_mfen().eval().assess(image, CropSettings(size=48)).unit_score.shape == (1,)
+    assert assess(make_mfen().eval(), image, CropSettings(size=48)).unit_score.shape == (1,)

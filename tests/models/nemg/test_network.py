@@ -194,6 +194,6 @@ def test_a_timm_backbone_serves_too(make_net, make_crops):
     assert network(make_crops((2, 1), 64, saliency=False)).unit_score.shape == (2,)
 
 
-def test_it_judges_a_whole_image(make_net):
+def test_it_judges_a_whole_image(make_net, assess):
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert make_net().eval().assess(image, CropSettings(size=48)).unit_score.shape == (1,)
+    assert assess(make_net().eval(), image, CropSettings(size=48)).unit_score.shape == (1,)

@@ -52,6 +52,6 @@ def test_a_timm_backbone_serves_too(make_crops):
     assert network(make_crops((2, 1), saliency=False)).unit_score.shape == (2,)
 
 
-def test_it_judges_a_whole_image(network):
+def test_it_judges_a_whole_image(network, assess):
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert network.assess(image, CropSettings(size=48)).unit_score.shape == (1,)
+    assert assess(network, image, CropSettings(size=48)).unit_score.shape == (1,)

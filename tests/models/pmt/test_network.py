@@ -175,6 +175,6 @@ def test_too_few_levels_are_refused_unless_one_is_enough():
     assert len(make(backbone, multi_scale=False).taps) == 1
 
 
-def test_it_judges_a_whole_image():
+def test_it_judges_a_whole_image(assess):
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert make().assess(image, CropSettings(size=48)).unit_score.shape == (1,)
+    assert assess(make(), image, CropSettings(size=48)).unit_score.shape == (1,)

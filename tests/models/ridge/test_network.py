@@ -80,7 +80,7 @@ def test_a_timm_backbone_serves_too(make_crops):
     assert network(make_crops((2, 1), saliency=False)).unit_score.shape == (2,)
 
 
-def test_it_judges_a_whole_image(network):
+def test_it_judges_a_whole_image(network, assess):
     network.take(solution(network.width))
     image = torch.randint(0, 256, (3, 70, 50), dtype=torch.uint8)
-    assert network.eval().assess(image, CropSettings(size=48)).unit_score.isfinite().all()
+    assert assess(network.eval(), image, CropSettings(size=48)).unit_score.isfinite().all()

@@ -4,6 +4,7 @@ Lao et al., "Attentions Help CNNs See Better: Attention-based Hybrid Image Quali
 Network", CVPRW 2022.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
@@ -17,6 +18,7 @@ from hmtnet.models.ahiq.fusion import DeformableFusion, Fusion
 from hmtnet.models.ahiq.head import ComparingHead
 from hmtnet.models.ahiq.transformer import Transformer, TransformerSettings
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.maps import LOCAL_SCORE, MapStyle
 from hmtnet.models.quality import Prediction, QualityNetwork
 
 
@@ -77,6 +79,15 @@ class AHIQ(QualityNetwork):
 
     needs_reference = True
     by_crop = True
+    shows: Mapping[str, MapStyle] = {
+        "local_score": LOCAL_SCORE,
+        "local_weight": MapStyle(
+            kind="local",
+            title="local weight",
+            hint="white: counts {high:.2g}",
+            shades="from_zero",
+        ),
+    }
 
     def __init__(self, settings: AHIQSettings) -> None:
         super().__init__()

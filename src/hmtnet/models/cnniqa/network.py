@@ -4,15 +4,18 @@ Kang, Ye, Li and Doermann, "Convolutional Neural Networks for No-Reference Image
 Assessment", CVPR 2014. What is theirs and what is ours: README.md beside this file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.export import register_dataclass
 
 from hmtnet.data.crops import Crops
 from hmtnet.models.cnniqa.patches import cut_patches, normalise_contrast
 from hmtnet.models.heads import Regressor
+from hmtnet.models.maps import LOCAL_SCORE, MapStyle
 from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception import luminance
 
@@ -67,6 +70,9 @@ class CNNIQAPrediction(Prediction):
     patch_score: Tensor | None = None
 
 
+register_dataclass(CNNIQAPrediction)
+
+
 class CNNIQANet(QualityNetwork):
     """Patches of contrast-normalised grey → convolution → max and min → two layers → score.
 
@@ -75,6 +81,7 @@ class CNNIQANet(QualityNetwork):
     """
 
     by_crop = True
+    shows: Mapping[str, MapStyle] = {"local_score": LOCAL_SCORE}
 
     def __init__(self, settings: CNNIQASettings) -> None:
         super().__init__()

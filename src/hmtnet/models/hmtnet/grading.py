@@ -4,18 +4,21 @@ The published abstract says "a quality grading network which integrates a U-Net 
 learning"; how is our reconstruction (README.md beside this file).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.export import register_dataclass
 
 from hmtnet.data.crops import Crops
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings, double_convolution
 from hmtnet.models.heads import normaliser
-from hmtnet.models.quality import Prediction, QualityNetwork
+from hmtnet.models.maps import MapStyle
+from hmtnet.models.quality import Means, Prediction, QualityNetwork
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,22 @@ class GradingPrediction(Prediction):
     prior: GradePrior | None = None
     embedding: Tensor | None = None
 
+    def means(self) -> Means:
+        """Add the embedding."""
+        assert self.embedding is not None
+        return {**super().means(), "embedding": self.embedding.cpu().double()}
+
+
+register_dataclass(GradePrior)
+register_dataclass(GradingPrediction)
+
+EVIDENCE = MapStyle(
+    kind="evidence",
+    title="grade evidence",
+    hint="the grade that each place speaks for",
+    weighted_by="grade_weight",
+)
+
 
 class GradingNet(QualityNetwork):
     """U-Net with dense grade evidence and a contrastive head.
@@ -73,6 +92,10 @@ class GradingNet(QualityNetwork):
 
     graded = True
     by_crop = True
+    shows: Mapping[str, MapStyle] = {
+        "grade_evidence": EVIDENCE,
+        "grade_weight": MapStyle(kind="share"),
+    }
     midpoints: Tensor
 
     def __init__(self, settings: GradingSettings, grades: Grades) -> None:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.export import register_dataclass
 
 from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.hmtnet.grading import GradingNet, GradingPrediction
 from hmtnet.models.hmtnet.sfen import SFEN, Prior
-from hmtnet.models.quality import Prediction, QualityNetwork
+from hmtnet.models.quality import Means, Prediction, QualityNetwork, RunPass
 
 
 @dataclass
@@ -21,6 +22,9 @@ class HMTPrediction(Prediction):
     """
 
     grading: GradingPrediction | None = None
+
+
+register_dataclass(HMTPrediction)
 
 
 class HMTNet(QualityNetwork):
@@ -41,6 +45,7 @@ class HMTNet(QualityNetwork):
         self.sfen = sfen
         self.grading_frozen = grading_frozen
         self.saliency_operator = sfen.saliency_operator
+        self.shows = {**sfen.shows, **grading.shows}
         self.reads_labels = sfen.settings.prior_source == "oracle"
         self.mixes_images = sfen.settings.prior_source == "shuffled"
         if grading_frozen:
@@ -61,7 +66,7 @@ class HMTNet(QualityNetwork):
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.grading_frozen):
             grading = self.grading(crops)
-        prior = self.prior(crops, grading)
+        prior = self.prior(grading, crops.prior)
         if keep_prior is not None:
             nothing = self.sfen.uninformed(crops.images, prior.log_grades)
             keep = keep_prior[:, None]
@@ -77,30 +82,47 @@ class HMTNet(QualityNetwork):
             grading=grading,
         )
 
-    def prior(self, crops: Crops, grading: GradingPrediction) -> Prior:
+    def in_passes(self, run_pass: RunPass) -> Means:
+        """Grade all crops, then score them, guided by the prior of the image as a whole."""
+        graded = run_pass(self.grading)
+        device = self.grading.midpoints.device
+        grading = GradingPrediction(
+            unit_score=graded["unit_score"].float()[None].to(device),
+            log_grades=graded["probabilities"].log().float()[None].to(device),
+            embedding=graded["embedding"].float()[None].to(device),
+        )
+        prior = self.prior(grading)
+
+        def score(crops: Crops) -> Prediction:
+            prediction: Prediction = self.sfen(crops, prior.repeated(crops.images))
+            return prediction
+
+        return {**run_pass(score), "probabilities": graded["probabilities"]}
+
+    def prior(self, grading: GradingPrediction, given: Tensor | None = None) -> Prior:
         """Return the prior that ``prior_source`` means.
 
         Args:
-            crops: Of I images; only their number and their ``prior`` are looked at.
-            grading: What the grading network makes of them: (I, K) and (I, D).
+            grading: What the grading network makes of I images: (I, K) and (I, D).
+            given: (I, K) what stands in for its log-probabilities (``Crops.prior``), or None.
 
         Raises:
-            SettingsError: The prior is the true grade, and the crops do not carry it.
+            SettingsError: The prior is the true grade, and it is not given.
         """
         assert grading.log_grades is not None and grading.embedding is not None
         source = self.sfen.settings.prior_source
-        if source == "shuffled" and crops.images == 1:
+        if source == "shuffled" and len(grading.log_grades) == 1:
             return self.sfen.uninformed(1, grading.log_grades)  # there is no other image
         if source == "shuffled":
             # Batches are random samples (mixes_images), so the neighbour is a random image.
             return Prior(grading.log_grades.roll(1, 0), grading.embedding.roll(1, 0))
-        if source == "oracle" and crops.prior is None:
+        if source == "oracle" and given is None:
             raise SettingsError(
                 "This network was trained with prior_source=oracle: it reads the true grade of "
                 "each image, so it cannot judge images without labels. Take one that was trained "
                 "with prior_source=frozen."
             )
-        log_grades = grading.log_grades if crops.prior is None else crops.prior
+        log_grades = grading.log_grades if given is None else given
         if source == "frozen":
             return Prior(log_grades, grading.embedding)
         return Prior(log_grades, torch.zeros_like(grading.embedding))

@@ -6,7 +6,7 @@ file).
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -18,6 +18,7 @@ from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.hmtnet.fusion import PerspectiveFusion, Pool
 from hmtnet.models.hmtnet.guidance import PriorSource, PriorUse, guidance
+from hmtnet.models.maps import MapStyle
 from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception import SaliencyOperator, mscn, residual, sobel
 
@@ -96,6 +97,21 @@ class Prior:
     log_grades: Tensor
     embedding: Tensor
 
+    def repeated(self, images: int) -> "Prior":
+        """Return the prior of one image as that of so many."""
+        return Prior(self.log_grades.expand(images, -1), self.embedding.expand(images, -1))
+
+
+GRADIENT = MapStyle(
+    kind="local",
+    title="gradient",
+    hint="white: {high:.2g} of the range per pixel, or more",
+    shades="from_zero",
+)
+ATTENTION = MapStyle(
+    kind="levels", title="attention to the perspectives", hint="a bar is a level of the network"
+)
+
 
 class SFEN(QualityNetwork):
     """Shared Feature Extractor Network.
@@ -115,6 +131,9 @@ class SFEN(QualityNetwork):
         self.embedding = embedding
         wants_saliency = "saliency" in settings.perspectives or settings.pool == "saliency"
         self.saliency_operator = settings.saliency if wants_saliency else None
+        self.shows = {"attention": replace(ATTENTION, names=tuple(settings.perspectives))}
+        if "gradient" in settings.perspectives:
+            self.shows = {"gradient": GRADIENT, **self.shows}
         views = len(settings.perspectives)
         extractors = 1 if settings.sharing == "shared" else views
         self.extractors = nn.ModuleList(Backbone(settings.backbone) for _ in range(extractors))
@@ -188,13 +207,18 @@ class SFEN(QualityNetwork):
             crops: The crops; with saliency if ``saliency_operator`` is set.
             prior: The images' grade prior, or None for the uniform one.
 
+        Returns:
+            Scores; ``attention`` (N, L, V), how much each of V perspectives counts at each of L
+            levels from fine to coarse, which sums to 1 over V; and, if it is a perspective,
+            ``gradient`` (N, 1, P, P), the magnitude of the luminance's gradient per pixel.
+
         Raises:
             ValueError: The crops lack the saliency.
         """
         if self.saliency_operator is not None and crops.saliency is None:
             raise ValueError(
                 f"Expected crops with saliency ({self.saliency_operator} of the whole image), "
-                "found none. Cut them by hmtnet.models.quality.make_crops."
+                "found none. Cut them by the network's crops_of."
             )
         views = self.perspectives(crops)
         z, attention = self._fuse(list(views.values()), crops.saliency)
@@ -202,7 +226,8 @@ class SFEN(QualityNetwork):
             prior = self.uninformed(crops.images, z)
         score = self.guidance(z, prior.log_grades[crops.image], prior.embedding[crops.image])
         maps: dict[str, Tensor] = {"attention": attention}
-        maps |= {str(name): view for name, view in views.items()}
+        if "gradient" in views:
+            maps["gradient"] = views["gradient"][:, 2:] * TYPICAL["gradient"]
         return Prediction(unit_score=crops.mean_by_image(score), maps=maps)
 
     def uninformed(self, images: int, like: Tensor) -> Prior:
@@ -218,7 +243,7 @@ class SFEN(QualityNetwork):
         )
 
     def _fuse(self, views: list[Tensor], saliency: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return z (N, Z) and the mean attention over the levels (N, V)."""
+        """Return z (N, Z) and the attention at each level (N, L, V)."""
         adapted = [adapt(view) for adapt, view in zip(self.adapters, views, strict=True)]
         if self.settings.sharing == "shared":
             # One forward of (V·N, 3, P, P): on a GPU cheaper than V forwards.
@@ -232,7 +257,7 @@ class SFEN(QualityNetwork):
             for fuse, level in zip(self.fusions, stacked[-self.levels :], strict=True)
         ]
         z = self.project(torch.cat([vector for vector, _ in fused], 1))
-        return z, torch.stack([attention for _, attention in fused]).mean(0)
+        return z, torch.stack([attention for _, attention in fused], 1)
 
 
 class Adapter(nn.Conv2d):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.export import register_dataclass
 
 from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
@@ -43,6 +44,9 @@ class TypedPrediction(Prediction):
 
     log_types: Tensor | None = None
     embedding: Tensor | None = None
+
+
+register_dataclass(TypedPrediction)
 
 
 class DAN(QualityNetwork):

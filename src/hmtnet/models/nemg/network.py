@@ -4,6 +4,7 @@ Chen, Wang, Li and Liu, "Nested Error Map Generation Network for No-Reference Im
 Assessment", ICASSP 2021; what is theirs and what is ours is told in README.md beside this file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
+from hmtnet.models.maps import MapStyle
 from hmtnet.models.nemg.decoder import NestedDecoder, convolution
 from hmtnet.models.nemg.error import Pyramid, Size, error_map, gray
 from hmtnet.models.nemg.stride import keep_third_stage_fine
@@ -58,6 +60,15 @@ class NEMGNet(QualityNetwork):
 
     learns_from_reference = True
     by_crop = True
+    shows: Mapping[str, MapStyle] = {
+        f"error_{name}": MapStyle(
+            kind="local",
+            title=f"predicted error, {what}",
+            hint="black: much, white: none",
+            shades="unit",
+        )
+        for name, what in (("mse", "squared"), ("ssim", "structural"))
+    }
 
     def __init__(self, settings: NEMGSettings) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.export import register_dataclass
 
 from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
@@ -51,6 +52,9 @@ class PMTPrediction(Prediction):
 
     crop_score: Tensor | None = None
     logits: Tensor | None = None
+
+
+register_dataclass(PMTPrediction)
 
 
 class Tap(nn.Module):

@@ -10,7 +10,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.heads import Regressor
-from hmtnet.models.quality import Prediction, QualityNetwork
+from hmtnet.models.quality import Means, Prediction, QualityNetwork, RunPass
 from hmtnet.models.ridge.solving import Solution
 
 
@@ -73,15 +73,38 @@ class RidgeNet(QualityNetwork):
             crops: Crops (N, 3, P, P) of I images, RGB in [0, 1].
         """
         with torch.autocast(crops.pixels.device.type, enabled=False):
-            levels = self.backbone(self.backbone.normalise(crops.pixels.float()))
             found = []
-            for level in levels[-self.settings.levels :]:
+            for level in self._levels(crops):
                 mean = crops.mean_by_image(level.mean((2, 3)))
                 # In a second pass: the difference of two squares would be rounding error.
                 beside = level - mean[crops.image][:, :, None, None]
                 variance = crops.mean_by_image(beside.square().mean((2, 3)))
                 found += [mean, variance.sqrt()]
             return torch.cat(found, 1)
+
+    def in_passes(self, run_pass: RunPass) -> Means:
+        """Describe the image by the mean and the mean square of each channel over all crops."""
+
+        def moments(crops: Crops) -> Means:
+            found = {}
+            for i, level in enumerate(self._levels(crops)):
+                variance, mean = torch.var_mean(level, (2, 3), correction=0)
+                # In float64, or the difference below would be rounding error.
+                found[f"mean{i}"] = mean.cpu().double()
+                found[f"square{i}"] = variance.cpu().double() + found[f"mean{i}"].square()
+            return found
+
+        means = run_pass(moments)
+        features = []
+        for i in range(self.settings.levels):
+            mean = means[f"mean{i}"]
+            features += [mean, (means[f"square{i}"] - mean.square()).clamp_min(0).sqrt()]
+        joined = torch.cat(features).float()[None].to(self.centre.device)
+        return {"unit_score": self.judge(joined)[0].cpu().double()}
+
+    def _levels(self, crops: Crops) -> list[Tensor]:
+        levels: list[Tensor] = self.backbone(self.backbone.normalise(crops.pixels.float()))
+        return levels[-self.settings.levels :]
 
     def judge(self, features: Tensor) -> Tensor:
         """Turn features (I, F) into unit scores (I,)."""
