@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -194,6 +195,32 @@ def test_a_step_is_told():
     assert mapping(range(8)) == pytest.approx([1] * 4 + [2] * 4, abs=1e-4)
 
 
+@pytest.mark.parametrize("parameters", [4, 5])
+def test_scores_that_say_little_keep_the_best_curve_found(parameters):
+    random = np.random.default_rng([10, 50, 2])
+    s = random.normal(size=50)
+    mos = 0.2 * s + math.sqrt(0.96) * random.normal(size=50)
+    mapping = fit_mapping(s, mos, parameters)
+    assert mapping.form == f"logistic{parameters}"
+    assert mapping.status.startswith("unconverged: the best curve that")
+    # SciPy's simplex, from many starts, needs no derivative.
+    starts = [(c, w) for c in (-0.6, 0.0, 0.6) for w in (-1.0, -4.0)]
+    fits = [
+        scipy.optimize.minimize(
+            lambda at: ((mos - projected(s, mos, *at)) ** 2).mean(), start, method="Nelder-Mead"
+        )
+        for start in starts
+    ]
+    best = math.sqrt(min(fit.fun for fit in fits))
+    assert best * (1 - 1e-3) < rmse(mapping(s), mos) <= best * (1 + 1e-6)
+
+
+def projected(s, mos, centre, log_width):
+    """The best logistic4 of one centre and width."""
+    design = np.stack([scipy.special.expit((s - centre) / np.exp(log_width)), np.ones(len(s))], 1)
+    return design @ np.linalg.lstsq(design, mos)[0]
+
+
 def test_an_uncorrelated_line_has_plcc_zero_and_not_noise():
     # The line is level, and MOS would round its rest away.
     value, status = mapped_plcc([-1, 0, 1], [1e6 + 1, 1e6, 1e6 + 1])
@@ -237,6 +264,7 @@ def test_valid_data_never_fails(rows, parameters):
     assert mapping.status.split(":")[0] in {
         "converged",
         "bounded",
+        "unconverged",
         "linear",
         "constant",
         "undefined",

@@ -20,7 +20,7 @@ import numpy as np
 
 from hmtnet.metrics.checks import Floats, MetricError, Values, pair, vector
 from hmtnet.metrics.correlation import UNDEFINED, plcc, rmse
-from hmtnet.metrics.logistic import curve, sigmoid
+from hmtnet.metrics.logistic import curve, exceeds, sigmoid
 
 _FORMS = {4: "logistic4", 5: "logistic5"}
 _FARTHEST = 1e300  # standard units; beyond is as good as infinitely far
@@ -60,7 +60,8 @@ class Mapping:
     Attributes:
         form: ``logistic4``, ``logistic5``, ``linear`` or ``constant``.
         status: How the fit went: ``converged``; ``bounded: why`` (the best curve is a step, or its
-            centre lies far outside the scores); ``linear: why`` and ``constant: why`` where no
+            centre lies far outside the scores); ``unconverged: why`` (the best curve found so far,
+            where scores say little of MOS); ``linear: why`` and ``constant: why`` where no
             curve could be fitted; ``undefined: why`` where scores say nothing about MOS.
         direction: 1 where MOS rises with the score, -1 where it falls, 0 where it does neither.
         standard: The parameters in the standard units of the two frames, in the order of
@@ -227,15 +228,11 @@ def _line_or_curve(
     """Return form, status, direction and parameters in standard units."""
     slope, offset, line_error = _line(z, y)
     different = len(np.unique(z))
-    fitted = curve(z, y, parameters) if different > parameters else None
-    if different <= parameters:
-        status = f"linear: {different} different scores do not determine {parameters} parameters"
-    elif fitted is None:
-        status = "linear: no start of the fit converged"
-    elif line_error > fitted.error * (1 + 1e-9) + 1e-28 * len(y):
-        status = f"bounded: {fitted.bound}" if fitted.bound else "converged"
-        return _FORMS[parameters], status, fitted.direction, fitted.parameters
-    else:
+    status = f"linear: {different} different scores do not determine {parameters} parameters"
+    if different > parameters:
+        fitted = curve(z, y, parameters)
+        if exceeds(line_error, fitted.error, len(y)):
+            return _FORMS[parameters], fitted.status, fitted.direction, fitted.parameters
         status = "linear: no curve fits better than a line"
     return "linear", status, int(np.sign(slope)), (slope, offset)
 
