@@ -50,7 +50,7 @@ def curve(z: Floats, y: Floats, parameters: int) -> Curve:
     """
     found = [_search(z, y, parameters, *start) for start in _starts(z, y, parameters)]
     least = min(error for error, *_ in found)
-    # Starts that meet at one curve differ in the last digits of its error: one that converged first.
+    # Starts that meet at one curve differ in the last digits of its error: take one that converged.
     best = [one for one in found if not exceeds(one[0], least, len(y))]
     return _named(z, y, parameters, *min(best, key=lambda one: (not one[1], one[0])))
 
