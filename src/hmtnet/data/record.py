@@ -12,12 +12,12 @@ class Record:
 
     Attributes:
         image: Path of the image relative to the dataset's root, with forward slashes; unique.
-        mos: Mean prediction score in the dataset's own unit.
+        mos: Mean opinion score in the dataset's own unit.
         reference: Name of the content the image shows, shared by all versions of one scene.
         method: Name of the super-resolution method (or of the distortion type).
         scale: Scale factor.
         reference_image: Path of the pristine image relative to the dataset's root.
-        mos_std: Standard deviation of the predictions, in the dataset's own unit.
+        mos_std: Standard deviation of the opinions, in the dataset's own unit.
         official: The subset that the dataset's official split puts the image in.
 
     Whatever the dataset does not have is None.
