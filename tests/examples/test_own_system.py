@@ -265,7 +265,9 @@ def test_blur_ties_neighbours_together_and_a_flat_crop_is_finite(site):
 def test_an_image_is_the_mean_of_its_crops_and_every_weight_learns(network):
     pixels = torch.rand(3, 3, 32, 32)
     crops = Crops(pixels, torch.tensor([0, 0, 1]), 2)
-    alone = [network(Crops(pixels[i : i + 1], torch.tensor([0]), 1)).unit_score[0] for i in range(3)]
+    alone = [
+        network(Crops(pixels[i : i + 1], torch.tensor([0]), 1)).unit_score[0] for i in range(3)
+    ]
     expected = torch.stack([(alone[0] + alone[1]) / 2, alone[2]])
     torch.testing.assert_close(network(crops).unit_score, expected)
     assert network.by_crop and not network.graded and network.saliency_operator is None
