@@ -10,7 +10,7 @@ import numpy as np
 
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.metrics import median_grade
-from hmtnet.metrics.bootstrap import Interval, average_seeds
+from hmtnet.metrics.resampling import Interval, average_seeds
 from hmtnet.report.intervals import extent, interval
 from hmtnet.report.quantities import QUANTITIES, Measured, Spread, measure, spread
 from hmtnet.report.reference_rows import ReferenceRow, reference_rows
