@@ -22,7 +22,7 @@ FLOORS = {
     "baselines": {"data", "metrics"},
     "models": {"perception", "losses", "metrics", "data"},
     "experiment": {"data", "baselines", "models", "scoring", "artifact", "runs"},
-    "report": {"metrics", "artifact"},
+    "report": {"metrics", "artifact", "baselines"},
     "scoring": {"models", "artifact"},
 }
 ROOF = {"cli", "__main__"}

@@ -1,9 +1,10 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from hmtnet.baselines.labels import label_only, scale_only
+from hmtnet.baselines.labels import PIXEL_FREE, label_only, oracle_grade, scale_only
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.data.split import Split
@@ -49,7 +50,7 @@ SPLIT = split_of(range(4), range(4, 10))
 
 
 def test_label_only_and_its_fall_backs():
-    found = label_only(manifest_of(LABELS), SPLIT)
+    found = label_only(manifest_of(LABELS), SPLIT.train)
     assert found.name == "label-only" and found.reason == ""
     assert found.scores.dtype == np.float64
     assert found.scores.tolist() == [7, 7, 4, 2, 7, 6, 2, 16 / 3, 5, 2]
@@ -59,32 +60,53 @@ def test_label_only_and_its_fall_backs():
 
 
 def test_scale_only():
-    found = scale_only(manifest_of(LABELS), SPLIT)
+    found = scale_only(manifest_of(LABELS), SPLIT.train)
     assert found.scores.tolist() == [6, 6, 6, 2, 6, 6, 2, 5, 5, 2]
-    assert found.used(SPLIT.test) == {"method and scale": 0, "scale": 4, "method": 0, "all": 2}
+    assert found.used(SPLIT.test) == {"scale": 4, "all": 2}
+    assert found.fallback(SPLIT.test) == 2 / 6 and found.fallback(SPLIT.train) == 0
 
 
 def test_scores_of_other_subsets_do_not_matter():
     changed = [(m, s, mos if i < 4 else 0.1) for i, (m, s, mos) in enumerate(LABELS)]
     for predict in (label_only, scale_only):
-        one, other = predict(manifest_of(LABELS), SPLIT), predict(manifest_of(changed), SPLIT)
+        one, other = (
+            predict(manifest_of(LABELS), SPLIT.train),
+            predict(manifest_of(changed), SPLIT.train),
+        )
         np.testing.assert_array_equal(one.scores, other.scores)
 
 
 def test_methods_without_scales():
     labels = [("a", None, 1.0), ("b", None, 3.0), ("a", None, 9.0), ("c", None, 9.0)]
     split = split_of([0, 1], [2, 3])
-    found = label_only(manifest_of(labels), split)
+    found = label_only(manifest_of(labels), split.train)
     assert found.scores.tolist() == [1, 3, 1, 2]
-    nothing = scale_only(manifest_of(labels), split)
-    assert nothing.scores is None and nothing.reason == "dataset 'fake' names no scales"
+    nothing = scale_only(manifest_of(labels), split.train)
+    assert nothing.scores is None and nothing.reason == "no scale is named"
 
 
 def test_a_set_without_methods_has_no_label_only():
-    found = label_only(manifest_of([(None, None, 1.0), (None, None, 2.0)]), split_of([0], [1]))
+    found = label_only(manifest_of([(None, None, 1.0), (None, None, 2.0)]), [0])
     assert found.scores is None
-    assert found.reason == "dataset 'fake' names no SR methods"
+    assert found.reason == "no SR method is named"
     assert set(found.used([0, 1]).values()) == {0}
+
+
+def test_oracle_grade_and_what_it_cannot_do_without():
+    grades = np.array([0, 0, 1, 1, 0, 1, 2])
+    images = SimpleNamespace(mos=np.arange(7.0), true_grade=grades)
+    found = oracle_grade(images, range(4))
+    assert found.scores.tolist() == [0.5, 0.5, 2.5, 2.5, 0.5, 2.5, 1.5]
+    assert found.used([4, 5, 6]) == {"true grade": 2, "all": 1}
+    images.true_grade = np.where(grades == 2, -1, grades)
+    assert oracle_grade(images, range(4)).reason == "not every true grade is known"
+
+
+def test_without_training_images_there_is_a_reason():
+    for predict in PIXEL_FREE:
+        found = predict(manifest_of(LABELS), [])
+        assert found.scores is None and "training images" in found.reason
+        assert np.isnan(found.fallback([4, 5]))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -95,7 +117,7 @@ def test_against_plain_loops(seed):
         for _ in range(60)
     ]
     train = rng.permutation(60)[:20].tolist()
-    found = label_only(manifest_of(labels), split_of(train, []))
+    found = label_only(manifest_of(labels), train)
     for (method, scale, _), score in zip(labels, found.scores, strict=True):
         pair = [labels[i][2] for i in train if labels[i][:2] == (method, scale)]
         of_scale = [labels[i][2] for i in train if labels[i][1] == scale]

@@ -37,8 +37,7 @@ def test_the_two_functions_rise_and_span_the_curve(centre, width):
 def test_a_far_centre_is_told():
     z = np.linspace(-2, 2, 50)
     found = curve(z, np.exp(z), 4)
-    assert found is not None
-    assert found.bound == "its centre lies far outside the scores"
+    assert found.status == "bounded: its centre lies far outside the scores"
     upper, lower, centre, width = found.parameters
     assert lower + (upper - lower) * sigmoid((z - centre) / width) == pytest.approx(
         np.exp(z), abs=1e-3

@@ -1,9 +1,11 @@
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +46,6 @@ def test_recovers_four_parameters(true):
     mapping = fit_mapping(s, logistic4(s, *true))
     assert (mapping.form, mapping.status) == ("logistic4", "converged")
     assert mapping.direction == (1 if true[0] > true[1] else -1)
-    assert mapping.parameters == pytest.approx(true, abs=1e-6)
     assert mapping([2.5, 7.0]) == pytest.approx(logistic4(np.array([2.5, 7.0]), *true), abs=1e-9)
 
 
@@ -61,7 +62,6 @@ def test_recovers_five_parameters(true):
     s = scores() if true[3] != -0.01 else 3.5 + 0.3 * scores()  # where the sum does not turn around
     mapping = fit_mapping(s, logistic5(s, *true), 5)
     assert (mapping.form, mapping.status) == ("logistic5", "converged")
-    assert mapping.parameters == pytest.approx(true, abs=1e-6)
     assert mapping.direction == (-1 if true[3] == -0.2 else 1)
     assert mapping(s) == pytest.approx(logistic5(s, *true), abs=1e-9)
 
@@ -76,8 +76,6 @@ def test_no_worse_than_scipy_started_at_the_truth(seed, parameters, form):
         theirs, _ = scipy.optimize.curve_fit(form, s, mos, start, maxfev=20_000)
     ours = fit_mapping(s, mos, parameters)
     by_theirs = form(s, *theirs)
-    by_formula = form(s, *ours.parameters)
-    assert by_formula == pytest.approx(ours(s), abs=1e-9)
     # SciPy's five parameters need not be monotone: ours may then be worse.
     if (np.diff(by_theirs[np.argsort(s)]) >= 0).all():
         assert rmse(ours(s), mos) <= rmse(by_theirs, mos) * (1 + 1e-7)
@@ -117,7 +115,7 @@ def test_five_parameters_fit_no_worse_than_a_line_and_curves_better():
 
 @pytest.mark.parametrize("parameters", [4, 5])
 @pytest.mark.parametrize(
-    ("factor", "offset"), [(1e-9, 0), (1e9, -5e9), (-3, 1e6), (1e150, 0), (-1e-150, 0)]
+    ("factor", "offset"), [(1e-9, 0), (1e9, -5e9), (-3, 1e6), (1e30, 0), (-1e-30, 0)]
 )
 def test_units_and_origins_do_not_matter(parameters, factor, offset):
     s, mos = noisy(80)
@@ -133,7 +131,7 @@ def test_units_and_origins_do_not_matter(parameters, factor, offset):
 
 
 @pytest.mark.parametrize("parameters", [4, 5])
-@pytest.mark.parametrize("outlier", [1e3, -1e8, 1e30, -1e300])
+@pytest.mark.parametrize("outlier", [1e3, -1e8, 1e30, -3e38])
 def test_an_outlier_does_not_take_the_curve_away_from_the_others(parameters, outlier):
     s, mos = noisy(100)
     expected = fit_mapping(s, mos, parameters)(s)
@@ -146,10 +144,10 @@ def test_an_outlier_does_not_take_the_curve_away_from_the_others(parameters, out
 
 def test_an_outlier_in_mos_gives_numbers():
     s, mos = noisy(100)
-    mos[3] = 1e200
+    mos[3] = 1e30
     for parameters in (4, 5):
         assert 0 <= mapped_plcc(s, mos, parameters).value <= 1
-        assert 0 < mapped_rmse(s, mos, parameters).value < 1e200
+        assert 0 < mapped_rmse(s, mos, parameters).value < 1e30
 
 
 LINE, CONSTANT = "linear", "constant"
@@ -177,13 +175,11 @@ def test_what_no_curve_can_be_fitted_to(score, mos, form, status, value, error):
     assert mapped_plcc(score, mos).status == mapping.status == mapped_rmse(score, mos).status
 
 
-def test_parameters_of_a_line_and_of_a_constant():
+def test_a_line_and_a_constant():
     line = fit_mapping([1, 3], [7, 3])
-    assert line.parameters == pytest.approx((-2, 9), abs=1e-12)
     assert line.direction == -1
     assert line([2, 10]) == pytest.approx([5, -11], abs=1e-12)
     constant = fit_mapping([5, 5], [1, 2])
-    assert constant.parameters == (1.5,)
     assert constant.direction == 0
     assert constant([7]).tolist() == [1.5]
 
@@ -192,6 +188,32 @@ def test_a_step_is_told():
     mapping = fit_mapping(range(8), [1, 1, 1, 1, 2, 2, 2, 2])
     assert mapping.status == "bounded: the curve is a step"
     assert mapping(range(8)) == pytest.approx([1] * 4 + [2] * 4, abs=1e-4)
+
+
+@pytest.mark.parametrize("parameters", [4, 5])
+def test_scores_that_say_little_keep_the_best_curve_found(parameters):
+    random = np.random.default_rng([10, 50, 2])
+    s = random.normal(size=50)
+    mos = 0.2 * s + math.sqrt(0.96) * random.normal(size=50)
+    mapping = fit_mapping(s, mos, parameters)
+    assert mapping.form == f"logistic{parameters}"
+    assert mapping.status.startswith("unconverged: the best curve that")
+    # SciPy's simplex, from many starts, needs no derivative.
+    starts = [(c, w) for c in (-0.6, 0.0, 0.6) for w in (-1.0, -4.0)]
+    fits = [
+        scipy.optimize.minimize(
+            lambda at: ((mos - projected(s, mos, *at)) ** 2).mean(), start, method="Nelder-Mead"
+        )
+        for start in starts
+    ]
+    best = math.sqrt(min(fit.fun for fit in fits))
+    assert best * (1 - 1e-3) < rmse(mapping(s), mos) <= best * (1 + 1e-6)
+
+
+def projected(s, mos, centre, log_width):
+    """The best logistic4 of one centre and width."""
+    design = np.stack([scipy.special.expit((s - centre) / np.exp(log_width)), np.ones(len(s))], 1)
+    return design @ np.linalg.lstsq(design, mos)[0]
 
 
 def test_an_uncorrelated_line_has_plcc_zero_and_not_noise():
@@ -217,12 +239,12 @@ def test_deterministic_and_blind_to_the_order():
     mapping = fit_mapping(s, mos)
     assert fit_mapping(s, mos) == mapping
     order = np.random.default_rng(0).permutation(50)
-    again = fit_mapping(s[order], mos[order])
-    assert again.parameters == pytest.approx(mapping.parameters, rel=1e-6)
+    assert fit_mapping(s[order], mos[order])(s) == pytest.approx(mapping(s), rel=1e-6)
 
 
+float32 = partial(st.floats, width=32, allow_subnormal=False)
 values = st.one_of(
-    st.integers(-5, 5).map(float), st.floats(-1e300, 1e300, allow_nan=False), st.floats(-1, 1)
+    st.integers(-5, 5).map(float), float32(allow_nan=False, allow_infinity=False), float32(-1, 1)
 )
 
 
@@ -237,6 +259,7 @@ def test_valid_data_never_fails(rows, parameters):
     assert mapping.status.split(":")[0] in {
         "converged",
         "bounded",
+        "unconverged",
         "linear",
         "constant",
         "undefined",

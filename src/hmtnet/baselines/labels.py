@@ -1,22 +1,46 @@
-"""Predictors that know an image's SR method and scale, and never look at a pixel.
+"""Predictors that know an image's labels, and never look at a pixel.
 
 On the usual split by reference the training mean of the (method, scale) pair ranks the images of
 QADS as well as published networks do. So a network's correlation means nothing without these
 beside it (ours; see the README on what a number means).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hmtnet.data.labels import FloatArray, IntArray, Labels
-from hmtnet.data.split import Split
+from hmtnet.data.labels import FloatArray, IntArray
 
-Source = Literal["method and scale", "scale", "method", "all"]
-SOURCES: tuple[Source, ...] = ("method and scale", "scale", "method", "all")
+Source = Literal["true grade", "method and scale", "scale", "method", "all"]
+SOURCES: tuple[Source, ...] = ("true grade", "method and scale", "scale", "method", "all")
+"""The groups of training images whose mean can be a prediction, from fine to coarse."""
+
+
+class Labelled(Protocol):
+    """N images' labels: a dataset's, or those in a table of predictions."""
+
+    @property
+    def mos(self) -> FloatArray:
+        """(N,) MOS in the dataset's own unit."""
+
+    @property
+    def method(self) -> Sequence[str | None]:
+        """(N,) SR methods."""
+
+    @property
+    def scale(self) -> Sequence[int | None]:
+        """(N,) scale factors."""
+
+
+class Graded(Labelled, Protocol):
+    """N images' labels, their true grades among them."""
+
+    @property
+    def true_grade(self) -> IntArray:
+        """(N,) grades of the MOS, 0 … K-1; -1 where unknown."""
 
 
 @dataclass(frozen=True)
@@ -24,72 +48,120 @@ class Baseline:
     """Predictions made of training labels.
 
     Attributes:
-        name: ``label-only`` or ``scale-only``.
-        scores: (N,) predicted MOS of every record, in the dataset's own unit; None where the
-            dataset lacks the labels that the predictor needs.
-        source: (N,) position in ``SOURCES`` of the training mean that each prediction is.
+        name: ``label-only``, ``scale-only`` or ``oracle-grade``.
+        explanation: What it predicts, in a few words.
+        sources: The training means that it knows, from the one it prefers to the last resort.
+        scores: (N,) predicted MOS of every image, in the dataset's own unit; None where the labels
+            that the predictor needs are not there.
+        source: (N,) position in ``sources`` of the training mean that each prediction is.
         reason: Why there are no scores; empty where there are.
     """
 
     name: str
+    explanation: str
+    sources: tuple[Source, ...]
     scores: FloatArray | None
     source: IntArray
     reason: str = ""
 
     def used(self, rows: npt.ArrayLike) -> dict[Source, int]:
         """Count which means predict some rows: how often the predictor had to fall back."""
+        size = len(self.sources)
         if self.scores is None:
-            return dict.fromkeys(SOURCES, 0)
-        counts = np.bincount(self.source[np.asarray(rows, dtype=np.int64)], minlength=len(SOURCES))
-        return dict(zip(SOURCES, counts.tolist(), strict=True))
+            return dict.fromkeys(self.sources, 0)
+        counts = np.bincount(self.source[np.asarray(rows, dtype=np.int64)], minlength=size)
+        return dict(zip(self.sources, counts.tolist(), strict=True))
+
+    def fallback(self, rows: npt.ArrayLike) -> float:
+        """Return the share of some rows that a coarser mean had to predict; NaN of no rows."""
+        counts = [*self.used(rows).values()]
+        return sum(counts[1:]) / sum(counts) if sum(counts) else float("nan")
 
 
-def label_only(labels: Labels, split: Split) -> Baseline:
+def label_only(images: Labelled, train: Sequence[int]) -> Baseline:
     """Predict each image's MOS by the training mean of its (method, scale) pair.
 
     A pair without a training image falls back to its scale's mean, a scale without one to its
     method's, and what knows neither to the mean of all training images.
+
+    Args:
+        images: All images, those to train on and those to predict.
+        train: Rows of the training images; the MOS of others is not looked at.
     """
-    if all(record.method is None for record in labels.records):
-        return _inapplicable("label-only", labels, "SR methods")
-    records = labels.records
-    levels: dict[Source, Sequence[object]] = {
-        "method": [record.method for record in records],
-        "scale": [record.scale for record in records],
-        "method and scale": [None if r.method is None else (r.method, r.scale) for r in records],
-    }
-    return _predict("label-only", labels, split, levels)
-
-
-def scale_only(labels: Labels, split: Split) -> Baseline:
-    """Predict each image's MOS by the training mean of its scale, else of all training images."""
-    if all(record.scale is None for record in labels.records):
-        return _inapplicable("scale-only", labels, "scales")
-    return _predict("scale-only", labels, split, {"scale": [r.scale for r in labels.records]})
-
-
-def _inapplicable(name: str, labels: Labels, lacking: str) -> Baseline:
-    return Baseline(
-        name=name,
-        scores=None,
-        source=np.full(len(labels), SOURCES.index("all")),
-        reason=f"dataset '{labels.name}' names no {lacking}",
+    methods, scales = images.method, images.scale
+    pairs = [None if m is None else (m, s) for m, s in zip(methods, scales, strict=True)]
+    return _predict(
+        "label-only",
+        "the training mean of the image's SR method and scale, else of its scale, else of its "
+        "method, else of all images; never looks at a pixel",
+        images,
+        train,
+        {"method and scale": pairs, "scale": scales, "method": methods},
+        lacking="" if any(m is not None for m in methods) else "no SR method is named",
     )
 
 
+def scale_only(images: Labelled, train: Sequence[int]) -> Baseline:
+    """Predict each image's MOS by the training mean of its scale, else of all training images.
+
+    Args:
+        images: As in :func:`label_only`.
+        train: As in :func:`label_only`.
+    """
+    return _predict(
+        "scale-only",
+        "the training mean of the image's scale, else of all images; never looks at a pixel",
+        images,
+        train,
+        {"scale": images.scale},
+        lacking="" if any(s is not None for s in images.scale) else "no scale is named",
+    )
+
+
+def oracle_grade(images: Graded, train: Sequence[int]) -> Baseline:
+    """Predict each image's MOS by the training mean of its true grade, else of all training images.
+
+    Args:
+        images: As in :func:`label_only`.
+        train: As in :func:`label_only`.
+    """
+    return _predict(
+        "oracle-grade",
+        "the training mean of the image's TRUE grade: what perfect grades alone give",
+        images,
+        train,
+        {"true grade": [None if grade < 0 else grade for grade in images.true_grade.tolist()]},
+        lacking="" if (images.true_grade >= 0).all() else "not every true grade is known",
+    )
+
+
+PixelFree: TypeAlias = Callable[[Labelled, Sequence[int]], Baseline]
+PIXEL_FREE: tuple[PixelFree, ...] = (scale_only, label_only)
+"""The baselines that stand beside every result."""
+
+
 def _predict(
-    name: str, labels: Labels, split: Split, levels: Mapping[Source, Sequence[object]]
+    name: str,
+    explanation: str,
+    images: Labelled,
+    train: Sequence[int],
+    levels: Mapping[Source, Sequence[object]],
+    lacking: str,
 ) -> Baseline:
     """Predict by training means; each level, from coarse to fine, replaces the last where it is."""
-    mos, train = labels.mos, np.asarray(split.train, dtype=np.int64)
-    scores = np.full(len(labels), mos[train].mean())
-    source = np.full(len(labels), SOURCES.index("all"))
-    for level, values in levels.items():
-        means = _training_means(_codes(values), mos, train)
+    mos, rows = images.mos, np.asarray(train, dtype=np.int64)
+    sources: tuple[Source, ...] = (*levels, "all")
+    source = np.full(len(mos), len(levels))
+    reason = lacking or ("" if len(rows) else "not all training images are known")
+    if reason:
+        return Baseline(name, explanation, sources, None, source, reason)
+    scores = np.full(len(mos), mos[rows].mean())
+    for level, values in reversed(list(levels.items())):
+        means = _training_means(_codes(values), mos, rows)
         exists = np.isfinite(means)
         scores[exists] = means[exists]
-        source[exists] = SOURCES.index(level)
-    return Baseline(name=name, scores=scores, source=source)
+        source[exists] = sources.index(level)
+    return Baseline(name, explanation, sources, scores, source)
 
 
 def _training_means(codes: IntArray, mos: FloatArray, train: IntArray) -> FloatArray:

@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hmtnet import metrics
-from hmtnet.baselines.labels import Source, label_only, scale_only
+from hmtnet.baselines.labels import PIXEL_FREE, Source
 from hmtnet.data.labels import Labels
 from hmtnet.data.protocols import make
 from hmtnet.data.split import SplitSettings
@@ -28,7 +28,7 @@ class Outcome:
         plcc: Pearson's linear correlation, without a fitted mapping.
         krcc: Kendall's τ-b.
         rmse: Root mean squared error in the dataset's unit, without a fitted mapping.
-        used: How many test images were predicted by which training mean.
+        used: How many test images each training mean has predicted.
     """
 
     baseline: str
@@ -82,7 +82,8 @@ def study(labels: Labels, splits: Iterable[SplitSettings]) -> Study:
         leaky |= split.leaky
         rows = np.array(split.test, dtype=np.int64)
         truth = labels.mos[rows]
-        for baseline in (scale_only(labels, split), label_only(labels, split)):
+        for predict in PIXEL_FREE:
+            baseline = predict(labels, split.train)
             if baseline.scores is None:
                 reasons[baseline.name] = baseline.reason
                 continue

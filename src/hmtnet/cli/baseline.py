@@ -92,7 +92,7 @@ def _by_baseline(found: Study) -> dict[str, list[Outcome]]:
 def _shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
     """Return the share of test images that each training mean has predicted."""
     total = sum(outcome.n for outcome in outcomes)
-    return {source: sum(o.used[source] for o in outcomes) / total for source in SOURCES}
+    return {source: sum(o.used[source] for o in outcomes) / total for source in outcomes[0].used}
 
 
 def _document(labels: Labels, settings: BaselineSettings, found: Study) -> dict[str, Any]:
@@ -151,8 +151,9 @@ def _csv(outcomes: Sequence[Outcome]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     fields = [name for name in asdict(outcomes[0]) if name != "used"] if outcomes else []
-    writer.writerow([*fields, *(f"by {source}" for source in SOURCES)])
+    sources = [s for s in SOURCES if any(s in outcome.used for outcome in outcomes)]
+    writer.writerow([*fields, *(f"by {source}" for source in sources)])
     for outcome in outcomes:
         numbers = [getattr(outcome, name) for name in fields]
-        writer.writerow([*numbers, *(outcome.used[source] for source in SOURCES)])
+        writer.writerow([*numbers, *(outcome.used.get(source, 0) for source in sources)])
     return stream.getvalue()

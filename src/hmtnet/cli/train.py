@@ -99,7 +99,9 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
             if path is None:
                 log.info("%s: not applicable, %s", baseline.name, baseline.reason)
             else:
-                rows.append(_row(baseline.name, path, subset))
+                fallback = baseline.fallback(split.subsets[subset])
+                note = f"{100 * fallback:.1f} % of images by a coarser mean" if fallback > 0 else ""
+                rows.append(_row(baseline.name, path, subset, note))
     for stage in result.stages:
         meta = store.read_meta(stage.directory.path)
         note = KEPT_START if meta.get("kept_start") else ""

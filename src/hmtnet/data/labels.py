@@ -105,6 +105,16 @@ class Labels:
         return mos
 
     @property
+    def method(self) -> tuple[str | None, ...]:
+        """(N,) SR methods, None where none is named."""
+        return tuple(record.method for record in self.records)
+
+    @property
+    def scale(self) -> tuple[int | None, ...]:
+        """(N,) scale factors, None where none is named."""
+        return tuple(record.scale for record in self.records)
+
+    @property
     def unit_mos(self) -> FloatArray:
         """(N,) the records' MOS mapped to [0, 1], 1 = best."""
         # The clip moves a label by no more than RANGE_TOLERANCE.

@@ -6,7 +6,7 @@ import numpy as np
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.baselines.labels import Baseline, label_only, scale_only
+from hmtnet.baselines.labels import PIXEL_FREE, Baseline
 from hmtnet.data.datamodule import Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
@@ -37,7 +37,8 @@ def write_baselines(
     """
     key = digest_of({"dataset": manifest.fingerprint, "edges": grades.edges})
     written: list[tuple[Baseline, Path | None]] = []
-    for baseline in (scale_only(manifest, split), label_only(manifest, split)):
+    for predict in PIXEL_FREE:
+        baseline = predict(manifest, split.train)
         path = None
         if baseline.scores is not None:
             directory = RunDirectory.locate(runs, manifest.name, split.id, baseline.name, key)

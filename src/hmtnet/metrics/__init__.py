@@ -5,13 +5,6 @@ over processes, are imported from :mod:`hmtnet.metrics.quality` and its two neig
 need torchmetrics.
 """
 
-from hmtnet.metrics.bootstrap import (
-    Difference,
-    Interval,
-    average_seeds,
-    bootstrap,
-    paired_bootstrap,
-)
 from hmtnet.metrics.checks import MetricError
 from hmtnet.metrics.correlation import krcc, plcc, rmse, srcc
 from hmtnet.metrics.grading import (
@@ -31,6 +24,13 @@ from hmtnet.metrics.groups import (
 )
 from hmtnet.metrics.mapping import Mapped, Mapping, fit_mapping, mapped_plcc, mapped_rmse
 from hmtnet.metrics.outliers import outlier_ratio
+from hmtnet.metrics.resampling import (
+    Difference,
+    Interval,
+    average_seeds,
+    bootstrap,
+    paired_bootstrap,
+)
 from hmtnet.metrics.significance import (
     Comparison,
     RankStability,

@@ -12,6 +12,7 @@ import numpy as np
 from hmtnet.metrics.checks import Floats
 
 _STARTS = 5
+_STEPS = 200  # of each search; where scores say little about MOS, thousands may not be enough
 _NARROWEST = 1e-3  # width, in standard units of the score
 _WIDEST = 10.0  # width, in ranges of the score: a line, to the eye
 _OUTSIDE = 10.0  # widths from the centre: the logistic is flat, or an exponential, to 5e-5
@@ -26,16 +27,17 @@ class Curve:
             centre, slope, offset) of one with five.
         error: Sum of the squared residuals.
         direction: 1 if it rises, -1 if it falls.
-        bound: What stopped the search, or empty.
+        status: ``converged``, ``bounded: why`` or ``unconverged: why``; see
+            :class:`~hmtnet.metrics.mapping.Mapping`.
     """
 
     parameters: tuple[float, ...]
     error: float
     direction: int
-    bound: str
+    status: str
 
 
-def curve(z: Floats, y: Floats, parameters: int) -> Curve | None:
+def curve(z: Floats, y: Floats, parameters: int) -> Curve:
     """Fit a curve that is monotone from the lowest to the highest z.
 
     Args:
@@ -44,17 +46,24 @@ def curve(z: Floats, y: Floats, parameters: int) -> Curve | None:
         parameters: 4 or 5.
 
     Returns:
-        The best curve found, or None if no start converged.
+        The best curve found.
     """
     found = [_search(z, y, parameters, *start) for start in _starts(z, y, parameters)]
-    converged = [one for one in found if one is not None]
-    return _named(z, y, parameters, *min(converged)) if converged else None
+    least = min(error for error, *_ in found)
+    # Starts that meet at one curve differ in the last digits of its error: take one that converged.
+    best = [one for one in found if not exceeds(one[0], least, len(y))]
+    return _named(z, y, parameters, *min(best, key=lambda one: (not one[1], one[0])))
+
+
+def exceeds(error: float, other: float, images: int) -> bool:
+    """Whether a summed squared error is the greater one by more than rounding, MOS in units."""
+    return error > other * (1 + 1e-9) + 1e-28 * images
 
 
 def _search(
     z: Floats, y: Floats, parameters: int, centre: float, width: float
-) -> tuple[float, float, float] | None:
-    """Return error, centre and width of the best curve near a start; None if there is no end."""
+) -> tuple[float, bool, float, float]:
+    """Return error, whether it converged, centre and width of the best curve near a start."""
     from scipy import optimize
 
     def at(step: Floats) -> tuple[float, float]:
@@ -72,9 +81,9 @@ def _search(
         xtol=1e-12,
         ftol=1e-14,
         gtol=1e-14,
-        max_nfev=200,
+        max_nfev=_STEPS,
     )
-    return (2 * float(found.cost), *at(found.x)) if found.success else None
+    return 2 * float(found.cost), bool(found.success), *at(found.x)
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -161,24 +170,33 @@ def _project(columns: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 def _named(
-    z: Floats, y: Floats, parameters: int, error: float, centre: float, width: float
+    z: Floats,
+    y: Floats,
+    parameters: int,
+    error: float,
+    converged: bool,
+    centre: float,
+    width: float,
 ) -> Curve:
     """Return the curve of a centre and width, its weights told as the field's parameters."""
     columns = _columns(z, centre, width, parameters)
     weights, fitted = _project(columns, y)
     constant = float((fitted - weights @ columns).mean())
-    bound = ""
-    if np.abs((z - centre) / width).min() >= _OUTSIDE * (1 - 1e-9):
-        inside = z.min() < centre < z.max()
-        bound = "the curve is a step" if inside else "its centre lies far outside the scores"
-    elif width < _NARROWEST * (1 + 1e-6):
-        bound = "the curve is a step"
+    far = np.abs((z - centre) / width).min() >= _OUTSIDE * (1 - 1e-9)
+    if not converged:
+        status = f"unconverged: the best curve that {_STARTS} searches of {_STEPS} steps found"
+    elif far and not z.min() < centre < z.max():
+        status = "bounded: its centre lies far outside the scores"
+    elif far or width < _NARROWEST * (1 + 1e-6):
+        status = "bounded: the curve is a step"
+    else:
+        status = "converged"
     direction = int(np.sign(weights.sum()))
     if parameters == 4:
         height = float(weights[0])
-        return Curve((constant + height, constant, centre, width), error, direction, bound)
+        return Curve((constant + height, constant, centre, width), error, direction, status)
     flattest, steepest = _slopes(z, centre, width)
     height = float(weights[1] - weights[0])
     slope = float(weights[0] * steepest - weights[1] * flattest) / width
     offset = constant - slope * centre + height / 2
-    return Curve((height, 1 / width, centre, slope, offset), error, direction, bound)
+    return Curve((height, 1 / width, centre, slope, offset), error, direction, status)

@@ -20,37 +20,25 @@ import numpy as np
 
 from hmtnet.metrics.checks import Floats, MetricError, Values, pair, vector
 from hmtnet.metrics.correlation import UNDEFINED, plcc, rmse
-from hmtnet.metrics.logistic import curve, sigmoid
+from hmtnet.metrics.logistic import curve, exceeds, sigmoid
 
 _FORMS = {4: "logistic4", 5: "logistic5"}
-_FARTHEST = 1e300  # standard units; beyond is as good as infinitely far
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Standard units of a variable: x = (value · 2**−exponent − centre) / spread.
+    """Standard units of a variable: (value − centre) / spread."""
 
-    The power of two rounds nothing, and keeps squares of huge and of tiny units finite.
-    """
-
-    exponent: int
     centre: float
     spread: float
 
     def standard(self, values: Floats) -> Floats:
         """Return values in standard units."""
-        with np.errstate(over="ignore", under="ignore"):
-            units = (np.ldexp(values, -self.exponent) - self.centre) / self.spread
-        return np.clip(units, -_FARTHEST, _FARTHEST)
+        return (values - self.centre) / self.spread
 
-    def original(self, units: Floats | float) -> Floats:
+    def original(self, units: Floats) -> Floats:
         """Return values in their own unit."""
-        return self.length(self.centre + self.spread * np.asarray(units))
-
-    def length(self, scaled: Floats | float) -> Floats:
-        """Return differences between scaled values in their own unit; infinite if too large."""
-        with np.errstate(over="ignore", under="ignore"):
-            return np.asarray(np.ldexp(scaled, self.exponent), dtype=np.float64)
+        return self.centre + self.spread * units
 
 
 @dataclass(frozen=True)
@@ -60,11 +48,13 @@ class Mapping:
     Attributes:
         form: ``logistic4``, ``logistic5``, ``linear`` or ``constant``.
         status: How the fit went: ``converged``; ``bounded: why`` (the best curve is a step, or its
-            centre lies far outside the scores); ``linear: why`` and ``constant: why`` where no
+            centre lies far outside the scores); ``unconverged: why`` (the best curve found so far,
+            where scores say little of MOS); ``linear: why`` and ``constant: why`` where no
             curve could be fitted; ``undefined: why`` where scores say nothing about MOS.
         direction: 1 where MOS rises with the score, -1 where it falls, 0 where it does neither.
-        standard: The parameters in the standard units of the two frames, in the order of
-            :attr:`parameters`. A logistic5 has rate and slope per standard unit of the score.
+        standard: The parameters in the standard units of the two frames: b1 … b4 > 0 of a
+            logistic4; b1 … b5 of a logistic5, where b2 > 0; slope and intercept of a line; the
+            value of a constant.
         score_frame: Standard units of the score.
         mos_frame: Standard units of MOS.
     """
@@ -97,39 +87,6 @@ class Mapping:
                 units = np.full(len(z), self.standard[0])
         return self.mos_frame.original(units)
 
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        """The parameters in the units of scores and MOS, as the module's equations name them.
-
-        b1 … b4 of a logistic4, where b4 > 0 and b1 < b2 if MOS falls with the score; b1 … b5 of a
-        logistic5, where b2 > 0; slope and intercept of a line; the value of a constant.
-        """
-        # The equations in standard units, solved for those in the original ones.
-        unit = float(self.score_frame.length(self.score_frame.spread))
-        height_unit = float(self.mos_frame.length(self.mos_frame.spread))
-        origin = float(self.score_frame.original(0.0))
-        with np.errstate(all="ignore"):
-            per_unit = float(np.float64(1) / unit)
-        slope_unit = height_unit * per_unit
-        match self.form, self.standard:
-            case "logistic4", (upper, lower, centre, width):
-                ends = (float(self.mos_frame.original(end)) for end in (upper, lower))
-                return (*ends, float(self.score_frame.original(centre)), width * unit)
-            case "logistic5", (height, rate, centre, slope, offset):
-                intercept = float(self.mos_frame.original(offset)) - slope * slope_unit * origin
-                middle = float(self.score_frame.original(centre))
-                return (
-                    height * height_unit,
-                    rate * per_unit,
-                    middle,
-                    slope * slope_unit,
-                    intercept,
-                )
-            case "linear", (slope, offset):
-                intercept = float(self.mos_frame.original(offset)) - slope * slope_unit * origin
-                return (slope * slope_unit, intercept)
-        return (float(self.mos_frame.original(self.standard[0])),)
-
 
 class Mapped(NamedTuple):
     """A number taken after the mapping, and how the fit went."""
@@ -146,7 +103,8 @@ def fit_mapping(score: Values, mos: Values, parameters: int = 4) -> Mapping:
     constant, the mean of MOS. ``Mapping.status`` says which and why.
 
     Args:
-        score: (N,) predicted scores, any unit, higher or lower better.
+        score: (N,) predicted scores, any unit, higher or lower better, of magnitudes that float32
+            can hold.
         mos: (N,) human scores, any unit.
         parameters: 4 or 5.
 
@@ -159,12 +117,12 @@ def fit_mapping(score: Values, mos: Values, parameters: int = 4) -> Mapping:
     score, mos = pair(score, mos)
     if parameters not in _FORMS:
         raise MetricError(f"parameters: expected 4 or 5, found {parameters!r}.")
-    score_frame, mos_frame = _score_frame(score), _mos_frame(mos)
-    z, y = score_frame.standard(score), mos_frame.standard(mos)
-    constant = _constant(z, y)
+    constant = _constant(score, mos)
     if constant is not None:
-        value = float(y.mean()) if len(y) else UNDEFINED
-        return Mapping("constant", constant, 0, (value,), score_frame, mos_frame)
+        value = float(mos.mean()) if len(mos) else UNDEFINED
+        return Mapping("constant", constant, 0, (value,), Frame(0.0, 1.0), Frame(0.0, 1.0))
+    score_frame, mos_frame = _score_frame(score), Frame(float(mos.mean()), float(mos.std()))
+    z, y = score_frame.standard(score), mos_frame.standard(mos)
     return Mapping(*_line_or_curve(z, y, parameters), score_frame, mos_frame)
 
 
@@ -210,13 +168,13 @@ def mapped_rmse(score: Values, mos: Values, parameters: int = 4) -> Mapped:
     return Mapped(rmse(mapping(score), mos), mapping.status)
 
 
-def _constant(z: Floats, y: Floats) -> str | None:
+def _constant(score: Floats, mos: Floats) -> str | None:
     """Return the status where only a constant can be fitted."""
-    if len(z) == 0:
+    if len(score) == 0:
         return "undefined: there is no image"
-    if z.min() == z.max():
+    if score.min() == score.max():
         return "undefined: all scores are equal"
-    if y.min() == y.max():
+    if mos.min() == mos.max():
         return "constant: all MOS are equal"
     return None
 
@@ -227,49 +185,26 @@ def _line_or_curve(
     """Return form, status, direction and parameters in standard units."""
     slope, offset, line_error = _line(z, y)
     different = len(np.unique(z))
-    fitted = curve(z, y, parameters) if different > parameters else None
-    if different <= parameters:
-        status = f"linear: {different} different scores do not determine {parameters} parameters"
-    elif fitted is None:
-        status = "linear: no start of the fit converged"
-    elif line_error > fitted.error * (1 + 1e-9) + 1e-28 * len(y):
-        status = f"bounded: {fitted.bound}" if fitted.bound else "converged"
-        return _FORMS[parameters], status, fitted.direction, fitted.parameters
-    else:
+    status = f"linear: {different} different scores do not determine {parameters} parameters"
+    if different > parameters:
+        fitted = curve(z, y, parameters)
+        if exceeds(line_error, fitted.error, len(y)):
+            return _FORMS[parameters], fitted.status, fitted.direction, fitted.parameters
         status = "linear: no curve fits better than a line"
     return "linear", status, int(np.sign(slope)), (slope, offset)
 
 
 def _score_frame(values: Floats) -> Frame:
     """Median and half the distance of the quartiles, which no outlier moves."""
-    exponent, scaled = _power_of_two(values)
-    if len(scaled) == 0:
-        return Frame(0, 0.0, 1.0)
-    low, median, high = np.quantile(scaled, [0.25, 0.5, 0.75])
+    low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
     # With most scores tied the quartiles coincide.
-    spreads = (high - low) / 2, np.abs(scaled - median).mean(), np.ptp(scaled)
-    return Frame(exponent, float(median), float(next((s for s in spreads if s > 0), 1.0)))
-
-
-def _mos_frame(values: Floats) -> Frame:
-    """Mean and standard deviation."""
-    exponent, scaled = _power_of_two(values)
-    if len(scaled) == 0 or scaled.min() == scaled.max():
-        return Frame(exponent, float(scaled[0]) if len(scaled) else 0.0, 1.0)
-    return Frame(exponent, float(scaled.mean()), float(scaled.std()))
-
-
-def _power_of_two(values: Floats) -> tuple[int, Floats]:
-    """Return e and values · 2**−e, of magnitude at most 1."""
-    exponent = int(np.frexp(np.abs(values).max(initial=0))[1])
-    return exponent, np.ldexp(values, -exponent)
+    spreads = (high - low) / 2, np.abs(values - median).mean(), np.ptp(values)
+    return Frame(float(median), float(next(spread for spread in spreads if spread > 0)))
 
 
 def _line(z: Floats, y: Floats) -> tuple[float, float, float]:
     """Return slope, intercept and summed squared error of the line of least squares."""
-    unit = np.abs(z).max()
-    x = z / unit
-    centred = x - x.mean()
+    centred = z - z.mean()
     slope = float(centred @ (y - y.mean()) / (centred @ centred))
-    offset = float(y.mean() - slope * x.mean())
-    return float(slope / unit), offset, float(((y - offset - slope * x) ** 2).sum())
+    offset = float(y.mean() - slope * z.mean())
+    return slope, offset, float(((y - offset - slope * z) ** 2).sum())

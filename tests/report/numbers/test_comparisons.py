@@ -6,7 +6,7 @@ import pytest
 
 from hmtnet.errors import DataError
 from hmtnet.metrics import srcc
-from hmtnet.metrics.bootstrap import paired_bootstrap
+from hmtnet.metrics.resampling import paired_bootstrap
 from hmtnet.metrics.significance import compare_systems, holm, rank_stability, wilcoxon
 from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect

@@ -4,45 +4,28 @@ import numpy as np
 import pytest
 
 from hmtnet.artifact.predictions import read
-from hmtnet.baselines.labels import label_only, scale_only
-from hmtnet.data.labels import Labels
-from hmtnet.data.record import Record
-from hmtnet.data.split import Split
 from hmtnet.report.numbers.collect import collect
-from hmtnet.report.numbers.reference_rows import reference_rows, training_means
+from hmtnet.report.numbers.reference_rows import reference_rows
 
 
 def rows(runs):
     return {row.name: row for row in reference_rows(collect([runs.root]).runs)}
 
 
-@pytest.mark.parametrize(
-    ("name", "baseline"), [("label-only", label_only), ("scale-only", scale_only)]
-)
-def test_they_are_the_baselines_of_training(runs, tmp_path, name, baseline):
-    found = read(runs.write() / "predictions.csv")
-    records = tuple(
-        Record(image=i, mos=float(m), reference=r, method=k, scale=s)
-        for i, m, r, k, s in zip(
-            found.image, found.mos, found.reference, found.method, found.scale, strict=True
-        )
-    )
-    labels = Labels(
-        name="tiny",
-        root=tmp_path,
-        records=records,
-        label_kind="human",
-        mos_range=(0.0, 1.0),
-        higher_is_better=True,
-    )
-    subsets = [
-        tuple(i for i, s in enumerate(found.subset) if s == subset)
-        for subset in ("train", "val", "test")
-    ]
-    expected = baseline(labels, Split("content", 0, *subsets, id="x", leaky=False)).scores
-    (test,) = rows(runs)[name].tests.values()
-    assert test.score == pytest.approx(expected[list(subsets[2])], abs=1e-14)
-    assert test.mos.tolist() == found.mos[list(subsets[2])].tolist()
+def test_an_unseen_scale_falls_back_to_the_method(runs):
+    """As ``hmtnet baseline`` does: it is the same function."""
+    plain = read(runs.write() / "predictions.csv")
+    scales = tuple(8 if s == "test" else x for s, x in zip(plain.subset, plain.scale, strict=True))
+    runs.write("other", seed=1, columns={"scale": scales}, protocol="scale")
+    found = [r for r in collect([runs.root]).runs if r.protocol == "scale"]
+    label = next(row for row in reference_rows(found) if row.name == "label-only")
+    (test,) = label.tests.values()
+    train = plain.select("train")
+    for method, score in zip(test.method, test.score, strict=True):
+        alike = [m for m, k in zip(train.mos, train.method, strict=True) if k == method]
+        assert score == pytest.approx(np.mean(alike))
+    assert label.fallback == 1.0
+    assert len(set(test.score)) > 1  # so that it ranks: SRCC is defined
 
 
 def test_oracle_grade_knows_the_true_grade_only(runs):
@@ -84,7 +67,7 @@ def test_an_unseen_method_falls_back_and_it_is_told(runs):
     plain = read(runs.write() / "predictions.csv")
     runs.write("other", seed=1, columns={"method": methods(plain)}, protocol="method")
     found = [r for r in collect([runs.root]).runs if r.protocol == "method"]
-    label, scale, _ = reference_rows(found)
+    scale, label, _ = reference_rows(found)
     assert label.fallback == 1.0
     (a,), (b,) = label.tests.values(), scale.tests.values()
     assert a.score.tolist() == b.score.tolist()
@@ -115,9 +98,3 @@ def test_other_grades_have_an_oracle_of_their_own(runs):
     three = {"edges_unit": [0.3, 0.6], "edges": [0.3, 0.6], "rule": "kmeans"}
     runs.write(stage="three", grades=three)
     assert {"oracle-grade (5 width)", "oracle-grade (3 kmeans)"} <= rows(runs).keys()
-
-
-def test_training_means():
-    found = training_means(["a", "a", "b", None], np.array([1.0, 3.0, 5.0, 9.0]), ["a", "c", None])
-    assert found[0] == 2.0
-    assert np.isnan(found[1:]).all()

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.metrics.bootstrap import Difference, Interval, bootstrap, paired_bootstrap
 from hmtnet.metrics.checks import Floats
 from hmtnet.metrics.groups import by_group
+from hmtnet.metrics.resampling import Difference, Interval, bootstrap, paired_bootstrap
 
 RESAMPLES = 2000
 """Enough for p-values below .05 after Holm's correction for the 45 pairs of 10 rows."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.metrics import median_grade
-from hmtnet.metrics.bootstrap import Interval, average_seeds
 from hmtnet.metrics.mapping import Mapping, fit_mapping
+from hmtnet.metrics.resampling import Interval, average_seeds
 from hmtnet.report.numbers.intervals import extent, interval
 from hmtnet.report.numbers.quantities import QUANTITIES, Measured, Spread, measure, spread
 from hmtnet.report.numbers.reference_rows import ReferenceRow, reference_rows

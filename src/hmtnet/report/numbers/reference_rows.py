@@ -1,26 +1,21 @@
 """What needs no network: rows that every system must be compared with, recomputed from its runs.
 
-They are made of the training labels that stand in ``predictions.csv``: label-only and scale-only
-never look at a pixel, oracle-grade knows the true grade of a test image and nothing else.
+They are the baselines, made of the training labels that stand in ``predictions.csv``: label-only
+and scale-only never look at a pixel, oracle-grade knows the true grade of a test image and nothing
+else.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hmtnet.artifact.predictions import Predictions
+from hmtnet.baselines.labels import PIXEL_FREE, Baseline, oracle_grade
 from hmtnet.metrics.checks import Floats, Integers
 from hmtnet.report.numbers.run import Run
 
-LABEL_ONLY, SCALE_ONLY, ORACLE_GRADE = "label-only", "scale-only", "oracle-grade"
-
-Keys = list[Hashable]
-_LABELS = {
-    LABEL_ONLY: "the training mean of the image's SR method and scale; never looks at a pixel",
-    SCALE_ONLY: "the training mean of the image's scale; never looks at a pixel",
-    ORACLE_GRADE: "the training mean of the image's TRUE grade: what perfect grades alone give",
-}
+LABEL_ONLY = "label-only"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,86 +44,51 @@ def reference_rows(runs: Sequence[Run]) -> list[ReferenceRow]:
         runs: Runs of one table.
 
     Returns:
-        label-only, scale-only and oracle-grade; where runs were graded by different rules, one
+        scale-only, label-only and oracle-grade; where runs were graded by different rules, one
         oracle-grade for each number of grades and rule.
     """
-    by_split: dict[str, list[Run]] = {}
-    for run in runs:
-        by_split.setdefault(run.split, []).append(run)
-    rows = [
-        _row(LABEL_ONLY, by_split, (_pairs, _scales), "no SR method is named"),
-        _row(SCALE_ONLY, by_split, (_scales,), "no scale is named"),
-    ]
+    rows = [_row(predict, runs) for predict in PIXEL_FREE]
     rules = sorted({_rule(run) for run in runs if _graded(run)})
-    for rule in rules:
-        own = {s: [r for r in members if _rule(r) == rule] for s, members in by_split.items()}
-        row = _row(ORACLE_GRADE, own, (_true_grades,), "no true grade is known")
-        count, name = rule
-        rows.append(replace(row, name=f"{row.name} ({count} {name})") if len(rules) > 1 else row)
-    if not rules:
-        reason = "no run has the true grade of every image"
-        rows.append(ReferenceRow(ORACLE_GRADE, _LABELS[ORACLE_GRADE], {}, reason, np.nan))
+    if len(rules) < 2:
+        return [*rows, _row(oracle_grade, runs)]
+    for count, name in rules:
+        row = _row(oracle_grade, [run for run in runs if _rule(run) == (count, name)])
+        rows.append(replace(row, name=f"{row.name} ({count} {name})"))
     return rows
 
 
-def training_means(train_keys: Keys, mos: Floats, keys: Keys) -> Floats:
-    """Return for each key the mean MOS of the training images with that key, NaN without one.
-
-    Args:
-        train_keys: (M,) of the training images; None where there is none.
-        mos: (M,) their MOS.
-        keys: (N,) of the images to predict.
-
-    Returns:
-        (N,) in the unit of MOS.
-    """
-    members: dict[Hashable, list[float]] = {}
-    for key, value in zip(train_keys, mos.tolist(), strict=True):
-        if key is not None:
-            members.setdefault(key, []).append(value)
-    means = {key: float(np.mean(values)) for key, values in members.items()}
-    return np.array([means.get(key, np.nan) for key in keys], dtype=np.float64)
-
-
 def _row(
-    name: str,
-    by_split: Mapping[str, Sequence[Run]],
-    levels: Sequence[Callable[[Predictions], Keys]],
-    lacking: str,
+    predict: Callable[[Predictions, Sequence[int]], Baseline], runs: Sequence[Run]
 ) -> ReferenceRow:
+    found: dict[str, Baseline] = {}
     tests: dict[str, Predictions] = {}
-    reasons: list[str] = []
-    fallen = []
-    for split, runs in by_split.items():
-        run = next((r for r in runs if _has_training(r)), None)
-        if run is None:
-            reasons.append("predictions.csv holds no (or not all) training images")
+    fallbacks: list[float] = []
+    for run in runs:
+        if run.split in tests:
             continue
-        train, test = run.predictions.select("train"), run.predictions.select("test")
-        first = levels[0](test)
-        if all(key is None for key in first) or (
-            name.startswith(ORACLE_GRADE) and any(key is None for key in first)
-        ):
-            reasons.append(lacking)
-            continue
-        score = np.full(len(test), train.mos.mean())
-        for level in reversed(levels):  # from the coarsest mean to the finest
-            means = training_means(level(train), train.mos, level(test))
-            score = np.where(np.isfinite(means), means, score)
-        fallen.append(float(np.mean(~np.isfinite(means))))
-        tests[split] = _predicted(run, test, score, graded=name != ORACLE_GRADE)
-    reason = ""
-    if reasons:
-        where = f" in {len(reasons)} of {len(by_split)} splits" if tests else ""
-        reason = "; ".join(dict.fromkeys(reasons)) + where
-    return ReferenceRow(
-        name, _LABELS[name], tests, reason, float(np.mean(fallen)) if fallen else np.nan
-    )
+        train = _rows(run, "train") if _has_training(run) else []
+        found[run.split] = baseline = predict(run.predictions, train)
+        if baseline.scores is not None:
+            rows = _rows(run, "test")
+            graded = predict is not oracle_grade
+            tests[run.split] = _predicted(run, baseline.scores[rows], graded=graded)
+            fallbacks.append(baseline.fallback(rows))
+    reasons = [baseline.reason for baseline in found.values() if baseline.reason]
+    reason = "; ".join(dict.fromkeys(reasons))
+    if reasons and tests:
+        reason += f" in {len(reasons)} of {len(found)} splits"
+    any_one = next(iter(found.values()))
+    fallback = float(np.mean(fallbacks)) if fallbacks else np.nan
+    return ReferenceRow(any_one.name, any_one.explanation, tests, reason, fallback)
 
 
-def _predicted(run: Run, test: Predictions, score: Floats, *, graded: bool) -> Predictions:
+def _rows(run: Run, subset: str) -> list[int]:
+    return [row for row, name in enumerate(run.predictions.subset) if name == subset]
+
+
+def _predicted(run: Run, score: Floats, *, graded: bool) -> Predictions:
     """Return the test images with another score, and with the grade that this score lies in."""
-    edges = run.grades[0]
+    test, edges = run.predictions.select("test"), run.grades[0]
     none: Integers = np.full(len(test), -1, dtype=np.int64)
     low, high = run.mos_range
     unit = (score - low if run.higher_is_better else high - score) / (high - low)
@@ -153,15 +113,3 @@ def _graded(run: Run) -> bool:
 
 def _rule(run: Run) -> tuple[int, str]:
     return len(run.grades[0]) + 1, run.grades[1]
-
-
-def _pairs(rows: Predictions) -> Keys:
-    return [None if m is None else (m, s) for m, s in zip(rows.method, rows.scale, strict=True)]
-
-
-def _scales(rows: Predictions) -> Keys:
-    return list(rows.scale)
-
-
-def _true_grades(rows: Predictions) -> Keys:
-    return [None if grade < 0 else grade for grade in rows.true_grade.tolist()]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from hmtnet.metrics import krcc, plcc, resampled, rmse, srcc, within_tau
+from hmtnet.metrics import krcc, plcc, resample_statistics, rmse, srcc, within_tau
 
 STATISTICS = [
-    (resampled.many_srcc, srcc),
-    (resampled.many_plcc, plcc),
-    (resampled.many_tau, krcc),
-    (resampled.many_rmse, rmse),
+    (resample_statistics.many_srcc, srcc),
+    (resample_statistics.many_plcc, plcc),
+    (resample_statistics.many_tau, krcc),
+    (resample_statistics.many_rmse, rmse),
 ]
 each = pytest.mark.parametrize(("many", "one"), STATISTICS)
 
@@ -43,7 +43,7 @@ def test_equal_to_one_by_one(many, one, levels):
 
 @each
 def test_equal_to_one_by_one_with_unequal_groups_in_blocks(many, one, monkeypatch):
-    monkeypatch.setattr(resampled, "_ELEMENTS", 300)  # several blocks of five resamples
+    monkeypatch.setattr(resample_statistics, "_ELEMENTS", 300)  # several blocks of five resamples
     score, mos, group, drawn = images(groups=5, levels=2)
     expected = one_by_one(one, score, mos, group, drawn)
     assert many(score, mos, group)(drawn) == pytest.approx(expected, abs=1e-12)
@@ -70,7 +70,7 @@ def test_tau_within_cells(levels):
     cell = np.arange(60) % 4
     rows = [np.repeat(np.arange(60), times[group]) for times in drawn]
     expected = [within_tau(score[r], mos[r], cell[r].tolist()) for r in rows]
-    values = resampled.many_tau(score, mos, group, cell)(drawn)
+    values = resample_statistics.many_tau(score, mos, group, cell)(drawn)
     assert values == pytest.approx(expected, abs=1e-12)
 
 
@@ -96,12 +96,14 @@ def test_an_outlier_disturbs_only_the_resamples_that_draw_it(many, one):
 @pytest.mark.parametrize("unit", [1e-310, 1e-200, 1e200])
 def test_units_of_any_size(unit):
     score, mos, group, drawn = images()
-    expected = resampled.many_plcc(score, mos, group)(drawn)
-    assert resampled.many_plcc(score * unit, mos, group)(drawn) == pytest.approx(expected, abs=1e-9)
+    expected = resample_statistics.many_plcc(score, mos, group)(drawn)
+    assert resample_statistics.many_plcc(score * unit, mos, group)(drawn) == pytest.approx(
+        expected, abs=1e-9
+    )
 
 
 def test_any_function_of_the_rows():
     score, _, group, drawn = images()
-    values = resampled.many_of_rows(lambda rows: float(score[rows].sum()), group)(drawn)
+    values = resample_statistics.many_of_rows(lambda rows: float(score[rows].sum()), group)(drawn)
     sums = np.bincount(group, score)
     assert values == pytest.approx(drawn @ sums, abs=1e-9)

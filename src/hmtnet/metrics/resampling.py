@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from hmtnet.metrics import resampled
+from hmtnet.metrics import resample_statistics
 from hmtnet.metrics.checks import (
     Floats,
     Integers,
@@ -25,7 +25,7 @@ from hmtnet.metrics.checks import (
 )
 from hmtnet.metrics.correlation import UNDEFINED, count_pairs, plcc, rmse, srcc
 from hmtnet.metrics.groups import numbered
-from hmtnet.metrics.resampled import Many
+from hmtnet.metrics.resample_statistics import Many
 
 Statistic: TypeAlias = (
     Literal["srcc", "plcc", "krcc", "rmse", "within_tau"] | Callable[[Floats, Floats], float]
@@ -208,7 +208,7 @@ def _statistic(
     cell = np.zeros(len(score), dtype=np.int64) if cells is None else _cells(cells, len(score))
     if callable(statistic):
         of = statistic
-        return lambda: float(of(score, mos)), lambda: resampled.many_of_rows(
+        return lambda: float(of(score, mos)), lambda: resample_statistics.many_of_rows(
             lambda rows: float(of(score[rows], mos[rows])), group
         )
     if statistic in ("krcc", "within_tau"):
@@ -218,8 +218,8 @@ def _statistic(
 
         def many() -> Many:
             if group.max(initial=-1) < _LARGEST_FORM:
-                return resampled.many_tau(score, mos, group, cell)
-            return resampled.many_of_rows(tau, group)
+                return resample_statistics.many_tau(score, mos, group, cell)
+            return resample_statistics.many_of_rows(tau, group)
 
         return lambda: tau(np.arange(len(score))), many
     if statistic not in _NAMED:
@@ -232,9 +232,9 @@ def _statistic(
 
 
 _NAMED: dict[str, tuple[Callable[[Values, Values], float], Callable[..., Many]]] = {
-    "srcc": (srcc, resampled.many_srcc),
-    "plcc": (plcc, resampled.many_plcc),
-    "rmse": (rmse, resampled.many_rmse),
+    "srcc": (srcc, resample_statistics.many_srcc),
+    "plcc": (plcc, resample_statistics.many_plcc),
+    "rmse": (rmse, resample_statistics.many_rmse),
 }
 
 
