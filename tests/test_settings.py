@@ -25,6 +25,7 @@ class Network:
     widths: tuple[int, ...] = (8, 16)
     weights: str | None = None
     limit: int | float | None = None
+    grid: int | Literal["cover"] = "cover"
     frozen: bool = True
     columns: dict[str, str] = field(default_factory=dict)
     parts: dict[str, Optimizer] = field(default_factory=dict)
@@ -79,7 +80,9 @@ def test_a_built_dataclass_is_accepted_as_it_is():
         ({"name": 3}, "expected text, found 3"),
         ({"name": None}, "expected text, found None"),
         ({"weights": 3}, "'weights': expected text"),
-        ({"limit": "all"}, "'limit': expected a number"),
+        ({"limit": "all"}, "'limit': expected a whole number or a number or null, found 'all'"),
+        ({"grid": 1.5}, "'grid': expected a whole number or 'cover', found 1.5"),
+        ({"grid": "cove"}, "expected a whole number or 'cover', found 'cove'. Did you mean 'cov"),
         ({"frozen": 1}, "expected true or false, found 1"),
         ({"frozen": "true"}, "expected true or false"),
         ({"columns": ["a"]}, "'columns': expected a mapping"),

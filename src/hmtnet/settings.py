@@ -16,6 +16,8 @@ from hmtnet.errors import SettingsError, nearest
 
 T = TypeVar("T")
 
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
 
 def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """Build the dataclass ``cls`` from a mapping, strictly.
@@ -106,7 +108,19 @@ def _convert_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
             return _convert(choice, value, where)
         except SettingsError as error:
             errors.append(error)
-    raise errors[-1]
+    if len(errors) == 1:  # "X or None": what X lacks is said more closely
+        raise errors[0]
+    known = " or ".join(_named(argument) for argument in arguments)
+    words = [str(a) for c in choices if typing.get_origin(c) is Literal for a in typing.get_args(c)]
+    near = nearest(value, words) if isinstance(value, str) and words else ""
+    raise SettingsError(f"Setting '{where}': expected {known}, found {value!r}.{near}")
+
+
+def _named(hint: Any) -> str:
+    """Return what a value of a type is called in messages."""
+    if typing.get_origin(hint) is Literal:
+        return " or ".join(map(repr, typing.get_args(hint)))
+    return "null" if hint is type(None) else _NAMES.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def _convert_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
@@ -129,10 +143,9 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
         return value
     if hint in (str, bool) and isinstance(value, hint):
         return value
-    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    if hint not in names:
+    if hint not in _NAMES:
         raise TypeError(f"Setting '{where}': fields of type {hint!r} are not supported.")
-    raise _mismatch(where, names[hint], value)
+    raise _mismatch(where, _NAMES[hint], value)
 
 
 def _mismatch(where: str, expected: str, found: Any) -> SettingsError:

@@ -85,8 +85,12 @@ ALL = {"grading", "sfen", "joint"}
         ("split.protocol", "image", ALL),
         ("trainer.precision", "bf16-mixed", ALL),
         ("trainer.devices", 2, ALL),
-        ("trainer.debug.epochs", 1, ALL),
+        ("trainer.debug.batches", 1, ALL),
         ("data.label_kind", "pseudo", ALL),
+        # A limit that nothing reaches limits nothing.
+        ("trainer.debug.epochs", 1, set()),
+        ("trainer.debug.epochs", 999, set()),
+        ("trainer.debug.batches", 999, set()),
         # What may not change a result may not change a key.
         ("trainer.workers", 2, set()),
         ("trainer.accelerator", "auto", set()),

@@ -15,7 +15,7 @@ from hmtnet.data.memory import copies
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
 from hmtnet.experiment.fitting import device_of
-from hmtnet.experiment.settings import EvaluateSettings, TrainSettings
+from hmtnet.experiment.settings import Caps, EvaluateSettings, TrainSettings
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import StageInputs, System
@@ -103,6 +103,13 @@ class RunContext:
         total = torch.zeros(len(number), dtype=scores.dtype).index_add(0, keys[rows], scores)
         counts = torch.bincount(keys[rows], minlength=len(number))
         return keys, (total / counts).float()
+
+    def caps(self, fit_settings: FitSettings) -> Caps | None:
+        """Return the limits for a quick look that cut a stage short; None where none does."""
+        debug, subsets = self.settings.trainer.debug, self.split.subsets.values()
+        return debug.reached(
+            fit_settings.epochs, -(-max(map(len, subsets)) // fit_settings.batch_size)
+        )
 
     def training_grades(self) -> Grades:
         """Cut the training MOS, and only them, into grades.

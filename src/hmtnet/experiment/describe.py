@@ -36,6 +36,7 @@ def describe(
     settings, manifest, split = context.settings, context.manifest, context.split
     stage, upstream = planned.stage, planned.upstream
     before = [store.read_meta(given.path) for given in upstream.values()]
+    caps = context.caps(settings.system.stages[stage.name])
     return {
         "system": context.system.name,
         **describe_package(context.system.name),
@@ -66,7 +67,7 @@ def describe(
         **({"folds": [fold.planned.key for fold in planned.folds]} if planned.folds else {}),
         "seed": settings.seed,
         "precision": settings.trainer.precision,
-        "debug": plain(settings.trainer.debug) if settings.trainer.debug.active else None,
+        "debug": plain(caps) or next((meta["debug"] for meta in before if meta.get("debug")), None),
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in VERSIONED},

@@ -21,7 +21,7 @@ from hmtnet.experiment.describe import describe_dataset, describe_split
 from hmtnet.experiment.fitting import check_hardware, device_of
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.requirements import check_references
-from hmtnet.experiment.settings import TrainerSettings
+from hmtnet.experiment.settings import Caps, TrainerSettings
 from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.runs import status as run_status
 from hmtnet.runs.directory import RunDirectory
@@ -109,7 +109,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
             "evaluated": trained.key,
             "dataset": manifest.fingerprint,
             "split": split.id,
-            "debug": settings.trainer.debug,
+            "debug": _caps(settings, trained, split),
         }
     )
     directory = RunDirectory.locate(
@@ -151,6 +151,12 @@ def _unseen(
             f"'{manifest.name}'. Use another dataset."
         )
     return replace(split, test=test, id=f"{split.id}-unseen-{trained.key}")
+
+
+def _caps(settings: EvaluationSettings, trained: Restored, split: Split) -> Caps | None:
+    """Return the limit that leaves images out; None where none does."""
+    largest = max(map(len, split.subsets.values()))
+    return settings.trainer.debug.reached(0, -(-largest // trained.settings.batch_size))
 
 
 def _predict(
@@ -203,14 +209,14 @@ def _description(
     """Describe the evaluation as a stage is described, and say what was evaluated."""
     path = Path(settings.artifact).expanduser()
     kept: dict[str, Any] = {name: trained.meta[name] for name in _KEPT if name in trained.meta}
-    edges, debug = trained.grades, settings.trainer.debug
+    edges, caps = trained.grades, _caps(settings, trained, split)
     return {
         **kept,
         "key": key,
         "grades": {"edges_unit": list(edges.edges), "edges": list(edges.in_unit_of(manifest))},
         "dataset": describe_dataset(manifest),
         "split": describe_split(split),
-        "debug": plain(debug) if debug.active else trained.meta.get("debug"),
+        "debug": plain(caps) or trained.meta.get("debug"),
         "cost": trained.meta.get("cost"),
         "evaluated": {
             "key": trained.key,

@@ -145,7 +145,7 @@ def stage_key(
             "upstream": {name: given.key for name, given in upstream.items()},
             "precision": settings.trainer.precision,
             "processes": settings.trainer.devices,
-            "debug": settings.trainer.debug,
+            "debug": context.caps(settings.system.stages[stage.name]),
             **({"selection": "best_on_test"} if context.chosen_on_test else {}),
             **({"folds": [fold.planned.key for fold in folds]} if folds else {}),
             "sources": sources_digest(

@@ -36,9 +36,11 @@ class SizeSettings:
 class Caps:
     """Limits for a quick look; a capped run never passes for a full one (they enter its key).
 
+    A limit that the stage does not reach limits nothing, and marks nothing; see ``reached``.
+
     Attributes:
-        epochs: At most so many epochs a stage.
-        batches: At most so many batches an epoch and subset.
+        epochs: At most so many epochs per stage.
+        batches: At most so many batches per epoch and subset.
     """
 
     epochs: int | None = None
@@ -50,10 +52,18 @@ class Caps:
             if value is not None and value < 1:
                 raise ValueError(f"{name}: expected at least 1 or null, found {value}")
 
-    @property
-    def active(self) -> bool:
-        """Whether anything is capped."""
-        return self.epochs is not None or self.batches is not None
+    def reached(self, epochs: int, batches: int) -> "Caps | None":
+        """Return the limits that leave something out; None where none does.
+
+        Args:
+            epochs: Epochs without a limit.
+            batches: Batches per epoch of the largest subset, without a limit.
+        """
+        cap = Caps(
+            epochs=self.epochs if self.epochs is not None and self.epochs < epochs else None,
+            batches=self.batches if self.batches is not None and self.batches < batches else None,
+        )
+        return None if cap == Caps() else cap
 
 
 @dataclass(frozen=True, kw_only=True)
