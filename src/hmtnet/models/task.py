@@ -39,9 +39,7 @@ class QualityTask(L.LightningModule):
 
     edges: Tensor
 
-    def __init__(
-        self, network: QualityNetwork, settings: FitSettings, inputs: StageInputs
-    ) -> None:
+    def __init__(self, network: QualityNetwork, settings: FitSettings, inputs: StageInputs) -> None:
         super().__init__()
         freeze_loaded(network, settings.optimizer)
         self.network = network
