@@ -1,4 +1,4 @@
-"""Which sizes a system comes in: ``conf/size/<system>/<size>.yaml``."""
+"""Which sizes a system comes in: all of ``conf/size``, but ``published`` by a file of its own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,30 +7,30 @@ from hydra.core.hydra_config import HydraConfig
 
 from hmtnet.errors import SettingsError, listed
 
+PUBLISHED = "published"
+
 
 def check_size(folders: Sequence[Path]) -> None:
-    """Refuse a job whose system does not come in the size that was chosen.
+    """Refuse the published recipe of a system that has none.
 
-    Hydra takes such a file as optional: of a multirun over systems it first composes the default
-    system in the chosen size, though no job may be of that kind.
+    Hydra takes ``conf/size/<system>/<size>.yaml`` as optional, since a system of which a size asks
+    nothing special needs none. A recipe that somebody has published must be written down there.
 
     Args:
         folders: Folders of configuration, ours and other packages'.
 
     Raises:
-        SettingsError: There is no file for both; the sizes that there are, and the systems that
-            come in this size, are named.
+        SettingsError: There is no such file; the systems that have one are named.
     """
     choices = HydraConfig.get().runtime.choices
     system, size = str(choices["system"]), str(choices["size"])
-    files = [path for folder in folders for path in (folder / "size").glob("*/*.yaml")]
-    sizes = sorted({path.stem for path in files if path.parent.name == system})
-    if size in sizes:
+    if size != PUBLISHED:
         return
-    others = sorted({path.parent.name for path in files if path.stem == size})
-    why = "It is for peers: their networks and recipes as their authors published them. "
-    raise SettingsError(
-        f"System '{system}' does not come in size={size}. {why if size == 'published' else ''}"
-        f"Sizes of '{system}': {listed(sizes) or 'none'}; systems that come in size={size}: "
-        f"{listed(others, 12) or 'none'}."
-    )
+    files = [path for folder in folders for path in folder.glob(f"size/*/{PUBLISHED}.yaml")]
+    published = sorted({path.parent.name for path in files})
+    if system not in published:
+        raise SettingsError(
+            f"System '{system}' does not come in size={PUBLISHED}. It is for peers: their networks "
+            f"and recipes as their authors published them. Systems that come in size={PUBLISHED}: "
+            f"{listed(published, 12) or 'none'}; '{system}' comes in every other size."
+        )

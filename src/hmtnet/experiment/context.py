@@ -14,6 +14,7 @@ from hmtnet.data.manifest import Manifest
 from hmtnet.data.memory import copies
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
+from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.settings import Caps, EvaluateSettings, TrainSettings
 from hmtnet.models.optimisation import FitSettings
@@ -74,35 +75,13 @@ class RunContext:
         upstream: Mapping[str, QualityNetwork],
         out_of_fold: Mapping[str, torch.Tensor],
     ) -> StageInputs:
-        """Add what is known of the records to what a stage is made from."""
-        types, mos = self.distortions
-        return StageInputs(grades, upstream, self.method_keys, out_of_fold, types, mos)
+        """Add the training labels to what a stage is made from."""
+        return StageInputs(grades, upstream, self.labels, out_of_fold)
 
     @cached_property
-    def method_keys(self) -> torch.Tensor:
-        """A whole number for each record's SR method, -1 where it has none."""
-        methods = sorted({r.method for r in self.manifest.records if r.method is not None})
-        number = {method: i for i, method in enumerate(methods)}
-        keys = [number.get(record.method or "", -1) for record in self.manifest.records]
-        return torch.tensor(keys)
-
-    @cached_property
-    def distortions(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The training images' distortion types, (records,), and their mean unit scores, (types,).
-
-        See ``StageInputs``; what validation and test images show is not even counted.
-        """
-        records = self.manifest.records
-        kinds = {row: (records[row].method, records[row].scale) for row in self.split.train}
-        known = {row: kind for row, kind in kinds.items() if kind != (None, None)}
-        number = {kind: i for i, kind in enumerate(sorted(set(known.values()), key=str))}
-        keys = torch.full((len(records),), -1)
-        rows = torch.tensor(list(known), dtype=torch.long)
-        keys[rows] = torch.tensor([number[kind] for kind in known.values()], dtype=torch.long)
-        scores = torch.from_numpy(self.manifest.unit_mos)[rows]
-        total = torch.zeros(len(number), dtype=scores.dtype).index_add(0, keys[rows], scores)
-        counts = torch.bincount(keys[rows], minlength=len(number))
-        return keys, (total / counts).float()
+    def labels(self) -> TrainingLabels:
+        """The labels of the training images, and of no others."""
+        return TrainingLabels.of(self.manifest, self.split.train)
 
     def caps(self, fit_settings: FitSettings) -> Caps | None:
         """Return the limits for a quick look that cut a stage short; None where none does."""

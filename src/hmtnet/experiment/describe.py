@@ -48,7 +48,6 @@ def describe(
             "edges": list(grades.in_unit_of(manifest)),
             "rule": settings.system.grades.rule,
         },
-        **_describe_types(context),
         "dataset": describe_dataset(manifest),
         "split": describe_split(split),
         "selection": settings.evaluate.selection,
@@ -106,12 +105,6 @@ def describe_split(split: Split) -> dict[str, Any]:
         "leaky": split.leaky,
         "images": {name: len(rows) for name, rows in split.subsets.items()},
     }
-
-
-def _describe_types(context: RunContext) -> dict[str, Any]:
-    """Say what score each distortion type has, which a network may be built from."""
-    _, mos = context.distortions
-    return {"distortion_mos": mos.tolist()} if len(mos) else {}
 
 
 def _reference_use(network: QualityNetwork, before: Sequence[Mapping[str, Any]]) -> ReferenceUse:

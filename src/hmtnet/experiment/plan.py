@@ -60,8 +60,9 @@ def plan_chain(context: RunContext, given: Mapping[str, UpstreamStage]) -> list[
 
     Raises:
         DataError: There are fewer training contents than folds.
-        SettingsError: Nothing is left to train, a stage is given that is needed in folds, or
-            several processes are asked for where one solves for the weights.
+        SettingsError: Nothing is left to train, a stage is given that is needed in folds, several
+            processes are asked for where one solves for the weights, or a stage names a task that
+            cannot be imported.
         WeightsError: A file of weights that a stage starts from is not there.
     """
     settings = context.settings
@@ -70,6 +71,7 @@ def plan_chain(context: RunContext, given: Mapping[str, UpstreamStage]) -> list[
     for stage in context.system.stages:
         if stage.name not in settings.stages and (settings.stages or stage.name in given):
             continue
+        stage.task_class()
         fit_settings = settings.system.stages[stage.name]
         if fit_settings.closed_form and settings.trainer.devices > 1:
             raise SettingsError(
@@ -148,9 +150,7 @@ def stage_key(
             "debug": context.caps(settings.system.stages[stage.name]),
             **({"selection": "best_on_test"} if context.chosen_on_test else {}),
             **({"folds": [fold.planned.key for fold in folds]} if folds else {}),
-            "sources": sources_digest(
-                [stage.network.__module__, stage.task.__module__, "hmtnet.data.datamodule"]
-            ),
+            "sources": sources_digest([*stage.modules, "hmtnet.data.datamodule"]),
         }
     )
 

@@ -27,11 +27,17 @@ def check_fields(manifest: Manifest, rows: Sequence[int], system: System, stage:
     ):
         return
     others = [s.name for s in own_systems() if not any(stage.needs for stage in s.stages)]
+    if any(stage.name in later.after for later in system.stages):
+        instead = (
+            "Train that stage on a dataset that has, and start from it here "
+            f"(upstream.{stage.name}=<its run directory>)"
+        )
+    else:
+        instead = "Take a dataset that has"
     raise DataError(
         f"Stage '{stage.name}' of system '{system.name}' learns from the {_or(stage.needs)} of its "
-        f"training images, and no training image of dataset '{manifest.name}' has any. Train that "
-        f"stage on a dataset that has, and start from it here (upstream.{stage.name}=<its run "
-        f"directory>), or take a system that needs neither: {_or(others)}."
+        f"training images, and no training image of dataset '{manifest.name}' has any. {instead}, "
+        f"or a system that learns without: {_or(others)}."
     )
 
 

@@ -21,12 +21,16 @@ class SizeSettings:
 
     Attributes:
         name: Of the size.
-        batch_size: Images a step and process.
+        epochs: Of a system of one stage.
+        lr: Of what starts from random weights.
+        batch_size: Images per step and process.
         crops: How an image is looked at.
         backbone: The feature extractor.
     """
 
     name: str
+    epochs: int
+    lr: float
     batch_size: int
     crops: CropSettings
     backbone: BackboneSettings

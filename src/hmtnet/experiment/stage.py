@@ -118,12 +118,12 @@ def _make_ready(context: RunContext, planned: Planned) -> Ready:
     restored = {name: given.restore() for name, given in planned.upstream.items()}
     grades = shared_grades(context, restored)
     upstream = {name: found.network for name, found in restored.items()}
-    given = context.inputs(grades, upstream, out_of_fold(planned.folds))
+    inputs = context.inputs(grades, upstream, out_of_fold(planned.folds))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = stage.network(fit_settings, given)
+        network = stage.network(fit_settings, inputs)
     # Restored upstream networks come in evaluation mode, and Lightning leaves modes as they are.
-    task = stage.task(network.train(), fit_settings, given)
+    task = stage.make_task(network.train(), fit_settings, inputs)
     return Ready(network, task, context.data(fit_settings, network), grades)
 
 

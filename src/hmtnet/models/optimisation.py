@@ -1,7 +1,7 @@
 """How a stage is fitted: what all stages' settings share, and the optimiser."""
 
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Any, Literal, Self, final
 
 from torch import nn
 from torch.optim import Adam, AdamW, Optimizer
@@ -43,13 +43,13 @@ class OptimizerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings:
-    """What the settings of every stage have in common.
+    """What the settings of every stage have in common. A subclass checks its own in ``check``.
 
     Attributes:
         optimizer: The optimiser.
         schedule: The learning rate over the stage.
         epochs: Passes over the training images.
-        batch_size: Images (not crops) a step and process.
+        batch_size: Images (not crops) per step and process.
         crops: How an image is looked at.
         augment: Quality-preserving operations on training images.
     """
@@ -61,12 +61,23 @@ class FitSettings:
     crops: CropSettings = field(default_factory=CropSettings)
     augment: tuple[str, ...] = ("horizontal_flip", "quarter_turn")
 
+    @final
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ValueError(f"epochs: expected at least 1, found {self.epochs}")
         check_operations(self.augment)
         if self.batch_size < 2:
             raise ValueError(f"batch_size: expected at least 2 images, found {self.batch_size}")
+        self.check()
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Refuse a subclass whose ``__post_init__`` would take the place of the checks here."""
+        super().__init_subclass__(**more)
+        if "__post_init__" in cls.__dict__:
+            raise TypeError(f"{cls.__name__}: define check() instead of __post_init__().")
+
+    def check(self) -> None:
+        """Check what a subclass adds, by raising ``ValueError``."""
 
     @property
     def stands_alone(self) -> bool:
@@ -84,7 +95,7 @@ class FitSettings:
 
     @property
     def folds(self) -> int:
-        """In how many parts the training contents are dealt, each to be judged out of fold.
+        """Into how many parts the training contents are divided, each to be judged out of fold.
 
         For each part, every stage that this one borrows from is trained on the other parts, and
         judges that part; see ``StageInputs.out_of_fold``. 0 asks for nothing of the kind.

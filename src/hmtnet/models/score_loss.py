@@ -30,18 +30,27 @@ class ScoreLossSettings:
 
 
 def score_terms(
-    unit_score: Tensor, unit_mos: Tensor, settings: ScoreLossSettings
+    unit_score: Tensor, unit_mos: Tensor, settings: ScoreLossSettings, weight: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """Return the terms ``score`` and, unless it is off, ``relation`` for (I,) images.
+    """Return the terms ``score`` and, unless it is off, ``relation``.
 
     Over several processes, the relation is that of all their images.
+
+    Args:
+        unit_score: (I,).
+        unit_mos: (I,) in [0, 1].
+        settings: Which terms.
+        weight: (I,) at least 0: what each image's distance is multiplied by before the mean over
+            the batch, so weights of mean 1 keep its size. The relation has no weights.
     """
+    reduction = "mean" if weight is None else "none"
     if settings.score == "smooth_l1":
         # The MOS spans [0, 1]: the quadratic zone ends at a tenth of the scale, not at 1.
-        distance = F.smooth_l1_loss(unit_score, unit_mos, beta=0.1)
+        distance = F.smooth_l1_loss(unit_score, unit_mos, reduction=reduction, beta=0.1)
     else:
-        distance = {"l1": F.l1_loss, "mse": F.mse_loss}[settings.score](unit_score, unit_mos)
-    terms = {"score": distance}
+        loss = {"l1": F.l1_loss, "mse": F.mse_loss}[settings.score]
+        distance = loss(unit_score, unit_mos, reduction=reduction)
+    terms = {"score": distance if weight is None else (weight * distance).mean()}
     if settings.relation != "none":
         relation = {"ranking": pairwise_ranking, "plcc": plcc_loss}[settings.relation]
         terms["relation"] = settings.relation_weight * relation(

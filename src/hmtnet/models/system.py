@@ -7,11 +7,11 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import torch
 from torch import Tensor
 
 from hmtnet.data.grades import Grades, GradesSettings
 from hmtnet.data.pairs import ReferenceUse
+from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.errors import SettingsError, nearest
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
@@ -31,25 +31,46 @@ class StageInputs:
     Attributes:
         grades: The grades, of the upstream grading stage or of the training MOS.
         upstream: Finished networks by stage name.
-        method_keys: (records,) a whole number for each record's SR method, -1 where it has none.
-        out_of_fold: By stage name, (records, K) grade log-probabilities: of each training image
-            what that stage's network says which was trained without the image's content; NaN of
-            all others. For settings with ``folds`` only.
-        distortion_keys: (records,) a whole number, counted from 0, for the distortion type (SR
-            method and scale, as far as the dataset has them) of each training image; -1 where it
-            has none, and of all others.
-        distortion_mos: (types,) mean unit score of each type's training images.
-
-    Keys and out-of-fold tables are a training's: a network that is restored from an artifact is
-    built without them.
+        labels: The labels of the training images; None where a finished network is restored.
+        out_of_fold: Grade log-probabilities (records, K) by stage name. An image of the training
+            set is judged by a network of that stage that was trained without the image's content;
+            other rows are NaN. Only for settings with ``folds``.
+        state: The tensors of the artifact by name where a finished network is restored, else empty.
+            What a network has derived from labels is a persistent buffer of its own, whose values
+            or size it takes from here (``derived``).
     """
 
     grades: Grades
     upstream: Mapping[str, QualityNetwork] = field(default_factory=dict)
-    method_keys: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    labels: TrainingLabels | None = None
     out_of_fold: Mapping[str, Tensor] = field(default_factory=dict)
-    distortion_keys: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
-    distortion_mos: Tensor = field(default_factory=lambda: torch.zeros(0))
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def training_labels(self) -> TrainingLabels:
+        """The labels of the training images, where something is trained.
+
+        Raises:
+            SettingsError: A finished network is being restored, so there are none.
+        """
+        if self.labels is None:
+            raise SettingsError(
+                "Expected the labels of training images, found none: they are there in training "
+                "only. A network keeps what it derives from them in a persistent buffer."
+            )
+        return self.labels
+
+    def derived(self, buffer: str, derive: Callable[[TrainingLabels], Tensor]) -> Tensor:
+        """Return what a network keeps of the training labels in one of its persistent buffers.
+
+        Args:
+            buffer: Its name in the network's state.
+            derive: Derives it, in training.
+
+        Raises:
+            SettingsError: A finished network is being restored, and its artifact lacks the buffer.
+        """
+        return self.state[buffer] if buffer in self.state else derive(self.training_labels)
 
 
 @dataclass(frozen=True)
@@ -61,19 +82,50 @@ class Stage:
         after: Stages whose artifacts it starts from, as far as the chain has them.
         settings: Its settings' class.
         network: Makes the network.
-        task: Makes the Lightning task around the network. Kept apart and imported late, so that
-            scoring needs no trainer.
+        task: The Lightning task that trains the network, as ``"module:Class"``: a ``QualityTask``,
+            made as ``Class(network, settings, inputs)``. Imported late: scoring needs no trainer.
         borrows: Those of ``after`` whose networks stay inside, frozen, and in their own artifacts.
-        needs: Fields of a record of which its training images must have at least one.
+        needs: Fields of a record. The training images must have at least one of them, which is
+            checked before anything is trained; ``StageInputs.labels`` hands them over.
     """
 
     name: str
     settings: type[FitSettings]
     network: Callable[[Any, StageInputs], QualityNetwork]
-    task: Callable[[Any, Any, StageInputs], "QualityTask"]
+    task: str
     after: tuple[str, ...] = ()
     borrows: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+
+    @property
+    def modules(self) -> tuple[str, str]:
+        """The modules that make its network and its task."""
+        return self.network.__module__, self.task.partition(":")[0]
+
+    def make_task(
+        self, network: QualityNetwork, settings: FitSettings, inputs: StageInputs
+    ) -> "QualityTask":
+        """Make the task around a network.
+
+        Raises:
+            SettingsError: ``task`` does not name a class that can be imported.
+        """
+        return self.task_class()(network, settings, inputs)
+
+    def task_class(self) -> "type[QualityTask]":
+        """Import the task's class, and Lightning with it.
+
+        Raises:
+            SettingsError: ``task`` does not name a class that can be imported.
+        """
+        try:
+            found = load(self.task)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise SettingsError(
+                f"Stage '{self.name}': expected its task as 'module:Class', found '{self.task}', "
+                f"which cannot be imported ({type(error).__name__}: {error}). Correct the Stage."
+            ) from error
+        return cast("type[QualityTask]", found)
 
 
 @dataclass(frozen=True)
@@ -120,14 +172,14 @@ class SystemSettings:
 
 # "module:attribute" of each system; imported when asked for.
 SYSTEMS = {
-    "ahiq": "hmtnet.models.ahiq.system:SYSTEM",
-    "cnniqa": "hmtnet.models.cnniqa.system:SYSTEM",
+    "ahiq": "hmtnet.models.ahiq.network:SYSTEM",
+    "cnniqa": "hmtnet.models.cnniqa.network:SYSTEM",
     "hmtnet": "hmtnet.models.hmtnet.stage:SYSTEM",
-    "mfen": "hmtnet.models.mfen.system:SYSTEM",
-    "nemg": "hmtnet.models.nemg.system:SYSTEM",
-    "plain": "hmtnet.models.plain.system:SYSTEM",
-    "pmt": "hmtnet.models.pmt.system:SYSTEM",
-    "ridge": "hmtnet.models.ridge.system:SYSTEM",
+    "mfen": "hmtnet.models.mfen.network:SYSTEM",
+    "nemg": "hmtnet.models.nemg.network:SYSTEM",
+    "plain": "hmtnet.models.plain.network:SYSTEM",
+    "pmt": "hmtnet.models.pmt.network:SYSTEM",
+    "ridge": "hmtnet.models.ridge.network:SYSTEM",
 }
 
 
@@ -149,6 +201,12 @@ def package_of(point: EntryPoint) -> str:
     return point.module.partition(".")[0] if point.dist is None else str(point.dist.name)
 
 
+def load(path: str) -> Any:
+    """Import what ``"module:attribute"`` names."""
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)
+
+
 def find_system(name: str) -> System:
     """Return the system that ``system=<name>`` means.
 
@@ -156,9 +214,7 @@ def find_system(name: str) -> System:
         SettingsError: No system has that name, or what another package names so cannot be used.
     """
     if name in SYSTEMS:
-        module, _, attribute = SYSTEMS[name].partition(":")
-        own: System = getattr(import_module(module), attribute)
-        return own
+        return cast("System", load(SYSTEMS[name]))
     added = added_systems()
     if name not in added:
         raise SettingsError(f"Unknown system '{name}'.{nearest(name, {*SYSTEMS, *added})}")

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.data.grades import Grades
 from hmtnet.metrics.quality import GradeMetrics, QualityMetrics
 from hmtnet.models.optimisation import (
     FitSettings,
@@ -18,6 +17,7 @@ from hmtnet.models.optimisation import (
 )
 from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops, true_grades
 from hmtnet.models.schedules import schedule_for
+from hmtnet.models.system import StageInputs
 
 SELECTED_BY = "val/srcc"
 
@@ -30,8 +30,8 @@ class QualityTask(L.LightningModule):
 
     Args:
         network: What is trained.
-        fit_settings: Optimiser, schedule and crops.
-        grades: The grades that the network's grade probabilities speak of.
+        settings: The settings of its stage.
+        inputs: What else there is to learn from. Every task takes these three.
 
     Raises:
         SettingsError: Nothing is left to learn (``loaded_lr: 0``).
@@ -39,14 +39,14 @@ class QualityTask(L.LightningModule):
 
     edges: Tensor
 
-    def __init__(self, network: QualityNetwork, fit_settings: FitSettings, grades: Grades) -> None:
+    def __init__(self, network: QualityNetwork, settings: FitSettings, inputs: StageInputs) -> None:
         super().__init__()
-        freeze_loaded(network, fit_settings.optimizer)
+        freeze_loaded(network, settings.optimizer)
         self.network = network
-        self.fit_settings = fit_settings
+        self.fit_settings = settings
         self.quality = QualityMetrics()
-        self.grading = GradeMetrics(grades.count)
-        edges = torch.tensor(grades.edges, dtype=torch.float32)
+        self.grading = GradeMetrics(inputs.grades.count)
+        edges = torch.tensor(inputs.grades.edges, dtype=torch.float32)
         self.register_buffer("edges", edges, persistent=False)
         self.train(network.training)  # Lightning keeps the mode that it finds
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hmtnet.artifact.store import META_FILE, Artifact, load, load_strictly
 from hmtnet.data.grades import Grades
 from hmtnet.errors import ArtifactError, SettingsError
@@ -80,9 +78,8 @@ def _rebuild(folder: Path, artifact: Artifact) -> Restored:
     for name in stage.borrows:
         if name in meta["upstream"] and not settings.stands_alone:
             upstream[name] = _restore_upstream(folder, name, meta["upstream"][name], what)
-    types = torch.tensor(meta.get("distortion_mos", []), dtype=torch.float32)
-    given = StageInputs(grades, upstream, distortion_mos=types)
-    network = stage.network(settings, given).eval()
+    inputs = StageInputs(grades, upstream, state=artifact.tensors)
+    network = stage.network(settings, inputs).eval()
     return Restored(network, settings, grades, meta)
 
 

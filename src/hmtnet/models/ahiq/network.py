@@ -16,10 +16,13 @@ from hmtnet.errors import DataError
 from hmtnet.models.ahiq.convolution import EarlyMaps
 from hmtnet.models.ahiq.fusion import DeformableFusion, Fusion
 from hmtnet.models.ahiq.head import ComparingHead
-from hmtnet.models.ahiq.transformer import Transformer, TransformerSettings
+from hmtnet.models.ahiq.transformer import Transformer, TransformerSettings, check_size
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.maps import LOCAL_SCORE, MapStyle
+from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
+from hmtnet.models.score_loss import ScoreLossSettings
+from hmtnet.models.system import Stage, StageInputs, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,19 @@ class AHIQSettings:
     def freezes(self, loaded: bool) -> bool:
         """Return whether a feature extractor stays as it is."""
         return loaded if self.frozen == "auto" else self.frozen
+
+
+def published_loss() -> ScoreLossSettings:
+    """Return the loss of the paper: the mean squared error alone."""
+    return ScoreLossSettings(score="mse", relation="none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AHIQStageSettings(FitSettings):
+    """Everything about the AHIQ stage."""
+
+    network: AHIQSettings = field(default_factory=AHIQSettings)
+    loss: ScoreLossSettings = field(default_factory=published_loss)
 
 
 class AHIQ(QualityNetwork):
@@ -163,3 +179,21 @@ class AHIQ(QualityNetwork):
         for part in self.frozen:
             part.eval()
         return self
+
+
+def make_network(settings: AHIQStageSettings, _: StageInputs) -> AHIQ:
+    """Make the network.
+
+    Raises:
+        SettingsError: It cannot be made, or cannot look at the stage's crops.
+    """
+    network = AHIQ(settings.network)
+    check_size(settings.crops.size, network.patch)
+    return network
+
+
+SYSTEM = System(
+    name="ahiq",
+    stages=(Stage("ahiq", AHIQStageSettings, make_network, "hmtnet.models.ahiq.task:AHIQTask"),),
+    reference="always",
+)

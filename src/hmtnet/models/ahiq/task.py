@@ -4,7 +4,7 @@ from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.models.ahiq.settings import AHIQStageSettings
+from hmtnet.models.ahiq.network import AHIQStageSettings
 from hmtnet.models.quality import Prediction
 from hmtnet.models.score_loss import score_terms
 from hmtnet.models.task import QualityTask

@@ -5,7 +5,8 @@ Assessment", CVPR 2014. What is theirs and what is ours: README.md beside this f
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +14,13 @@ from torch import Tensor, nn
 from torch.export import register_dataclass
 
 from hmtnet.data.crops import Crops
-from hmtnet.models.cnniqa.patches import cut_patches, normalise_contrast
 from hmtnet.models.heads import Regressor
 from hmtnet.models.maps import LOCAL_SCORE, MapStyle
+from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
+from hmtnet.models.system import Stage, System
 from hmtnet.perception import luminance
+from hmtnet.perception.checks import full_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,34 @@ class CNNIQASettings:
             raise ValueError(f"dropout: expected 0 to below 1, found {self.dropout}")
         if self.constant <= 0:
             raise ValueError(f"constant: expected above 0, found {self.constant}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CNNIQALossSettings:
+    """The loss: the mean absolute difference to the MOS in [0, 1].
+
+    Attributes:
+        of: Whose score is compared: each patch's with its image's MOS, as in the paper, or the
+            image's own.
+    """
+
+    of: Literal["patches", "images"] = "patches"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CNNIQAStageSettings(FitSettings):
+    """Everything about the CNNIQA stage."""
+
+    network: CNNIQASettings = field(default_factory=CNNIQASettings)
+    loss: CNNIQALossSettings = field(default_factory=CNNIQALossSettings)
+
+    def check(self) -> None:
+        """A crop must hold a patch."""
+        if self.crops.size < self.network.patch:
+            raise ValueError(
+                f"crops.size: expected at least network.patch={self.network.patch} pixels, "
+                f"found {self.crops.size}"
+            )
 
 
 @dataclass
@@ -130,3 +161,67 @@ class CNNIQANet(QualityNetwork):
             maps={"local_score": scores.unsqueeze(1)},
             patch_score=scores,
         )
+
+
+def normalise_contrast(grey: Tensor, window: int, constant: float) -> Tensor:
+    """Subtract the local mean and divide by the local deviation: (x − μ) / (σ + C).
+
+    Kang et al. (CVPR 2014), section 3.2. Other than in `hmtnet.perception.mscn` all places of the
+    window count alike.
+
+    Args:
+        grey: (N, 1, H, W) in [0, 1]; the border is reflected.
+        window: Side of the square window over which μ and σ are taken, pixels; odd.
+        constant: C > 0, in levels of 255: what keeps flat regions from being amplified.
+
+    Returns:
+        (N, 1, H, W); 0 on constant images up to rounding.
+    """
+    with full_precision(grey) as given:
+        # σ² is the difference of two means: smaller numbers leave a smaller rounding error.
+        x = given - 0.5
+        mean = _box(x, window)
+        variance = (_box(x.square(), window) - mean.square()).clamp_min(0)
+        return ((x - mean) / (variance.sqrt() + constant / 255)).to(grey.dtype)
+
+
+def cut_patches(x: Tensor, size: int) -> Tensor:
+    """Cut crops (N, C, P, P) into k × k patches side by side, k = ⌊P / size⌋.
+
+    What does not fill a patch is left out, equally on both sides.
+
+    Returns:
+        (N · k · k, C, size, size): a crop's patches row by row, then the next crop's.
+
+    Raises:
+        ValueError: The crops are smaller than a patch.
+    """
+    count, channels, side = x.shape[:3]
+    k = side // size
+    if k < 1:
+        raise ValueError(
+            f"Expected crops of at least {size} pixels a side, one patch; found {side}. Raise "
+            "crops.size."
+        )
+    start = (side - k * size) // 2
+    x = x[:, :, start : start + k * size, start : start + k * size]
+    rows = x.reshape(count, channels, k, size, k, size).permute(0, 2, 4, 1, 3, 5)
+    return rows.reshape(-1, channels, size, size)
+
+
+def _box(x: Tensor, window: int) -> Tensor:
+    padded = F.pad(x, (window // 2,) * 4, mode="reflect")
+    return F.avg_pool2d(padded, window, stride=1)
+
+
+SYSTEM = System(
+    name="cnniqa",
+    stages=(
+        Stage(
+            name="cnniqa",
+            settings=CNNIQAStageSettings,
+            network=lambda settings, _: CNNIQANet(settings.network),
+            task="hmtnet.models.cnniqa.task:CNNIQATask",
+        ),
+    ),
+)

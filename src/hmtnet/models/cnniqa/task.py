@@ -5,8 +5,7 @@ from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.models.cnniqa.network import CNNIQANet, CNNIQAPrediction
-from hmtnet.models.cnniqa.settings import CNNIQAStageSettings
+from hmtnet.models.cnniqa.network import CNNIQANet, CNNIQAPrediction, CNNIQAStageSettings
 from hmtnet.models.quality import Prediction
 from hmtnet.models.task import QualityTask
 
@@ -46,6 +45,6 @@ class CNNIQATask(QualityTask):
         assert isinstance(prediction, CNNIQAPrediction) and prediction.patch_score is not None
         if self.fit_settings.loss.of == "images":
             return {"score": (prediction.unit_score - batch.unit_mos).abs().mean()}
-        mos = batch.unit_mos[crops.image]
-        distance = (prediction.patch_score - mos[:, None, None]).abs().mean((1, 2))
+        unit_mos = batch.unit_mos[crops.image]
+        distance = (prediction.patch_score - unit_mos[:, None, None]).abs().mean((1, 2))
         return {"score": crops.mean_by_image(distance).mean()}

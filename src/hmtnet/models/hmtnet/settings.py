@@ -72,8 +72,8 @@ class SFENStageSettings(FitSettings):
     extractor: Literal["grading", "weights"] = "grading"
     prior_folds: int = 5
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
+        """Out of fold means at least two folds."""
         if self.prior_folds < 2:
             raise ValueError(f"prior_folds: expected at least 2, found {self.prior_folds}")
 
@@ -136,8 +136,8 @@ class JointStageSettings(FitSettings):
     loss: JointLossSettings = field(default_factory=JointLossSettings)
     grading_rate: float = 0.1
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
+        """A grading network that shall not learn belongs into stage 2."""
         if not self.grading_rate > 0:
             raise ValueError(
                 f"grading_rate: expected above 0, found {self.grading_rate}. To train an SFEN "

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.data.grades import Grades
+from hmtnet.errors import SettingsError
 from hmtnet.losses import gathered, grade_loss, supervised_contrastive
 from hmtnet.models.hmtnet.grading import GradingNet, GradingPrediction
 from hmtnet.models.hmtnet.network import HMTNet, HMTPrediction
@@ -18,6 +18,7 @@ from hmtnet.models.hmtnet.settings import (
 from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.quality import Prediction, QualityNetwork, true_grades
 from hmtnet.models.score_loss import score_terms
+from hmtnet.models.system import StageInputs
 from hmtnet.models.task import QualityTask
 
 
@@ -26,27 +27,29 @@ class GradeTerms(nn.Module):
 
     Args:
         settings: Weights and kinds.
-        grades: Edges of the grades.
-        method_keys: (records,) a whole number for each record's SR method; for
-            ``contrast_key="method"``.
+        inputs: The edges of the grades; for ``contrast_key="method"`` the training labels too.
     """
 
     edges: Tensor
-    method_keys: Tensor
+    methods: Tensor | None
 
-    def __init__(self, settings: GradingLossSettings, grades: Grades, method_keys: Tensor) -> None:
+    def __init__(self, settings: GradingLossSettings, inputs: StageInputs) -> None:
         super().__init__()
         self.settings = settings
-        self.grades = grades
+        by_method = settings.contrast > 0 and settings.contrast_key == "method"
+        methods = inputs.training_labels.keys("method") if by_method else None
         # On the device with the task, so that no step waits for a copy; in no checkpoint.
-        edges = torch.as_tensor(grades.edges, dtype=torch.float32)
+        edges = torch.as_tensor(inputs.grades.edges, dtype=torch.float32)
         self.register_buffer("edges", edges, persistent=False)
-        self.register_buffer("method_keys", method_keys, persistent=False)
+        self.register_buffer("methods", methods, persistent=False)
 
     def forward(
         self, prediction: GradingPrediction, batch: Batch, crops: Crops
     ) -> dict[str, Tensor]:
-        """Return the terms ``grade`` and, if its weight is positive, ``contrast``."""
+        """Return the terms ``grade`` and, if its weight is positive, ``contrast``.
+
+        Only the methods of training images are known, so in validation a contrast by method is 0.
+        """
         settings = self.settings
         assert prediction.log_grades is not None and prediction.prior is not None
         true = true_grades(batch.unit_mos, self.edges)
@@ -67,7 +70,8 @@ class GradeTerms(nn.Module):
         return terms
 
     def _methods(self, rows: Tensor) -> Tensor:
-        keys = self.method_keys[rows]
+        assert self.methods is not None
+        keys = self.methods[rows]
         # Images of unknown method are not of one method: each gets a key of its own.
         return torch.where(keys < 0, -1 - rows, keys)
 
@@ -78,10 +82,10 @@ class GradingTask(QualityTask):
     network: GradingNet
 
     def __init__(
-        self, network: GradingNet, settings: GradingStageSettings, terms: GradeTerms
+        self, network: GradingNet, settings: GradingStageSettings, inputs: StageInputs
     ) -> None:
-        super().__init__(network, settings, terms.grades)
-        self.terms = terms
+        super().__init__(network, settings, inputs)
+        self.terms = GradeTerms(settings.loss, inputs)
 
     def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Grade term and contrastive term."""
@@ -105,27 +109,29 @@ class SFENTask(QualityTask):
 
     The network is an HMTNet with a frozen grading network, or a bare SFEN.
 
-    Args:
-        network: The network.
-        fit_settings: Its stage's settings.
-        grades: The grades.
+    Attributes:
         out_of_fold: (records, K) log-probabilities of the training images' grades that guide the
             score in training, instead of what the frozen network says; None leaves it that.
+
+    Raises:
+        SettingsError: Priors out of fold are wanted, and none are there.
     """
 
     fit_settings: SFENStageSettings
     out_of_fold: Tensor | None
 
     def __init__(
-        self,
-        network: QualityNetwork,
-        fit_settings: SFENStageSettings,
-        grades: Grades,
-        out_of_fold: Tensor | None = None,
+        self, network: QualityNetwork, settings: SFENStageSettings, inputs: StageInputs
     ) -> None:
-        super().__init__(network, fit_settings, grades)
+        super().__init__(network, settings, inputs)
+        priors = inputs.out_of_fold.get("grading")
+        if settings.folds and priors is None:
+            raise SettingsError(
+                "prior_source=out_of_fold needs the priors of grading networks that have not seen "
+                "the images they judge (StageInputs.out_of_fold); hmtnet train makes them."
+            )
         # Not kept in checkpoints: it is made of finished stages.
-        self.register_buffer("out_of_fold", out_of_fold, persistent=False)
+        self.register_buffer("out_of_fold", priors, persistent=False)
 
     def judge(self, crops: Crops, batch: Batch) -> Prediction:
         """Score the images; hide the prior of some in training."""
@@ -149,9 +155,9 @@ class JointTask(QualityTask):
     network: HMTNet
     fit_settings: JointStageSettings
 
-    def __init__(self, network: HMTNet, settings: JointStageSettings, terms: GradeTerms) -> None:
-        super().__init__(network, settings, terms.grades)
-        self.terms = terms
+    def __init__(self, network: HMTNet, settings: JointStageSettings, inputs: StageInputs) -> None:
+        super().__init__(network, settings, inputs)
+        self.terms = GradeTerms(settings.loss.grading, inputs)
 
     def judge(self, crops: Crops, batch: Batch) -> Prediction:
         """Grade and score; hide the prior of some images in training, as in stage 2."""

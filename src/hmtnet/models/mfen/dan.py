@@ -11,6 +11,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.mfen.van import check_van, extractor
+from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
 
 
@@ -30,6 +31,29 @@ class DANSettings:
         check_van(self.backbone)
         if self.embedding < 2:
             raise ValueError(f"embedding: expected at least 2, found {self.embedding}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DANLossSettings:
+    """The loss of the distortion stage.
+
+    Attributes:
+        temperature: Of the contrastive softmax.
+    """
+
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise ValueError(f"temperature: expected above 0, found {self.temperature}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DANStageSettings(FitSettings):
+    """Everything about the distortion stage."""
+
+    network: DANSettings = field(default_factory=DANSettings)
+    loss: DANLossSettings = field(default_factory=DANLossSettings)
 
 
 @dataclass
@@ -85,7 +109,7 @@ class DAN(QualityNetwork):
             nn.Linear(features, settings.embedding),
         )
         self.types = nn.Linear(settings.embedding, len(type_mos))
-        self.register_buffer("type_mos", type_mos.float(), persistent=False)
+        self.register_buffer("type_mos", type_mos.float())
 
     def levels(self, pixels: Tensor) -> list[Tensor]:
         """Return the backbone's levels of crops (N, 3, P, P) of RGB in [0, 1]."""

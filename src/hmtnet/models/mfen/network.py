@@ -10,14 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from hmtnet.data.crops import Crops
+from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.heads import Regressor
-from hmtnet.models.mfen.dan import DAN, TypedPrediction
+from hmtnet.models.mfen.dan import DAN, DANStageSettings, TypedPrediction
 from hmtnet.models.mfen.fusion import Fuse, LevelFusion
 from hmtnet.models.mfen.octave import HFEN
 from hmtnet.models.mfen.van import check_van, extractor
+from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
+from hmtnet.models.score_loss import ScoreLossSettings
+from hmtnet.models.system import Stage, StageInputs, System
 
 LEVELS = 4
 
@@ -47,6 +51,39 @@ class MFENSettings:
         check_van(self.backbone)
         if self.features < 1:
             raise ValueError(f"features: expected at least 1, found {self.features}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MFENLossSettings:
+    """The loss of the quality stage.
+
+    Attributes:
+        score: The score's terms.
+        types: Weight of the distortion type's cross entropy; without effect where the training
+            images have no types.
+    """
+
+    score: ScoreLossSettings = field(
+        default_factory=lambda: ScoreLossSettings(score="smooth_l1", relation="none")
+    )
+    types: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.types < 0:
+            raise ValueError(f"types: expected at least 0, found {self.types}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityStageSettings(FitSettings):
+    """Everything about the quality stage."""
+
+    network: MFENSettings = field(default_factory=MFENSettings)
+    loss: MFENLossSettings = field(default_factory=MFENLossSettings)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Without distortion features, no DAN is needed."""
+        return not self.network.dan
 
 
 class MFEN(QualityNetwork):
@@ -134,3 +171,71 @@ def _nearest(reduction: int, available: list[int]) -> int:
         return max(available[level], reduction) / min(available[level], reduction)
 
     return min(range(len(available)), key=ratio)
+
+
+def distortion_types(labels: TrainingLabels) -> Tensor:
+    """Number the distortion types: SR method and scale, as far as the dataset has them.
+
+    Returns:
+        (records,) int64, -1 where unknown or not a training image.
+    """
+    return labels.keys("method", "scale")
+
+
+def make_dan(settings: DANStageSettings, inputs: StageInputs) -> DAN:
+    """Make stage 1's network.
+
+    Raises:
+        SettingsError: The training images are not of two distortion types at least.
+    """
+
+    def type_mos(labels: TrainingLabels) -> Tensor:
+        return labels.mean_unit_mos(distortion_types(labels))
+
+    return DAN(settings.network, inputs.derived("type_mos", type_mos))
+
+
+def make_mfen(settings: QualityStageSettings, inputs: StageInputs) -> MFEN:
+    """Make stage 2's network around a finished DAN, or without one.
+
+    Raises:
+        SettingsError: A DAN is wanted and none is there.
+    """
+    if inputs.labels is None:
+        types = len(inputs.state.get("types.bias", ()))
+    elif settings.loss.types > 0:
+        types = int(distortion_types(inputs.labels).max()) + 1
+    else:
+        types = 0
+    dan = inputs.upstream.get("dan")
+    if not settings.network.dan:
+        return MFEN(settings.network, None, types)
+    if not isinstance(dan, DAN):
+        raise SettingsError(
+            "Stage 'quality' needs a DAN. Add the stage (stages=[dan,quality]), give an artifact, "
+            "of this or of another dataset (upstream.dan=<run directory>), or go without "
+            "(system.quality.network.dan=false)."
+        )
+    return MFEN(settings.network, dan, types)
+
+
+SYSTEM = System(
+    name="mfen",
+    stages=(
+        Stage(
+            name="dan",
+            settings=DANStageSettings,
+            network=make_dan,
+            task="hmtnet.models.mfen.task:DANTask",
+            needs=("method", "scale"),
+        ),
+        Stage(
+            name="quality",
+            settings=QualityStageSettings,
+            network=make_mfen,
+            task="hmtnet.models.mfen.task:MFENTask",
+            after=("dan",),
+            borrows=("dan",),
+        ),
+    ),
+)

@@ -6,13 +6,12 @@ from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.data.grades import Grades
 from hmtnet.losses import gather_across_processes, supervised_contrastive
-from hmtnet.models.mfen.dan import DAN, TypedPrediction
-from hmtnet.models.mfen.network import MFEN
-from hmtnet.models.mfen.settings import DANStageSettings, QualityStageSettings
+from hmtnet.models.mfen.dan import DAN, DANStageSettings, TypedPrediction
+from hmtnet.models.mfen.network import MFEN, QualityStageSettings, distortion_types
 from hmtnet.models.quality import Prediction
 from hmtnet.models.score_loss import score_terms
+from hmtnet.models.system import StageInputs
 from hmtnet.models.task import QualityTask
 
 
@@ -31,29 +30,26 @@ def type_loss(log_types: Tensor, keys: Tensor) -> Tensor:
 
 
 class TypedTask(QualityTask):
-    """A task that is told the distortion types of the training images.
+    """A task that knows the distortion types of the training images.
 
-    Those of other images are not told, so terms that speak of types are of training alone.
+    Those of other images are unknown, so only training has terms that concern types.
 
-    Args:
-        network: What is trained.
-        fit_settings: Its stage's settings.
-        grades: The grades.
-        distortion_keys: (records,) a whole number for each training image's type, -1 of all others.
+    Attributes:
+        types: (records,) a whole number for each training image's type, -1 for all others.
     """
 
-    distortion_keys: Tensor
+    types: Tensor
 
     def __init__(
         self,
         network: DAN | MFEN,
-        fit_settings: DANStageSettings | QualityStageSettings,
-        grades: Grades,
-        distortion_keys: Tensor,
+        settings: DANStageSettings | QualityStageSettings,
+        inputs: StageInputs,
     ) -> None:
-        super().__init__(network, fit_settings, grades)
+        super().__init__(network, settings, inputs)
         # Not kept in checkpoints: it is the dataset's.
-        self.register_buffer("distortion_keys", distortion_keys, persistent=False)
+        types = distortion_types(inputs.training_labels)
+        self.register_buffer("types", types, persistent=False)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
         """Take one optimisation step; log how many types are recognised."""
@@ -61,7 +57,7 @@ class TypedTask(QualityTask):
         prediction, loss = self._step(batch, "train")
         assert isinstance(prediction, TypedPrediction)
         if prediction.log_types is not None:
-            keys = self.distortion_keys[batch.rows]
+            keys = self.types[batch.rows]
             right = (prediction.log_types.argmax(1) == keys).sum()
             share = right / (keys >= 0).sum().clamp_min(1)
             self.log(
@@ -81,7 +77,7 @@ class DANTask(TypedTask):
             return {}
         assert isinstance(prediction, TypedPrediction)
         assert prediction.embedding is not None and prediction.log_types is not None
-        keys = self.distortion_keys[batch.rows]
+        keys = self.types[batch.rows]
         # Images of unknown type are not of one type: each gets a key of its own.
         own = torch.where(keys < 0, -1 - batch.rows, keys)
         contrast = supervised_contrastive(
@@ -105,6 +101,6 @@ class MFENTask(TypedTask):
         terms = score_terms(prediction.unit_score, batch.unit_mos, settings.score)
         assert isinstance(prediction, TypedPrediction)
         if self.training and prediction.log_types is not None:
-            keys = self.distortion_keys[batch.rows]
+            keys = self.types[batch.rows]
             terms["type"] = settings.types * type_loss(prediction.log_types, keys)
         return terms

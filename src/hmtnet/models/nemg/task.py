@@ -6,8 +6,7 @@ from torch import Tensor
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.losses import ssim_loss
-from hmtnet.models.nemg.network import NEMGNet
-from hmtnet.models.nemg.settings import NEMGStageSettings
+from hmtnet.models.nemg.network import NEMGNet, NEMGStageSettings
 from hmtnet.models.quality import Prediction
 from hmtnet.models.task import QualityTask
 

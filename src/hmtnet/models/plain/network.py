@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from hmtnet.data.crops import Crops
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.heads import NormalisedRegressor
+from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
+from hmtnet.models.score_loss import ScoreLossSettings
+from hmtnet.models.system import Stage, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +20,14 @@ class PlainSettings:
     """
 
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainStageSettings(FitSettings):
+    """Everything about the plain stage."""
+
+    network: PlainSettings = field(default_factory=PlainSettings)
+    loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
 
 
 class PlainNet(QualityNetwork):
@@ -42,3 +53,16 @@ class PlainNet(QualityNetwork):
         """
         levels = self.backbone(self.backbone.normalise(crops.pixels))
         return Prediction(unit_score=crops.mean_by_image(self.score(levels[-1].mean((2, 3)))))
+
+
+SYSTEM = System(
+    name="plain",
+    stages=(
+        Stage(
+            name="plain",
+            settings=PlainStageSettings,
+            network=lambda settings, _: PlainNet(settings.network),
+            task="hmtnet.models.plain.task:PlainTask",
+        ),
+    ),
+)

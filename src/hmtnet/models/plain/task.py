@@ -4,7 +4,7 @@ from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.models.plain.settings import PlainStageSettings
+from hmtnet.models.plain.network import PlainStageSettings
 from hmtnet.models.quality import Prediction
 from hmtnet.models.score_loss import score_terms
 from hmtnet.models.task import QualityTask

@@ -16,7 +16,9 @@ from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.heads import Regressor
+from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
+from hmtnet.models.system import Stage, System
 
 # Of the four taps from fine to coarse: channels after the reduction (None: no reduction), and
 # places a side after pooling. With ResNet-50 and crops of 224 pixels each pools 7 × 7 places.
@@ -39,6 +41,41 @@ class PMTSettings:
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
     multi_scale: bool = True
     classes: Literal[5, 10] = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class PMTLossSettings:
+    """Loss = λ1 · distance of the score to the MOS + λ2 · cross-entropy of the class.
+
+    Attributes:
+        progressive: ``"linear"`` moves λ1 from 0 in the first epoch to 1 in the last, and
+            λ2 = 1 - λ1; ``"off"`` leaves them at ``score_weight`` and ``class_weight``.
+        score_weight: λ1 of ``"off"``; the default is the authors'.
+        class_weight: λ2 of ``"off"``; the default is the authors'.
+        mos_range: On which range the distance is taken: 1 is the unit score, beside which the
+            cross-entropy rules until the last epochs. The authors take each dataset's own range,
+            mostly 100.
+    """
+
+    progressive: Literal["linear", "off"] = "linear"
+    score_weight: float = 0.942
+    class_weight: float = 0.960
+    mos_range: float = 100.0
+
+    def __post_init__(self) -> None:
+        for name in ("score_weight", "class_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected at least 0, found {getattr(self, name)}")
+        if self.mos_range <= 0:
+            raise ValueError(f"mos_range: expected above 0, found {self.mos_range}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PMTStageSettings(FitSettings):
+    """Everything about the PMT-IQA stage."""
+
+    network: PMTSettings = field(default_factory=PMTSettings)
+    loss: PMTLossSettings = field(default_factory=PMTLossSettings)
 
 
 @dataclass
@@ -148,3 +185,16 @@ class PMTNet(QualityNetwork):
             crop_score=score,
             logits=logits,
         )
+
+
+SYSTEM = System(
+    name="pmt",
+    stages=(
+        Stage(
+            name="pmt",
+            settings=PMTStageSettings,
+            network=lambda settings, _: PMTNet(settings.network),
+            task="hmtnet.models.pmt.task:PMTTask",
+        ),
+    ),
+)

@@ -6,18 +6,17 @@ from torch import Tensor
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
-from hmtnet.models.pmt.network import PMTNet, PMTPrediction
-from hmtnet.models.pmt.settings import PMTStageSettings
+from hmtnet.models.pmt.network import PMTNet, PMTPrediction, PMTStageSettings
 from hmtnet.models.quality import Prediction
 from hmtnet.models.task import QualityTask
 
 
-def true_classes(mos: Tensor, count: int) -> Tensor:
-    """Return the classes 0 … K-1 of unit scores: equal parts of [0, 1], the best score included.
+def true_classes(unit_mos: Tensor, count: int) -> Tensor:
+    """Return the classes 0 … K-1 of unit MOS: equal parts of [0, 1], the best score included.
 
     Rounding instead, as the authors do, would give the best scores a class beyond the last.
     """
-    return (mos * count).floor().long().clamp(0, count - 1)
+    return (unit_mos * count).floor().long().clamp(0, count - 1)
 
 
 def progress(epoch: int, epochs: int) -> float:
@@ -63,9 +62,9 @@ class PMTTask(QualityTask):
         """
         assert isinstance(prediction, PMTPrediction)
         assert prediction.crop_score is not None and prediction.logits is not None
-        mos = batch.unit_mos[crops.image]
-        distance = (prediction.crop_score - mos).abs() * self.fit_settings.loss.mos_range
-        classes = true_classes(mos, self.network.settings.classes)
+        unit_mos = batch.unit_mos[crops.image]
+        distance = (prediction.crop_score - unit_mos).abs() * self.fit_settings.loss.mos_range
+        classes = true_classes(unit_mos, self.network.settings.classes)
         wrong = F.cross_entropy(prediction.logits, classes, reduction="none")
         score_weight, class_weight = self.weights() if self.training else (1.0, 1.0)
         return {

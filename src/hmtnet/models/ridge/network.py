@@ -10,8 +10,11 @@ from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.heads import Regressor
+from hmtnet.models.optimisation import FitSettings, OptimizerSettings
 from hmtnet.models.quality import Means, Prediction, QualityNetwork, RunPass
-from hmtnet.models.ridge.solving import Solution
+from hmtnet.models.ridge.solving import Criterion, Solution
+from hmtnet.models.schedules import ScheduleSettings
+from hmtnet.models.system import Stage, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,53 @@ class RidgeSettings:
     def __post_init__(self) -> None:
         if self.levels < 1:
             raise ValueError(f"levels: expected at least 1, found {self.levels}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgeLossSettings:
+    """Squared error + alpha · squared length of the weights; see ``ridge.solving``.
+
+    Attributes:
+        alphas: The penalties to choose from.
+        chosen_by: What the chosen one is best in, on the validation images.
+    """
+
+    alphas: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
+    chosen_by: Criterion = "srcc"
+
+    def __post_init__(self) -> None:
+        if not self.alphas or min(self.alphas) <= 0:
+            raise ValueError(f"alphas: expected at least one, all above 0, found {self.alphas}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgeStageSettings(FitSettings):
+    """Everything about the ridge stage."""
+
+    epochs: int = 1
+    augment: tuple[str, ...] = ()
+    network: RidgeSettings = field(default_factory=RidgeSettings)
+    loss: RidgeLossSettings = field(default_factory=RidgeLossSettings)
+
+    def check(self) -> None:
+        """Whatever a solution in closed form does not use stays as it is."""
+        idle = {
+            "optimizer": (self.optimizer, OptimizerSettings()),
+            "schedule": (self.schedule, ScheduleSettings()),
+            "epochs": (self.epochs, 1),
+            "augment": (self.augment, ()),
+        }
+        for name, (found, only) in idle.items():
+            if found != only:
+                raise ValueError(
+                    f"{name}: the weights are solved for in one pass over the images as they are, "
+                    f"so this must stay {only}; found {found}"
+                )
+
+    @property
+    def closed_form(self) -> bool:
+        """The weights are solved for."""
+        return True
 
 
 class RidgeNet(QualityNetwork):
@@ -132,3 +182,16 @@ class RidgeNet(QualityNetwork):
         super().train(mode)
         self.backbone.eval()
         return self
+
+
+SYSTEM = System(
+    name="ridge",
+    stages=(
+        Stage(
+            name="ridge",
+            settings=RidgeStageSettings,
+            network=lambda settings, _: RidgeNet(settings.network),
+            task="hmtnet.models.ridge.task:RidgeTask",
+        ),
+    ),
+)

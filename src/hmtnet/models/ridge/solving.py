@@ -46,44 +46,46 @@ class Solution:
         return scores
 
 
-def solve(features: Floats, mos: Floats, alphas: Sequence[float]) -> list[Solution]:
+def solve(features: Floats, unit_mos: Floats, alphas: Sequence[float]) -> list[Solution]:
     """Solve for every penalty.
 
     Args:
         features: (N, F) of the training images.
-        mos: (N,) in [0, 1].
+        unit_mos: (N,) in [0, 1].
         alphas: Positive penalties, relative to N F.
 
     Returns:
-        One solution a penalty, in their order.
+        One solution per penalty, in their order.
     """
     centre = features.mean(0)
     scale = np.maximum(features.std(0), LEAST_VARIATION * np.abs(centre))
     scale[scale == 0] = 1.0  # a channel that never fires
-    bias = float(mos.mean())
+    bias = float(unit_mos.mean())
     u, s, v = np.linalg.svd((features - centre) / scale, full_matrices=False)
-    seen = u.T @ (mos - bias)
+    seen = u.T @ (unit_mos - bias)
     return [
         Solution(centre, scale, (s / (s**2 + features.size * alpha) * seen) @ v, bias, alpha)
         for alpha in alphas
     ]
 
 
-def choose(solutions: Sequence[Solution], features: Floats, mos: Floats, by: Criterion) -> Solution:
+def choose(
+    solutions: Sequence[Solution], features: Floats, unit_mos: Floats, by: Criterion
+) -> Solution:
     """Choose the solution that judges the validation images best.
 
     Args:
         solutions: At least one.
         features: (N, F) of the validation images.
-        mos: (N,) in [0, 1].
+        unit_mos: (N,) in [0, 1].
         by: ``"srcc"`` (what also chooses an epoch elsewhere) or ``"rmse"``. Equally good ones, and
             all where SRCC is undefined, are told apart by the RMSE, then by the larger penalty.
     """
 
     def badness(solution: Solution) -> tuple[float, float, float]:
         scores = solution.score(features)
-        error = rmse(scores, mos)
-        agreement = srcc(scores, mos) if by == "srcc" else math.nan
+        error = rmse(scores, unit_mos)
+        agreement = srcc(scores, unit_mos) if by == "srcc" else math.nan
         # Rounded: equal up to the order of a sum is equal.
         first = 0.0 if math.isnan(agreement) else -round(agreement, 9)
         return first, error, -solution.alpha

@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 
 from hmtnet.data.batch import Batch
-from hmtnet.data.grades import Grades
 from hmtnet.metrics.quality import PerImage
 from hmtnet.models.quality import in_parts, make_crops
-from hmtnet.models.ridge.network import RidgeNet
-from hmtnet.models.ridge.settings import RidgeStageSettings
+from hmtnet.models.ridge.network import RidgeNet, RidgeStageSettings
 from hmtnet.models.ridge.solving import choose, solve
+from hmtnet.models.system import StageInputs
 from hmtnet.models.task import QualityTask
 
 
@@ -24,14 +23,14 @@ class ImageFeatures(PerImage):
 
     def __init__(self, width: int) -> None:
         column = torch.empty(0, dtype=torch.float64)
-        super().__init__({"features": column.reshape(0, width), "mos": column})
+        super().__init__({"features": column.reshape(0, width), "unit_mos": column})
 
-    def update(self, features: Tensor, mos: Tensor, image: Tensor) -> None:
+    def update(self, features: Tensor, unit_mos: Tensor, image: Tensor) -> None:
         """Add a batch: (I, F), (I,) in [0, 1], (I,)."""
-        self.add_rows(image, features=features, mos=mos)
+        self.add_rows(image, features=features, unit_mos=unit_mos)
 
     def compute(self) -> dict[str, Any]:
-        """Return arrays: ``features`` (N, F), ``mos`` (N,) and ``image`` (N,), ascending."""
+        """Return arrays: ``features`` (N, F), ``unit_mos`` (N,) and ``image`` (N,), ascending."""
         return self.unique_rows()
 
 
@@ -45,8 +44,10 @@ class RidgeTask(QualityTask):
     network: RidgeNet
     fit_settings: RidgeStageSettings
 
-    def __init__(self, network: RidgeNet, settings: RidgeStageSettings, grades: Grades) -> None:
-        super().__init__(network, settings, grades)
+    def __init__(
+        self, network: RidgeNet, settings: RidgeStageSettings, inputs: StageInputs
+    ) -> None:
+        super().__init__(network, settings, inputs)
         self.training_images = ImageFeatures(network.width)
         self.validation_images = ImageFeatures(network.width)
 
@@ -71,8 +72,8 @@ class RidgeTask(QualityTask):
         """Solve, and log how well the solution judges both subsets."""
         train, val = self.training_images.compute(), self.validation_images.compute()
         loss = self.fit_settings.loss
-        solutions = solve(train["features"], train["mos"], loss.alphas)
-        solution = choose(solutions, val["features"], val["mos"], loss.chosen_by)
+        solutions = solve(train["features"], train["unit_mos"], loss.alphas)
+        solution = choose(solutions, val["features"], val["unit_mos"], loss.chosen_by)
         self.network.take(solution)
         self.log("alpha", solution.alpha)
         self._judge("train", train)
@@ -83,14 +84,14 @@ class RidgeTask(QualityTask):
 
     @torch.no_grad()
     def _judge(self, subset: str, rows: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """Log the mean squared error; return scores, by the network itself, and MOS (N,)."""
-        features, mos = (
+        """Log the mean squared error; return the unit scores and the unit MOS, both (N,)."""
+        features, unit_mos = (
             torch.as_tensor(rows[name], dtype=torch.float32, device=self.device)
-            for name in ("features", "mos")
+            for name in ("features", "unit_mos")
         )
         scores = self.network.judge(features)
-        self.log(f"{subset}/loss", (scores - mos).square().mean())
-        return scores, mos
+        self.log(f"{subset}/loss", (scores - unit_mos).square().mean())
+        return scores, unit_mos
 
     def configure_optimizers(self) -> None:
         """There is none."""
