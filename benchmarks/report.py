@@ -26,8 +26,8 @@ from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name, write_thumbna
 from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.render.write import write_report
-from hmtnet.runs import status as run_status
-from hmtnet.runs.status import Status
+from hmtnet.storage import status as run_status
+from hmtnet.storage.status import Status
 
 Floats = npt.NDArray[np.float64]
 

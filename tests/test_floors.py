@@ -17,11 +17,11 @@ FLOORS = {
     "losses": set(),
     "metrics": set(),
     "artifact": set(),
-    "runs": set(),
+    "storage": set(),
     "data": {"metrics"},
     "baselines": {"data", "metrics"},
     "models": {"perception", "losses", "metrics", "data"},
-    "experiment": {"data", "baselines", "models", "scoring", "artifact", "runs"},
+    "experiment": {"data", "baselines", "models", "scoring", "artifact", "storage"},
     "report": {"metrics", "artifact", "baselines"},
     "scoring": {"models", "artifact"},
 }
@@ -112,7 +112,9 @@ def test_a_file_can_be_read_in_one_sitting(path):
     assert lines <= MOST_LINES, f"{path.relative_to(HOUSE)} has {lines} lines: divide it"
 
 
-@pytest.mark.parametrize("module", ["hmtnet", "hmtnet.cli.main", "hmtnet.artifact", "hmtnet.runs"])
+@pytest.mark.parametrize(
+    "module", ["hmtnet", "hmtnet.cli.main", "hmtnet.artifact", "hmtnet.storage"]
+)
 def test_nothing_heavy_comes_with(module):
     code = f"import sys, {module}; print(*sorted(set({HEAVY}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -1,3 +1,64 @@
-"""hmtnet: judging super-resolved images without a reference, with numbers that can be trusted."""
+"""hmtnet: judging super-resolved images without a reference, with numbers that can be trusted.
+
+What most people need, by one import; each name is imported when it is first used:
+
+- ``load(folder)`` → ``Scorer``: scores, grades and maps of images by a finished stage;
+- ``read_dataset(name, root=…)`` and ``split(dataset, protocol, seed=…)``: records, and which of
+  them train, validate and test;
+- ``baselines`` and ``metrics``: predictors that never look at a pixel, and correlation done right;
+- ``runs(folder)`` and ``compare_runs(folder)``: finished runs, and the tests between them, as data
+  frames; ``read_ablation(folder)``: what each question of an ablation changed;
+- ``list_systems()`` and ``list_datasets()``: what there is.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hmtnet import baselines, metrics
+    from hmtnet.cli.ablation import read_ablation
+    from hmtnet.data.protocols import split
+    from hmtnet.data.readers import list_datasets, read_dataset
+    from hmtnet.models.system import list_systems
+    from hmtnet.report.numbers.frames import compare_runs, runs
+    from hmtnet.scoring.scorer import Scorer, load
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Scorer",
+    "baselines",
+    "compare_runs",
+    "list_datasets",
+    "list_systems",
+    "load",
+    "metrics",
+    "read_ablation",
+    "read_dataset",
+    "runs",
+    "split",
+]
+
+_MODULES = {
+    "Scorer": "hmtnet.scoring.scorer",
+    "compare_runs": "hmtnet.report.numbers.frames",
+    "list_datasets": "hmtnet.data.readers",
+    "list_systems": "hmtnet.models.system",
+    "load": "hmtnet.scoring.scorer",
+    "read_ablation": "hmtnet.cli.ablation",
+    "read_dataset": "hmtnet.data.readers",
+    "runs": "hmtnet.report.numbers.frames",
+    "split": "hmtnet.data.protocols",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    if name in __all__:
+        return import_module(f"hmtnet.{name}")
+    raise AttributeError(f"module 'hmtnet' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,7 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.cli import train as command
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.errors import HmtnetError
-from hmtnet.runs import status as run_status
+from hmtnet.storage import status as run_status
 
 SWEEP = ("-m", "system.sfen.optimizer.lr=1e-4,3e-4", "stages=[grading,sfen]")
 

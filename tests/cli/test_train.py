@@ -19,8 +19,8 @@ from hmtnet.experiment.settings import train_settings
 from hmtnet.metrics import median_grade
 from hmtnet.report.numbers.summary import summarise
 from hmtnet.report.render.closing import Row, as_records, closing_table
-from hmtnet.runs import status as run_status
-from hmtnet.runs.directory import RunDirectory
+from hmtnet.storage import status as run_status
+from hmtnet.storage.directory import RunDirectory
 
 STAGES = ("grading", "sfen", "joint")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hmtnet.runs.key import find_source
+from hmtnet.storage.key import find_source
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 

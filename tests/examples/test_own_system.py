@@ -18,8 +18,8 @@ from hmtnet.cli.main import BAD_INPUT
 from hmtnet.data.crops import Crops
 from hmtnet.errors import ArtifactError, SettingsError
 from hmtnet.models.system import find_system
-from hmtnet.runs import key
 from hmtnet.scoring.scorer import Scorer
+from hmtnet.storage import key
 
 PACKAGE = Path(__file__).parents[2] / "docs/examples/own_system"
 QUICK = (

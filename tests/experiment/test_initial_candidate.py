@@ -9,8 +9,8 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.experiment.initial_candidate import Start, chosen_state
 from hmtnet.metrics import srcc
-from hmtnet.runs import status as run_status
-from hmtnet.runs.directory import RunDirectory
+from hmtnet.storage import status as run_status
+from hmtnet.storage.directory import RunDirectory
 
 JOINT = "stages=[joint]"
 

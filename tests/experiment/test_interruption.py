@@ -13,8 +13,8 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.cli.main import BAD_INPUT, INTERRUPTED
 from hmtnet.experiment import callbacks, stage
-from hmtnet.runs import status as run_status
-from hmtnet.runs.directory import RunDirectory
+from hmtnet.storage import status as run_status
+from hmtnet.storage.directory import RunDirectory
 
 # Five epochs on a third of the references, whose best is neither the first nor always the last.
 WORDS = (

@@ -7,8 +7,8 @@ import pytest
 
 from hmtnet.experiment.loggers import logging_to
 from hmtnet.experiment.settings import LoggerSettings
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.status import Status
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.status import Status
 
 wandb = pytest.importorskip("wandb")
 

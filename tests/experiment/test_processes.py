@@ -14,9 +14,9 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.experiment.processes import is_helper, wait_for_leader
 from hmtnet.experiment.settings import TrainerSettings
-from hmtnet.runs import status as run_status
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.status import Status
+from hmtnet.storage import status as run_status
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.status import Status
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_helper_goes_on_when_the_stage_is_finished(tmp_path):
 def test_a_helper_does_not_outlive_its_leader(tmp_path):
     helper = (
         "import sys, pathlib; from hmtnet.experiment.processes import wait_for_leader;"
-        "from hmtnet.runs.directory import RunDirectory; print('waiting', flush=True);"
+        "from hmtnet.storage.directory import RunDirectory; print('waiting', flush=True);"
         "wait_for_leader(RunDirectory(pathlib.Path(sys.argv[1])))"
     )
     leader = (

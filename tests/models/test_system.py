@@ -14,7 +14,7 @@ from hmtnet.models.hmtnet.grading import GradingSettings
 from hmtnet.models.hmtnet.settings import GradingStageSettings, HMTNetSettings, JointStageSettings
 from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.system import System, build_settings, find_system, identified, unweighted
-from hmtnet.runs.key import digest_of
+from hmtnet.storage.key import digest_of
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import yaml
 
 from hmtnet.artifact import predictions, store
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.runs import status as run_status
-from hmtnet.runs.status import Status
+from hmtnet.storage import status as run_status
+from hmtnet.storage.status import Status
 
 
 def make(

@@ -15,7 +15,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from hmtnet.errors import SettingsError
 from hmtnet.models.system import added_systems, package_of
-from hmtnet.runs.key import find_source
+from hmtnet.storage.key import find_source
 
 
 class PackagesSearchPath(SearchPathPlugin):

@@ -91,8 +91,9 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
     # A final fit has no test images.
     tested = settings.evaluate.test and bool(split.test)
     subset: Literal["val", "test"] = "test" if tested else "val"
-    grades = Grades(tuple(store.read_meta(last.directory.path)["grades"]["edges_unit"]))
-    capped = settings.trainer.debug.active
+    meta = store.read_meta(last.directory.path)
+    grades = Grades(tuple(meta["grades"]["edges_unit"]))
+    capped = meta["debug"] is not None
     rows = []
     if not capped:  # a capped run predicts a part of the images; baselines beside it would mislead
         for baseline, path in write_baselines(Path(settings.runs), manifest, split, grades):

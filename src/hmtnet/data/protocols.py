@@ -7,6 +7,7 @@ rows; a row that is in none of them is left out. What the protocols are for is t
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from hmtnet.data import split_file
 from hmtnet.data.assign_groups import collect, cut, members, shuffled
@@ -23,6 +24,22 @@ from hmtnet.data.join import Joined
 from hmtnet.data.labels import Labels
 from hmtnet.data.split import SUBSETS, Split, SplitSettings, members_digest
 from hmtnet.errors import DataError, listed
+from hmtnet.settings import build
+
+
+def split(labels: Labels, protocol: str = "content", **settings: Any) -> Split:
+    """Split a dataset; ``make`` with the settings given one by one.
+
+    Args:
+        labels: The dataset.
+        protocol: As ``split=<protocol>`` on the command line.
+        settings: Of `hmtnet.data.split.SplitSettings`, such as ``seed=3``.
+
+    Raises:
+        DataError: The dataset lacks what the protocol needs, or has too few groups.
+        SettingsError: There is no protocol or setting of that name, or one is missing.
+    """
+    return make(labels, build(SplitSettings, {"protocol": protocol, **settings}, "split"))
 
 
 def make(labels: Labels, settings: SplitSettings) -> Split:

@@ -12,8 +12,8 @@ from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.split import Split
 from hmtnet.experiment.predict import tabulate
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.key import digest_of
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.key import digest_of
 
 SUBSETS: tuple[Subset, ...] = ("val", "test")
 

@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from hmtnet.files import written_aside
 from hmtnet.models.task import SELECTED_BY
-from hmtnet.runs import status as run_status
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.status import Status
+from hmtnet.storage import status as run_status
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.status import Status
 
 
 class StageProgress(Callback):

@@ -23,13 +23,13 @@ from hmtnet.experiment.predict import predict
 from hmtnet.experiment.requirements import check_references
 from hmtnet.experiment.settings import Caps, TrainerSettings
 from hmtnet.experiment.thumbnails import write_thumbnails
-from hmtnet.runs import status as run_status
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.key import digest_of
-from hmtnet.runs.lock import locked
-from hmtnet.runs.status import Status
 from hmtnet.scoring.restore import Restored, restore
 from hmtnet.settings import plain
+from hmtnet.storage import status as run_status
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.key import digest_of
+from hmtnet.storage.lock import locked
+from hmtnet.storage.status import Status
 
 # What an evaluation says of itself in the words of the stage that it evaluates.
 _KEPT = (

@@ -19,8 +19,8 @@ from hmtnet.experiment.loggers import logging_to
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.settings import LoggerSettings, TrainerSettings
 from hmtnet.models.task import QualityTask
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.status import Status
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.status import Status
 
 # Advice of Lightning's that our design has already answered.
 ANSWERED = (

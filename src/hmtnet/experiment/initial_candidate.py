@@ -22,7 +22,7 @@ from hmtnet.metrics import srcc
 from hmtnet.models.optimisation import is_loaded
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.task import SELECTED_BY
-from hmtnet.runs.directory import RunDirectory
+from hmtnet.storage.directory import RunDirectory
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from lightning.pytorch.loggers import WandbLogger
 
 from hmtnet.experiment.settings import LoggerSettings
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.status import Status
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.status import Status
 
 log = logging.getLogger(__name__)
 

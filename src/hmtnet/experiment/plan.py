@@ -14,9 +14,9 @@ from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.requirements import check_fields, check_references
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import Stage, identified, unweighted
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.key import digest_of, sources_digest
 from hmtnet.scoring.restore import Restored
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.key import digest_of, sources_digest
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import os
 import time
 
 from hmtnet.experiment.settings import TrainerSettings
-from hmtnet.runs import status as run_status
-from hmtnet.runs.directory import RunDirectory
+from hmtnet.storage import status as run_status
+from hmtnet.storage.directory import RunDirectory
 
 # Where a launcher leaves a process's rank: Lightning's own and torchrun, Slurm.
 RANKS = ("LOCAL_RANK", "SLURM_PROCID")

@@ -30,11 +30,11 @@ from hmtnet.files import write_text
 from hmtnet.metrics import accuracy, srcc
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.task import QualityTask
-from hmtnet.runs import status as run_status
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.lock import locked
-from hmtnet.runs.status import Status
 from hmtnet.scoring.restore import restore
+from hmtnet.storage import status as run_status
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.lock import locked
+from hmtnet.storage.status import Status
 
 log = logging.getLogger(__name__)
 

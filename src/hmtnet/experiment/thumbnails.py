@@ -6,7 +6,7 @@ from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name, write_thumbna
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.threads import map_images
-from hmtnet.runs.directory import RunDirectory
+from hmtnet.storage.directory import RunDirectory
 
 
 def write_thumbnails(

@@ -246,6 +246,11 @@ def find_system(name: str) -> System:
     return system
 
 
+def list_systems() -> list[str]:
+    """Return the names of all systems, those that other packages add included."""
+    return sorted({*SYSTEMS, *added_systems()})
+
+
 def own_systems() -> tuple[System, ...]:
     """Return the systems that hmtnet itself brings."""
     return tuple(find_system(name) for name in SYSTEMS)

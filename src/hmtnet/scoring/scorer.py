@@ -22,6 +22,20 @@ from hmtnet.scoring.tiles import Tiles
 from hmtnet.scoring.verdict import Verdict
 
 
+def load(artifact: Path | str, device: str | torch.device = "auto") -> "Scorer":
+    """Load a finished stage to score images with: ``load("runs/…/joint-<key>")("photo.png")``.
+
+    Args:
+        artifact: The run directory of a finished stage.
+        device: ``auto`` takes a GPU if there is one; or torch's name of a device.
+
+    Raises:
+        ArtifactError: The artifact is missing, damaged, or cannot judge an image that comes alone.
+        SettingsError: The device cannot be used.
+    """
+    return Scorer(artifact, device)
+
+
 class Scorer:
     """A finished stage, ready to judge images.
 

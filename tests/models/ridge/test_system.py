@@ -14,8 +14,8 @@ from hmtnet.cli.main import BAD_INPUT
 from hmtnet.experiment import callbacks, stage
 from hmtnet.models.ridge import RidgeNet
 from hmtnet.models.system import find_system
-from hmtnet.runs import status as run_status
 from hmtnet.scoring.restore import restore
+from hmtnet.storage import status as run_status
 
 
 @pytest.fixture(scope="module")

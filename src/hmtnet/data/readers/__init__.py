@@ -7,12 +7,14 @@ the folder or raises one ``DataError``. Other packages add theirs by an entry po
 
 import logging
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from hmtnet.data.labels import Labels
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.readers.reader import Reader
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import SettingsError, listed, nearest
+from hmtnet.settings import build
 
 GROUP = "hmtnet.datasets"
 
@@ -75,6 +77,31 @@ def read_labels(settings: DataSettings) -> Labels:
             *(facts.title, facts.images, len(labels) + len(labels.left_out)),
         )
     return labels
+
+
+def list_datasets() -> list[str]:
+    """Return the names of all datasets that can be read, those that other packages add included."""
+    return sorted(readers())
+
+
+def read_dataset(name: str, **settings: Any) -> Manifest:
+    """Read a dataset: its records, and the digests of its images.
+
+    Args:
+        name: As ``data=<name>`` on the command line; ``list_datasets`` lists them.
+        settings: Of `hmtnet.data.settings.DataSettings`, such as ``root="/data/QADS"``.
+
+    Raises:
+        SettingsError: There is no dataset or no setting of that name.
+        DataError: The folder, an image or a label is missing or wrong.
+
+    >>> read_dataset("qds")
+    Traceback (most recent call last):
+    ...
+    hmtnet.errors.SettingsError: Unknown reader 'data.reader=qds'. Did you mean 'qads'?
+    """
+    find(name)
+    return read(build(DataSettings, {"reader": name, **settings}, "data"))
 
 
 def read(settings: DataSettings) -> Manifest:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from hmtnet.errors import SettingsError
-from hmtnet.runs import status
+from hmtnet.storage import status
 
 _LONGEST_NAME = 150  # bytes; file systems allow 255 a name, and temporary files add to it
 
@@ -42,7 +42,7 @@ class RunDirectory:
 
     @property
     def status(self) -> Path:
-        """How far the run is; see `hmtnet.runs.status`."""
+        """How far the run is; see `hmtnet.storage.status`."""
         return self.path / "status.json"
 
     @property

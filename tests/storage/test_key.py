@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmtnet.errors import SettingsError
-from hmtnet.runs import key
-from hmtnet.runs.key import digest_of, sources_digest
+from hmtnet.storage import key
+from hmtnet.storage.key import digest_of, sources_digest
 
 plain_values = st.recursive(
     st.none()
@@ -217,7 +217,7 @@ def test_a_root_that_does_not_count_is_no_empty_digest(sources, root):
 def test_the_real_package_is_read_fast_and_without_importing_it():
     code = """
 import sys, time
-from hmtnet.runs.key import sources_digest
+from hmtnet.storage.key import sources_digest
 start = time.process_time()
 digest = sources_digest(["hmtnet.metrics"])
 assert len(digest) == 64 and time.process_time() - start < 0.5

@@ -4,9 +4,9 @@ import pytest
 
 from hmtnet.artifact import store
 from hmtnet.errors import SettingsError
-from hmtnet.runs import status
-from hmtnet.runs.directory import RunDirectory
-from hmtnet.runs.status import Status
+from hmtnet.storage import status
+from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.status import Status
 
 
 def test_the_documented_places():

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from hmtnet.errors import HmtnetError
-from hmtnet.runs import status
-from hmtnet.runs.status import Status
+from hmtnet.storage import status
+from hmtnet.storage.status import Status
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -92,7 +92,7 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from hmtnet.runs import status
+from hmtnet.storage import status
 began = status.Status.begin("sfen", "ab", epochs=1)
 for epoch in range(10**9):
     status.write(Path(sys.argv[1]), began.then(epoch=epoch, message="x" * (epoch % 5000)))

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from hmtnet.errors import HmtnetError
-from hmtnet.runs.lock import locked
+from hmtnet.storage.lock import locked
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from hmtnet.runs.lock import locked
+from hmtnet.storage.lock import locked
 with locked(Path(sys.argv[1]), lambda: print("waits", flush=True)):
     print("holds", flush=True)
     sys.stdin.readline()
