@@ -8,6 +8,7 @@ What most people need, by one import; each name is imported when it is first use
 - ``baselines`` and ``metrics``: predictors that never look at a pixel, and correlation done right;
 - ``runs(folder)`` and ``compare_runs(folder)``: finished runs, and the tests between them, as data
   frames; ``read_ablation(folder)``: what each question of an ablation changed;
+- ``perception`` and ``Grades``: what HMTNet sees in an image, and how scores are cut into grades;
 - ``list_systems()`` and ``list_datasets()``: what there is.
 """
 
@@ -15,8 +16,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hmtnet import baselines, metrics
+    from hmtnet import baselines, metrics, perception
     from hmtnet.cli.ablation import read_ablation
+    from hmtnet.data.grades import Grades
     from hmtnet.data.protocols import split
     from hmtnet.data.readers import list_datasets, read_dataset
     from hmtnet.models.system import list_systems
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Grades",
     "Scorer",
     "baselines",
     "compare_runs",
@@ -33,6 +36,7 @@ __all__ = [
     "list_systems",
     "load",
     "metrics",
+    "perception",
     "read_ablation",
     "read_dataset",
     "runs",
@@ -40,6 +44,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Grades": "hmtnet.data.grades",
     "Scorer": "hmtnet.scoring.scorer",
     "compare_runs": "hmtnet.report.numbers.frames",
     "list_datasets": "hmtnet.data.readers",

@@ -50,8 +50,8 @@ class Answer:
 
     name: str
     question: str
-    srcc: Sequence[float]
-    within_tau: Sequence[float]
+    srcc: list[float]
+    within_tau: list[float]
     interval: tuple[float, float]
     p: float
     tests: tuple[str, ...]
@@ -159,9 +159,9 @@ def read_ablation(folder: Path | str) -> Ablation:
     if best is None:
         usable = _counted(len(found.runs), "usable run")
         raise DataError(
-            f"Expected an ablation in {folder}: a reference and one question or more with predicted "
-            f"test images; found {usable}, {len(found.problems)} that cannot be used. Train them "
-            "(make ablation)."
+            f"Expected an ablation in {folder}: a reference and one question or more with "
+            f"predicted test images; found {usable}, {len(found.problems)} that cannot be used. "
+            "Train them (make ablation)."
         )
     grounds, base, files, runs = best
     measured, view = entries(grounds, [base, *files.values()], runs)

@@ -54,8 +54,9 @@ class Grades:
             )
 
     @classmethod
-    def fit(cls, unit_mos: npt.ArrayLike, settings: GradesSettings) -> "Grades":
+    def fit(cls, unit_mos: npt.ArrayLike, settings: GradesSettings | None = None) -> "Grades":
         """Cut grades by the training images' unit scores; see ``edges``."""
+        settings = settings or GradesSettings()
         return cls(edges(unit_mos, settings.count, settings.rule))
 
     @property
