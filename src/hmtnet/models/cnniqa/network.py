@@ -115,7 +115,8 @@ class CNNIQANet(QualityNetwork):
         Raises:
             ValueError: The crops are smaller than a patch.
         """
-        dropout, side = self.settings.dropout, crops.pixels.shape[-1] // self.settings.patch
+        dropout = self.settings.dropout
+        down, across = (side // self.settings.patch for side in crops.pixels.shape[-2:])
         # No ReLU here: it would leave nothing to the smallest responses.
         low, high = self.convolution(self.patches(crops.pixels)).flatten(2).aminmax(dim=2)
         hidden = F.relu(self.first(torch.cat([high, low], 1)))
@@ -124,7 +125,7 @@ class CNNIQANet(QualityNetwork):
             hidden = F.dropout(hidden, dropout, self.training)
         else:
             hidden = hidden * keep / (1 - dropout)
-        scores = self.score(hidden).view(-1, side, side)
+        scores = self.score(hidden).view(-1, down, across)
         return CNNIQAPrediction(
             unit_score=crops.mean_by_image(scores.mean((1, 2))),
             maps={"local_score": scores.unsqueeze(1)},

@@ -29,26 +29,26 @@ def normalise_contrast(grey: Tensor, window: int, constant: float) -> Tensor:
 
 
 def cut_patches(x: Tensor, size: int) -> Tensor:
-    """Cut crops (N, C, P, P) into k × k patches side by side, k = ⌊P / size⌋.
+    """Cut crops (N, C, H, W) into j × k patches side by side, j = ⌊H / size⌋, k = ⌊W / size⌋.
 
     What does not fill a patch is left out, equally on both sides.
 
     Returns:
-        (N · k · k, C, size, size): a crop's patches row by row, then the next crop's.
+        (N · j · k, C, size, size): a crop's patches row by row, then the next crop's.
 
     Raises:
         ValueError: The crops are smaller than a patch.
     """
-    count, channels, side = x.shape[:3]
-    k = side // size
-    if k < 1:
+    count, channels, *sides = x.shape
+    if min(sides) < size:
         raise ValueError(
-            f"Expected crops of at least {size} pixels a side, one patch; found {side}. Raise "
-            "crops.size."
+            f"Expected crops of at least {size} pixels a side, one patch; found {min(sides)}. "
+            "Raise crops.size."
         )
-    start = (side - k * size) // 2
-    x = x[:, :, start : start + k * size, start : start + k * size]
-    rows = x.reshape(count, channels, k, size, k, size).permute(0, 2, 4, 1, 3, 5)
+    down, across = (side // size for side in sides)
+    top, left = (side % size // 2 for side in sides)
+    x = x[:, :, top : top + down * size, left : left + across * size]
+    rows = x.reshape(count, channels, down, size, across, size).permute(0, 2, 4, 1, 3, 5)
     return rows.reshape(-1, channels, size, size)
 
 
