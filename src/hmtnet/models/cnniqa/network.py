@@ -146,7 +146,8 @@ class CNNIQANet(QualityNetwork):
         Raises:
             ValueError: The crops are smaller than a patch.
         """
-        dropout, side = self.settings.dropout, crops.pixels.shape[-1] // self.settings.patch
+        dropout = self.settings.dropout
+        down, across = (side // self.settings.patch for side in crops.pixels.shape[-2:])
         # No ReLU here: it would leave nothing to the smallest responses.
         low, high = self.convolution(self.patches(crops.pixels)).flatten(2).aminmax(dim=2)
         hidden = F.relu(self.first(torch.cat([high, low], 1)))
@@ -155,7 +156,7 @@ class CNNIQANet(QualityNetwork):
             hidden = F.dropout(hidden, dropout, self.training)
         else:
             hidden = hidden * keep / (1 - dropout)
-        scores = self.score(hidden).view(-1, side, side)
+        scores = self.score(hidden).view(-1, down, across)
         return CNNIQAPrediction(
             unit_score=crops.mean_by_image(scores.mean((1, 2))),
             maps={"local_score": scores.unsqueeze(1)},
@@ -186,26 +187,26 @@ def normalise_contrast(grey: Tensor, window: int, constant: float) -> Tensor:
 
 
 def cut_patches(x: Tensor, size: int) -> Tensor:
-    """Cut crops (N, C, P, P) into k × k patches side by side, k = ⌊P / size⌋.
+    """Cut crops (N, C, H, W) into j × k patches side by side, j = ⌊H / size⌋, k = ⌊W / size⌋.
 
     What does not fill a patch is left out, equally on both sides.
 
     Returns:
-        (N · k · k, C, size, size): a crop's patches row by row, then the next crop's.
+        (N · j · k, C, size, size): a crop's patches row by row, then the next crop's.
 
     Raises:
         ValueError: The crops are smaller than a patch.
     """
-    count, channels, side = x.shape[:3]
-    k = side // size
-    if k < 1:
+    count, channels, *sides = x.shape
+    if min(sides) < size:
         raise ValueError(
-            f"Expected crops of at least {size} pixels a side, one patch; found {side}. Raise "
-            "crops.size."
+            f"Expected crops of at least {size} pixels a side, one patch; found {min(sides)}. "
+            "Raise crops.size."
         )
-    start = (side - k * size) // 2
-    x = x[:, :, start : start + k * size, start : start + k * size]
-    rows = x.reshape(count, channels, k, size, k, size).permute(0, 2, 4, 1, 3, 5)
+    down, across = (side // size for side in sides)
+    top, left = (side % size // 2 for side in sides)
+    x = x[:, :, top : top + down * size, left : left + across * size]
+    rows = x.reshape(count, channels, down, size, across, size).permute(0, 2, 4, 1, 3, 5)
     return rows.reshape(-1, channels, size, size)
 
 
