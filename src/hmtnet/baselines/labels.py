@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hmtnet.data.labels import FloatArray, IntArray
+from hmtnet.metrics.groups import method_scale_cells
 
 Source = Literal["true grade", "method and scale", "scale", "method", "all"]
 SOURCES: tuple[Source, ...] = ("true grade", "method and scale", "scale", "method", "all")
@@ -89,14 +90,17 @@ def label_only(images: Labelled, train: Sequence[int]) -> Baseline:
         train: Rows of the training images; the MOS of others is not looked at.
     """
     methods, scales = images.method, images.scale
-    pairs = [None if m is None else (m, s) for m, s in zip(methods, scales, strict=True)]
     return _predict(
         "label-only",
         "the training mean of the image's SR method and scale, else of its scale, else of its "
         "method, else of all images; never looks at a pixel",
         images,
         train,
-        {"method and scale": pairs, "scale": scales, "method": methods},
+        {
+            "method and scale": method_scale_cells(methods, scales),
+            "scale": scales,
+            "method": methods,
+        },
         lacking="" if any(m is not None for m in methods) else "no SR method is named",
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
@@ -17,6 +18,7 @@ from hmtnet.data.split import Split
 from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.settings import Caps, EvaluateSettings, TrainSettings
+from hmtnet.metrics.groups import method_scale_cells, numbered
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import StageInputs, System
@@ -75,8 +77,16 @@ class RunContext:
         upstream: Mapping[str, QualityNetwork],
         out_of_fold: Mapping[str, torch.Tensor],
     ) -> StageInputs:
-        """Add the training labels to what a stage is made from."""
-        return StageInputs(grades, upstream, self.labels, out_of_fold)
+        """Add the training labels, and what validation is grouped by."""
+        return StageInputs(grades, upstream, self.labels, out_of_fold, groups=self.groups)
+
+    @cached_property
+    def groups(self) -> torch.Tensor | None:
+        """What agreement within (method, scale) and within references needs; see StageInputs."""
+        cells = numbered(method_scale_cells(self.manifest.method, self.manifest.scale))
+        references = numbered([record.reference for record in self.manifest.records])
+        known = bool((cells >= 0).any())
+        return torch.from_numpy(np.stack([cells, references], axis=1)) if known else None
 
     @cached_property
     def labels(self) -> TrainingLabels:

@@ -143,6 +143,17 @@ def within_reference_srcc(
     return within_srcc(score, mos, references, minimum)
 
 
+def method_scale_cells(
+    methods: Sequence[str | None], scales: Sequence[int | None]
+) -> list[tuple[str, int | None] | None]:
+    """Return each image's (SR method, scale); None where the method is unknown.
+
+    A set of one scale may leave the scale out: its cells are then the methods.
+    """
+    pairs = zip(methods, scales, strict=True)
+    return [None if method is None else (method, scale) for method, scale in pairs]
+
+
 def numbered(keys: Sequence[Hashable]) -> Integers:
     """Number groups from 0 in the order of their first appearance; -1 for None.
 

@@ -143,10 +143,8 @@ def mapped_plcc(score: Values, mos: Values, parameters: int = 4) -> Mapped:
     Raises:
         MetricError: As :func:`fit_mapping`.
     """
-    mapping = fit_mapping(score, mos, parameters)
-    if mapping.form == "linear":  # of any slope, also one that would vanish in the rounding of MOS
-        return Mapped(abs(plcc(score, mos)), mapping.status)
-    return Mapped(plcc(mapping(score), mos), mapping.status)
+    value, _, status = mapped_agreement(score, mos, parameters)
+    return Mapped(value, status)
 
 
 def mapped_rmse(score: Values, mos: Values, parameters: int = 4) -> Mapped:
@@ -164,8 +162,17 @@ def mapped_rmse(score: Values, mos: Values, parameters: int = 4) -> Mapped:
     Raises:
         MetricError: As :func:`fit_mapping`.
     """
+    _, value, status = mapped_agreement(score, mos, parameters)
+    return Mapped(value, status)
+
+
+def mapped_agreement(score: Values, mos: Values, parameters: int = 4) -> tuple[float, float, str]:
+    """Return :func:`mapped_plcc`, :func:`mapped_rmse` and the status, all of one fit."""
     mapping = fit_mapping(score, mos, parameters)
-    return Mapped(rmse(mapping(score), mos), mapping.status)
+    mapped = mapping(score)
+    # A line may have any slope, also one that would vanish in the rounding of MOS.
+    value = abs(plcc(score, mos)) if mapping.form == "linear" else plcc(mapped, mos)
+    return value, rmse(mapped, mos), mapping.status
 
 
 def _constant(score: Floats, mos: Floats) -> str | None:

@@ -53,8 +53,5 @@ class MappedQuality(PerImage):
                 different scores.
         """
         rows = self.unique_rows()
-        score, mos = rows["score"], rows["mos"]
-        return self.results(
-            mapped_plcc=mapping.mapped_plcc(score, mos, self.parameter_count).value,
-            mapped_rmse=mapping.mapped_rmse(score, mos, self.parameter_count).value,
-        )
+        plcc, rmse, _ = mapping.mapped_agreement(rows["score"], rows["mos"], self.parameter_count)
+        return self.results(mapped_plcc=plcc, mapped_rmse=rmse)

@@ -38,6 +38,9 @@ class StageInputs:
         state: The tensors of the artifact by name where a finished network is restored, else empty.
             What a network has derived from labels is a persistent buffer of its own, whose values
             or size it takes from here (``derived``).
+        groups: (records, 2) int64, numbers of each image's (SR method, scale) and reference, -1
+            where unknown; None where no SR method is named. Validation and test images
+            have theirs too: it is for validation's agreement within groups, not to learn from.
     """
 
     grades: Grades
@@ -45,6 +48,7 @@ class StageInputs:
     labels: TrainingLabels | None = None
     out_of_fold: Mapping[str, Tensor] = field(default_factory=dict)
     state: Mapping[str, Tensor] = field(default_factory=dict)
+    groups: Tensor | None = None
 
     @property
     def training_labels(self) -> TrainingLabels:

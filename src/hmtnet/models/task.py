@@ -8,7 +8,9 @@ from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.metrics.quality import GradeMetrics, QualityMetrics
+from hmtnet.metrics.quality import GradeMetrics, PerImage, QualityMetrics
+from hmtnet.metrics.quality_mapped import MappedQuality
+from hmtnet.metrics.quality_within import WithinQuality
 from hmtnet.models.optimisation import (
     FitSettings,
     freeze_loaded,
@@ -38,16 +40,18 @@ class QualityTask(L.LightningModule):
     """
 
     edges: Tensor
+    groups: Tensor | None
 
     def __init__(self, network: QualityNetwork, settings: FitSettings, inputs: StageInputs) -> None:
         super().__init__()
         freeze_loaded(network, settings.optimizer)
         self.network = network
         self.fit_settings = settings
-        self.quality = QualityMetrics()
+        self.quality, self.mapped, self.within = QualityMetrics(), MappedQuality(), WithinQuality()
         self.grading = GradeMetrics(inputs.grades.count)
         edges = torch.tensor(inputs.grades.edges, dtype=torch.float32)
         self.register_buffer("edges", edges, persistent=False)
+        self.register_buffer("groups", inputs.groups, persistent=False)
         self.train(network.training)  # Lightning keeps the mode that it finds
 
     def train(self, mode: bool = True) -> Self:
@@ -93,19 +97,31 @@ class QualityTask(L.LightningModule):
         del batch_index
         for part in in_parts(batch, self.network, self.fit_settings.crops.size):
             prediction, _ = self._step(part, "val")
-            self.quality.update(prediction.unit_score, part.unit_mos, part.rows)
+            self.compare(prediction.unit_score, part.unit_mos, part.rows)
             if self.network.graded:
                 assert prediction.log_grades is not None
                 true = true_grades(part.unit_mos, self.edges)
                 self.grading.update(prediction.log_grades.exp(), true, part.rows)
 
+    def compare(self, unit_score: Tensor, unit_mos: Tensor, rows: Tensor) -> None:
+        """Add validation images, all (I,), to what is logged of the whole set."""
+        self.quality.update(unit_score, unit_mos, rows)
+        self.mapped.update(unit_score, unit_mos, rows)
+        if self.groups is not None:
+            cell, reference = self.groups[rows].unbind(1)
+            self.within.update(unit_score, unit_mos, cell, reference, rows)
+
     def on_validation_epoch_end(self) -> None:
         """Log what only the whole validation set can say, with scores in [0, 1]."""
-        values = self.quality.compute()
+        computed: list[PerImage] = [self.quality, self.mapped]
+        if self.groups is not None:
+            computed.append(self.within)
         if self.network.graded:
-            values |= self.grading.compute()
-        self.quality.reset()
-        self.grading.reset()
+            computed.append(self.grading)
+        values: dict[str, Tensor] = {}
+        for metric in computed:
+            values |= metric.compute()
+            metric.reset()
         self.log_dict({f"val/{name}": value.float() for name, value in values.items()})
 
     def configure_optimizers(self) -> Any:

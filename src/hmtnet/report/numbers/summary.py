@@ -1,12 +1,12 @@
 """All numbers about one set of predictions, recomputed from the predictions alone."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 
 from hmtnet import metrics
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.errors import DataError, listed
 from hmtnet.metrics.correlation import UNDEFINED
+from hmtnet.metrics.groups import method_scale_cells
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def summarise(predictions: Predictions, subset: str) -> Summary:
             f"subset: expected one that has predictions ({listed(predictions.subsets) or 'none'}), "
             f"found {subset!r}. Predict it first."
         )
-    cells = method_scale_cells(rows)
+    cells = method_scale_cells(rows.method, rows.scale)
     known = bool((rows.true_grade >= 0).all())
     graded = known and bool((rows.grade >= 0).all())
     likely = known and rows.probabilities.shape[1] > 0
@@ -87,14 +87,3 @@ def summarise(predictions: Predictions, subset: str) -> Summary:
             else UNDEFINED
         ),
     )
-
-
-def method_scale_cells(predictions: Predictions) -> list[Hashable]:
-    """Return each image's (SR method, scale); None where the method is unknown.
-
-    A set of one scale may leave the scale out: its cells are then the methods.
-    """
-    return [
-        None if method is None else (method, scale)
-        for method, scale in zip(predictions.method, predictions.scale, strict=True)
-    ]
