@@ -67,7 +67,11 @@ def test_a_task_overfits_one_batch(make_task, make_data, train, name):
     grades = {"accuracy", "adjacent_accuracy", "kappa", "ece"}
     terms = {"grading": {"grade", "contrast"}, "sfen": {"score", "relation"}}
     terms["joint"] = terms["grading"] | terms["sfen"]
-    names = {"srcc", "plcc", "krcc", "rmse", "loss"} | grades | terms[name]
+    names = (
+        {"srcc", "plcc", "krcc", "rmse", "mapped_plcc", "mapped_rmse", "loss"}
+        | grades
+        | terms[name]
+    )
     assert {key.removeprefix("val/") for key in last if key.startswith("val/")} == names
     assert {key.removeprefix("train/") for key in last if key.startswith("train/")} == {
         "loss",

@@ -86,7 +86,9 @@ def test_it_overfits_one_batch(make_task, settings, data, train, fusion):
     assert curve[-1]["train/loss"] < 0.3 * curve[0]["train/loss"]
     assert curve[-1]["val/srcc"] > 0.95
     names = {f"{subset}/{term}" for subset in ("train", "val") for term in ("loss", "score")}
-    assert set(curve[-1]) == names | {f"val/{name}" for name in ("srcc", "plcc", "krcc", "rmse")}
+    assert set(curve[-1]) == names | {
+        f"val/{name}" for name in ("srcc", "plcc", "krcc", "rmse", "mapped_plcc", "mapped_rmse")
+    }
 
 
 def test_frozen_random_features_still_teach_the_head(make_task, settings, data, train):

@@ -51,7 +51,7 @@ def make_task(mfen_settings, make_dan, grades):
     return make
 
 
-NAMES = {"srcc", "plcc", "krcc", "rmse", "loss"}
+NAMES = {"srcc", "plcc", "krcc", "rmse", "mapped_plcc", "mapped_rmse", "loss"}
 
 
 def test_the_dan_overfits_one_batch(make_task, make_data, train):

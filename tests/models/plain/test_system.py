@@ -1,5 +1,6 @@
 """The plain baseline by the command line: chosen like any other system."""
 
+import csv
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import torch
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.experiment import stage
+from hmtnet.metrics import mapped_plcc, within_tau
 from hmtnet.models.plain import PlainNet
 from hmtnet.models.system import find_system
 from hmtnet.scoring.restore import restore
@@ -45,6 +47,17 @@ def test_it_leaves_what_every_stage_leaves(trained):
     found = prediction_files.read(trained / "predictions.csv")
     assert [len(found.select(name)) for name in ("train", "val", "test")] == [16, 4, 4]
     assert found.probabilities.shape == (24, 0)
+    with (trained / "metrics.csv").open() as file:
+        epochs = list(csv.DictReader(file))
+    chosen = max(epochs, key=lambda epoch: float(epoch["val/srcc"]))
+    val = found.select("val")
+    assert float(chosen["val/mapped_plcc"]) == pytest.approx(
+        mapped_plcc(val.score, val.mos).value, abs=1e-4
+    )
+    cells = list(zip(val.method, val.scale, strict=True))
+    assert float(chosen["val/within_tau"]) == pytest.approx(
+        within_tau(val.score, val.mos, cells), nan_ok=True
+    )
 
 
 def test_what_is_restored_scores_as_predicted(trained, scores_of):

@@ -39,6 +39,8 @@ def test_it_overfits_one_batch(make_task, make_data, train):
         "val/plcc",
         "val/krcc",
         "val/rmse",
+        "val/mapped_plcc",
+        "val/mapped_rmse",
     }
 
 
