@@ -237,8 +237,8 @@ def test_a_frozen_extractor_is_untouched_by_training(make_task, make_data, train
 ALTERNATIVES = [
     *({"prior": prior} for prior in ("film", "concat", "none")),
     *({"pool": pool} for pool in ("mean", "saliency")),
-    *({"texture": texture} for texture in ("residual", "mscn")),
-    *({"perspectives": (name,)} for name in ("texture", "gradient", "saliency")),
+    {"perspectives": ("texture", "gradient", "saliency"), "texture": "residual"},
+    *({"perspectives": (name,)} for name in ("pixels", "texture", "gradient", "saliency")),
     {"saliency": "sdsp"},
     {"sharing": "separate"},
     {"levels": 2},
