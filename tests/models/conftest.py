@@ -20,6 +20,8 @@ from hmtnet.data.record import Record
 from hmtnet.data.split import Split
 from hmtnet.files import digest_text
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.data.record import Record
+from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.models.hmtnet import HMTNet
 from hmtnet.models.hmtnet.grading import GradingNet, GradingSettings
 from hmtnet.models.hmtnet.guidance import Mixture
@@ -226,3 +228,20 @@ def train(tmp_path):
         return curves.epochs
 
     return run
+
+
+@pytest.fixture
+def make_labels():
+    """Make training labels: ``make_labels(methods, unit_mos=None)``; row i is no training image
+    where ``methods[i]`` is ``"test"``, and of unknown method where it is None."""
+
+    def make(methods, unit_mos=None):
+        unit_mos = torch.linspace(0, 1, len(methods)) if unit_mos is None else unit_mos
+        records = {
+            row: Record(image=f"{row}.png", mos=float(unit_mos[row]), method=method)
+            for row, method in enumerate(methods)
+            if method != "test"
+        }
+        return TrainingLabels(len(methods), records, torch.as_tensor(unit_mos).double(), 1.0)
+
+    return make
