@@ -138,7 +138,7 @@ def stage_digest():
     """Digest the sources anew, as a new process would."""
     for function in (key._sources_digest, key._read, key.find_source):
         function.cache_clear()
-    return key.sources_digest(["sharpness.system", "hmtnet.data.datamodule"])
+    return key.sources_digest(["sharpness.network", "sharpness.task", "hmtnet.data.datamodule"])
 
 
 def test_its_own_sources_decide_whether_a_run_is_reused(site, tmp_path, monkeypatch):
@@ -151,11 +151,11 @@ def test_its_own_sources_decide_whether_a_run_is_reused(site, tmp_path, monkeypa
     (copy / "sharpness/unused.py").write_text("")
     assert stage_digest() == before
     changed = set()
-    for module in ("__init__", "network", "settings", "task", "system"):
+    for module in ("__init__", "network", "task"):
         with (copy / f"sharpness/{module}.py").open("a") as stream:
             stream.write("# changed\n")
         changed.add(stage_digest())
-    assert len(changed) == 5 and before not in changed
+    assert len(changed) == 3 and before not in changed
     monkeypatch.undo()
     assert stage_digest() == before
 
@@ -163,7 +163,6 @@ def test_its_own_sources_decide_whether_a_run_is_reused(site, tmp_path, monkeypa
 CROOKED = {"hmtnet.systems": {"crooked": "crooked.system:SYSTEM"}}
 CONF = {
     "crooked/conf/system/crooked.yaml": "name: crooked\n",
-    "crooked/conf/size/crooked/tiny.yaml": "crooked: {}\n",
 }
 
 
@@ -265,11 +264,13 @@ def test_blur_ties_neighbours_together_and_a_flat_crop_is_finite(site):
 def test_an_image_is_the_mean_of_its_crops_and_every_weight_learns(network):
     pixels = torch.rand(3, 3, 32, 32)
     crops = Crops(pixels, torch.tensor([0, 0, 1]), 2)
-    alone = [network(Crops(pixels[i : i + 1], torch.tensor([0]), 1)).score[0] for i in range(3)]
+    alone = [
+        network(Crops(pixels[i : i + 1], torch.tensor([0]), 1)).unit_score[0] for i in range(3)
+    ]
     expected = torch.stack([(alone[0] + alone[1]) / 2, alone[2]])
-    torch.testing.assert_close(network(crops).score, expected)
+    torch.testing.assert_close(network(crops).unit_score, expected)
     assert network.by_crop and not network.graded and network.saliency_operator is None
-    network.train()(crops).score.square().sum().backward()
+    network.train()(crops).unit_score.square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in network.parameters())
 
 

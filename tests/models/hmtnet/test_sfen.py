@@ -55,8 +55,10 @@ def test_saliency_is_asked_for_exactly_where_it_is_needed(make_sfen, make_crops,
 def test_perspectives_are_what_they_are_called(make_sfen, make_crops):
     crops = make_crops((2, 1))
     pixels = BackboneSettings(widths=(8, 8, 16), view="pixels")
-    views = make_sfen(backbone=pixels, perspectives=("texture", *ALL), texture="residual").perspectives(crops)
-    assert list(views) == list(ALL)
+    every = ("texture", *ALL)
+    network = make_sfen(backbone=pixels, perspectives=every, texture="residual")
+    views = network.perspectives(crops)
+    assert list(views) == list(every)
     torch.testing.assert_close(views["texture"], residual(crops.pixels, 1.5) / TYPICAL["texture"])
     torch.testing.assert_close(views["gradient"], sobel(crops.pixels) / TYPICAL["gradient"])
     # The plain encoder's normalisation: mean 0.5, deviation 0.25.
@@ -69,7 +71,9 @@ def test_perspectives_are_what_they_are_called(make_sfen, make_crops):
 
 def test_the_blur_of_the_residual_is_a_setting(make_sfen, make_crops):
     crops = make_crops((1, 1))
-    found = make_sfen(perspectives=("texture",), sigma=0.8, texture="residual").perspectives(crops)["texture"]
+    found = make_sfen(perspectives=("texture",), sigma=0.8, texture="residual").perspectives(crops)[
+        "texture"
+    ]
     torch.testing.assert_close(found, residual(crops.pixels, 0.8) / TYPICAL["texture"])
 
 

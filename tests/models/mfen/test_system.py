@@ -64,7 +64,7 @@ def test_type_scores_are_those_of_the_training_images(trained):
     ]
     assert len(means) == 4
     expected = (np.sort(means) - low) / (high - low)
-    found = store.load(RUN).tensors["type_mos"]
+    found = store.load(paths["dan"]).tensors["type_mos"]
     np.testing.assert_allclose(np.sort(found), expected, atol=1e-6)
     # What a DAN says is a mean of these.
     assert low + (high - low) * expected[0] <= train.score.min()
@@ -176,7 +176,7 @@ def test_a_dan_from_another_dataset_serves_where_types_are_unknown(
     assert json.loads(done.out)["runs"] == {"quality": str(path)}
     meta = store.read_meta(path)
     assert meta["upstream"]["dan"]["key"] == store.read_meta(dan)["key"]
-    assert "types.bias" not in store.load(RUN).tensors
+    assert "types.bias" not in store.load(path).tensors
     # Its grades are its own, in number and edges: a DAN knows none.
     assert len(meta["grades"]["edges_unit"]) == 3
     assert [seen["fingerprint"] for seen in meta["seen"]["upstream"]] == [
