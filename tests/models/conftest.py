@@ -18,10 +18,9 @@ from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.data.split import Split
+from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.files import digest_text
 from hmtnet.models.backbone import BackboneSettings
-from hmtnet.data.record import Record
-from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.models.hmtnet import HMTNet
 from hmtnet.models.hmtnet.grading import GradingNet, GradingSettings
 from hmtnet.models.hmtnet.guidance import Mixture

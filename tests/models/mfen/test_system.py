@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -208,12 +206,3 @@ def test_a_dan_that_has_seen_the_test_images_is_refused(hmtnet, words, trained, 
     more = [f"upstream.dan={trained[1]['dan']}", "stages=[quality]", "split.seed=1"]
     done = hmtnet(*words(tmp_path, *more))
     assert done.code == BAD_INPUT and "Upstream stage 'dan' trained on" in done.err
-
-
-def test_scoring_it_needs_no_lightning():
-    code = (
-        "import sys, hmtnet.scoring.restore; from hmtnet.models.system import find_system; "
-        "find_system('mfen'); print('lightning' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
