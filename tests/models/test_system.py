@@ -1,4 +1,5 @@
 import dataclasses
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from types import ModuleType
@@ -7,13 +8,24 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError, WeightsError
 from hmtnet.models import system as systems
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet.grading import GradingSettings
 from hmtnet.models.hmtnet.settings import GradingStageSettings, HMTNetSettings, JointStageSettings
 from hmtnet.models.hmtnet.sfen import SFENSettings
-from hmtnet.models.system import System, build_settings, find_system, identified, unweighted
+from hmtnet.models.optimisation import FitSettings
+from hmtnet.models.system import (
+    SYSTEMS,
+    StageInputs,
+    System,
+    build_settings,
+    find_system,
+    identified,
+    unweighted,
+)
+from hmtnet.models.task import QualityTask
 from hmtnet.runs.key import digest_of
 
 
