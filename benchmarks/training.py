@@ -32,7 +32,7 @@ from hmtnet.data.split import Split
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet import HMTNet
 from hmtnet.models.hmtnet.grading import GradingNet, GradingSettings
-from hmtnet.models.hmtnet.sfen import SFEN, SFENSettings
+from hmtnet.models.hmtnet.sfen import SFEN, Perspective, SFENSettings
 from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
 from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings, score_terms
@@ -57,8 +57,11 @@ def make_network(backbone: BackboneSettings) -> HMTNet:
     torch.manual_seed(0)
     grades = Grades((0.2, 0.4, 0.6, 0.8))
     grading = GradingNet(GradingSettings(encoder=backbone), grades)
-    # The residual, since it is the dearest texture: what is shipped looks at the pixels.
-    settings = SFENSettings(backbone=backbone, texture="residual", saliency=OPERATOR)
+    # With the residual, the dearest view: what is shipped looks at the pixels instead.
+    views: tuple[Perspective, ...] = ("texture", "gradient", "saliency")
+    settings = SFENSettings(
+        backbone=backbone, perspectives=views, texture="residual", saliency=OPERATOR
+    )
     return HMTNet(grading, SFEN(settings, grades)).train()
 
 

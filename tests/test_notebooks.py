@@ -71,7 +71,7 @@ def test_has_no_outputs(path):
 def ablation(hmtnet, tiny, tmp_path_factory):
     """The folder of runs of three questions and the reference over two splits."""
     runs = tmp_path_factory.mktemp("ablation") / "runs"
-    questions = "ablation=reference,chain_two_stage,perspectives_texture,prior_none"
+    questions = "ablation=reference,chain_two_stage,perspectives_pixels,prior_none"
     # Half of the references are tested: of a single one, within-τ is undefined.
     words = ["seed=0,1", "evaluate.test=true", "split.fractions=[0.34,0.16,0.5]"]
     outcome = hmtnet(*tiny(runs, "-m", questions, *words))
@@ -81,7 +81,7 @@ def ablation(hmtnet, tiny, tmp_path_factory):
 
 def differences(runs):
     """Each question's test SRCC less the reference's, split by split, from the files alone."""
-    found = {"reference": [], "prior_none": [], "perspectives_texture": [], "chain_two_stage": []}
+    found = {"reference": [], "prior_none": [], "perspectives_pixels": [], "chain_two_stage": []}
     for split in sorted((runs / "qads").glob("content-*")):
         values, upstream = {}, {}
         for joint in split.glob("joint-*"):
@@ -99,7 +99,7 @@ def question_of(joint):
     network = json.loads((joint / "stage.json").read_text())["settings"]["network"]["sfen"]
     if network["prior"] == "none":
         return "prior_none"
-    return "perspectives_texture" if network["perspectives"] == ["texture"] else "reference"
+    return "perspectives_pixels" if network["perspectives"] == ["pixels"] else "reference"
 
 
 def skill(run):

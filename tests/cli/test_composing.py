@@ -133,7 +133,7 @@ BAD = [
     (
         "size=published",
         "System 'hmtnet' does not come in size=published. It is for peers",
-        "Sizes of 'hmtnet': full, quick, small, tiny; systems that come in size=published: ahiq, ",
+        "Systems that come in size=published: ahiq, cnniqa, mfen, nemg, pmt; 'hmtnet' comes in",
     ),
 ]
 

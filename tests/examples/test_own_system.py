@@ -15,9 +15,16 @@ from scipy.ndimage import gaussian_filter
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.cli.main import BAD_INPUT
+from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
+from hmtnet.data.grades import Grades
+from hmtnet.data.readers import read
+from hmtnet.data.record import Record
+from hmtnet.data.settings import DataSettings
+from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.errors import ArtifactError, SettingsError
-from hmtnet.models.system import find_system
+from hmtnet.models.quality import Prediction
+from hmtnet.models.system import StageInputs, find_system
 from hmtnet.scoring.scorer import Scorer
 from hmtnet.storage import key
 
@@ -138,7 +145,7 @@ def stage_digest():
     """Digest the sources anew, as a new process would."""
     for function in (key._sources_digest, key._read, key.find_source):
         function.cache_clear()
-    return key.sources_digest(["sharpness.system", "hmtnet.data.datamodule"])
+    return key.sources_digest(["sharpness.network", "sharpness.task", "hmtnet.data.datamodule"])
 
 
 def test_its_own_sources_decide_whether_a_run_is_reused(site, tmp_path, monkeypatch):
@@ -151,11 +158,11 @@ def test_its_own_sources_decide_whether_a_run_is_reused(site, tmp_path, monkeypa
     (copy / "sharpness/unused.py").write_text("")
     assert stage_digest() == before
     changed = set()
-    for module in ("__init__", "network", "settings", "task", "system"):
+    for module in ("__init__", "network", "task"):
         with (copy / f"sharpness/{module}.py").open("a") as stream:
             stream.write("# changed\n")
         changed.add(stage_digest())
-    assert len(changed) == 5 and before not in changed
+    assert len(changed) == 3 and before not in changed
     monkeypatch.undo()
     assert stage_digest() == before
 
@@ -163,7 +170,6 @@ def test_its_own_sources_decide_whether_a_run_is_reused(site, tmp_path, monkeypa
 CROOKED = {"hmtnet.systems": {"crooked": "crooked.system:SYSTEM"}}
 CONF = {
     "crooked/conf/system/crooked.yaml": "name: crooked\n",
-    "crooked/conf/size/crooked/tiny.yaml": "crooked: {}\n",
 }
 
 
@@ -272,6 +278,67 @@ def test_an_image_is_the_mean_of_its_crops_and_every_weight_learns(network):
     assert network.by_crop and not network.graded and network.saliency_operator is None
     network.train()(crops).unit_score.square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in network.parameters())
+
+
+@pytest.fixture(scope="module")
+def rated(tiny_root, tmp_path_factory):
+    """The tiny images as a table with the deviations of their scores."""
+    root = shutil.copytree(tiny_root, tmp_path_factory.mktemp("rated") / "rated")
+    labels = read(DataSettings(reader="qads", root=str(root))).records
+    lines = [
+        f"{r.image},{r.mos},{r.reference},{'' if i % 5 == 0 else 0.1 + 0.1 * (i % 3)}"
+        for i, r in enumerate(labels)
+    ]
+    (root / "labels.csv").write_text("\n".join(["image,mos,reference,mos_std", *lines]) + "\n")
+    return root
+
+
+def weighted_words(root, runs):
+    declared = ("data.label_kind=human", "data.range=[0,1]", "data.direction=higher")
+    table = ("data=table", f"data.root={root}", "data.table=labels.csv", *declared)
+    return ("train", "system=sharpness_weighted", *table, f"runs={runs}", *QUICK)
+
+
+def test_a_column_of_the_dataset_weighs_its_loss(site, rated, hmtnet, tmp_path):
+    done = hmtnet(*weighted_words(rated, tmp_path), "system.sharpness.epochs=2")
+    assert done.code == 0, done.err
+    (path,) = tmp_path.glob("rated/*/sharpness-*")
+    found = prediction_files.read(path / "predictions.csv").select("test")
+    score = Scorer(path, device="cpu")(rated / found.image[0]).score
+    assert score == pytest.approx(found.score[0], abs=1e-6)
+
+
+def test_without_that_column_it_is_refused(site, hmtnet, tmp_path):
+    done = hmtnet("train", "system=sharpness_weighted", f"runs={tmp_path}", *QUICK)
+    assert done.code == BAD_INPUT and "learns from the mos_std of its training" in done.err
+    assert "upstream." not in done.err and not [*tmp_path.iterdir()]
+
+
+def test_its_weights_are_those_of_training_images(site):
+    stage = find_system("sharpness_weighted").stages[0]
+    stds = [0.0, 0.1, None, 0.3]  # of a range of 0 to 2: 0, 0.05, unknown, 0.15
+    records = {
+        row: Record(image=f"{row}.png", mos=1.0, mos_std=std) for row, std in enumerate(stds)
+    }
+    unit_mos = torch.tensor([0.5] * 4 + [torch.nan])  # the last one is not trained on
+    inputs = StageInputs(Grades((0.5,)), labels=TrainingLabels(5, records, unit_mos, 2.0))
+    settings = stage.settings()
+    task = stage.make_task(stage.network(settings, inputs), settings, inputs)
+    raw = np.array([1 / (s**2 + 0.1**2) for s in (0, 0.05, 0.15)])
+    first, second, last = raw / raw.mean()
+    np.testing.assert_allclose(task.weight, [first, second, 1, last, 1], rtol=1e-5)
+    assert "weight" not in task.state_dict()
+    batch = Batch(
+        rows=torch.tensor([3, 0]),
+        images=[],
+        corners=[],
+        unit_mos=torch.tensor([0.5, 0.5]),
+        dropout_draw=torch.zeros(2),
+    )
+    crops = Crops(torch.zeros(2, 3, 8, 8), torch.arange(2), 2)
+    prediction = Prediction(unit_score=torch.tensor([0.7, 0.9]))
+    terms = task.losses(prediction, batch, crops)
+    assert terms["score"].item() == pytest.approx((last * 0.2 + first * 0.4) / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize("field", ["scales", "hidden"])

@@ -10,6 +10,7 @@ import torch
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.models.system import Stage, System
+from hmtnet.models.task import QualityTask
 
 SEEN = []  # (training, whether references came) of each batch
 
@@ -32,21 +33,18 @@ class Difference(QualityNetwork):
         return Prediction(unit_score=crops.mean_by_image(self.line[0] - self.line[1] * distance))
 
 
-def task(network, settings, given):
-    from hmtnet.models.task import QualityTask
+class Task(QualityTask):
+    def __init__(self, network, settings, inputs):
+        super().__init__(network, settings, inputs)
+        self.inputs = inputs
 
-    class Task(QualityTask):
-        def losses(self, prediction, batch, crops):
-            return {"score": (prediction.unit_score - batch.unit_mos).square().mean()}
-
-    found = Task(network, settings, given.grades)
-    found.given = given
-    return found
+    def losses(self, prediction, batch, crops):
+        return {"score": (prediction.unit_score - batch.unit_mos).square().mean()}
 
 
 def stage(name="only", needs=(), after=(), **flags):
-    return Stage(name, FitSettings, lambda settings, given: Difference(**flags), task, after,
-                 needs=needs)
+    return Stage(name, FitSettings, lambda settings, _: Difference(**flags), f"{__name__}:Task",
+                 after, needs=needs)
 
 
 ALWAYS = System("always", (stage("paired", needs_reference=True),), reference="always")
@@ -54,7 +52,8 @@ TRAINING = System("training", (stage("taught", learns_from_reference=True),), re
 THEN = System("then", (stage("first", learns_from_reference=True), stage(after=("first",))),
               reference="training")
 SECRET = System("secret", (stage("hidden", learns_from_reference=True),))
-TYPED = System("typed", (stage("types", needs=("method", "scale")), stage()))
+TYPED = System("typed", (stage("types", needs=("method", "scale")), stage(after=("types",))))
+RATED = System("rated", (stage(needs=("mos_std",)),))
 '''
 
 
@@ -69,7 +68,7 @@ def _folder(tmp_path_factory):
 def small_systems(_folder, monkeypatch):
     """Register them; return their module."""
     monkeypatch.syspath_prepend(_folder)
-    for name in ("always", "training", "then", "secret", "typed"):
+    for name in ("always", "training", "then", "secret", "typed", "rated"):
         monkeypatch.setitem(SYSTEMS, name, f"small_systems:{name.upper()}")
     import small_systems
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 
 from hmtnet.data.protocols import make
@@ -32,8 +31,8 @@ def changed(manifest, change):
     return dataclasses.replace(manifest, records=tuple(records), reference_digests=digests)
 
 
-def scene_of(told, manifest, **more):
-    settings, system = told("typed", **more)
+def scene_of(told, manifest, system="typed", **more):
+    settings, system = told(system, **more)
     return RunContext(settings, system, manifest, make(manifest, settings.split))
 
 
@@ -45,7 +44,7 @@ def test_a_stage_is_not_trained_on_records_without_what_it_learns_from(told, man
     message = str(error.value)
     assert "Stage 'types' of system 'typed' learns from the method or scale" in message
     assert "of dataset 'qads' has any" in message and "upstream.types=<its run" in message
-    works = message.partition("needs neither: ")[2]
+    works = message.partition("a system that learns without: ")[2]
     assert "plain" in works and "typed" not in works
     # The other stage needs none of them, and a stage from elsewhere is not trained here.
     alone = scene_of(told, bare, stages=["only"])
@@ -58,11 +57,6 @@ def test_one_of_the_fields_is_enough(told, manifest, kept):
     half = changed(manifest, lambda row, record: {other: None})
     context = scene_of(told, half)
     rehearse(context, plan_chain(context, {}), {})
-    keys, mos = context.distortions
-    assert len(mos) == 2 and set(keys.tolist()) == {-1, 0, 1}
-    for row in context.split.train:
-        same = [r for r in context.split.train if keys[r] == keys[row]]
-        assert {getattr(half.records[r], kept) for r in same} == {getattr(half.records[row], kept)}
 
 
 def test_fields_of_validation_and_test_images_do_not_help(told, manifest):
@@ -77,52 +71,20 @@ def test_fields_of_validation_and_test_images_do_not_help(told, manifest):
         rehearse(context, plan_chain(context, {}), {})
 
 
-def test_distortion_types_are_counted_over_training_images_alone(told, manifest):
+def test_a_stage_from_elsewhere_is_advised_only_where_another_starts_from_it(told, manifest):
+    context = scene_of(told, changed(manifest, lambda row, record: {"mos_std": None}), "rated")
+    with pytest.raises(DataError, match="learns from the mos_std of its training") as error:
+        rehearse(context, plan_chain(context, {}), {})
+    assert "Take a dataset that has, or a system that learns without: " in str(error.value)
+    assert "upstream." not in str(error.value)
+
+
+def test_labels_of_training_images_alone_reach_the_task_and_a_part_has_its_own(told, manifest):
     context = scene_of(told, manifest)
-    keys, mos = context.distortions
-    training = set(context.split.train)
-    assert [row for row, key in enumerate(keys.tolist()) if key >= 0] == sorted(training)
-    assert len(mos) == 4 and mos.dtype.is_floating_point
-    kinds = {}
-    for row in training:
-        record = manifest.records[row]
-        kinds.setdefault(int(keys[row]), set()).add((record.method, record.scale))
-    assert sorted(kinds) == [0, 1, 2, 3] and all(len(kind) == 1 for kind in kinds.values())
-    for key in range(4):
-        rows = [row for row in training if keys[row] == key]
-        assert mos[key].item() == pytest.approx(np.mean(manifest.unit_mos[rows]), abs=1e-6)
-    # A type that only other images have is not even a number.
-    held_out = changed(
-        manifest, lambda row, record: {} if row in training else {"method": "another"}
-    )
-    again, _ = scene_of(told, held_out).distortions
-    assert again.tolist() == keys.tolist()
-
-
-def test_images_without_a_type_have_no_number(told, manifest):
-    training = scene_of(told, manifest).split.train
-    odd = training[0]
-    partly = changed(
-        manifest,
-        lambda row, record: {"method": None, "scale": None} if row == odd else {},
-    )
-    keys, mos = scene_of(told, partly).distortions
-    assert keys[odd] == -1 and len(mos) == 4 and keys.max() == 3
-    none = changed(manifest, lambda row, record: {"method": None, "scale": None})
-    keys, mos = scene_of(told, none).distortions
-    assert set(keys.tolist()) == {-1} and len(keys) == len(manifest) and len(mos) == 0
-
-
-def test_types_reach_the_task_and_a_part_counts_its_own(told, manifest):
-    context = scene_of(told, manifest)
-    planned = plan_chain(context, {})[0]
-    given = _make_ready(context, planned).task.given
-    keys, mos = context.distortions
-    assert given.distortion_keys.tolist() == keys.tolist()
-    assert given.distortion_mos.tolist() == mos.tolist()
-    assert given.method_keys.tolist() == context.method_keys.tolist()
+    labels = _make_ready(context, plan_chain(context, {})[0]).task.inputs.labels
+    assert [*labels.records] == sorted(context.split.train)
     part = context.part(dataclasses.replace(context.split, train=context.split.train[:3]))
-    assert (part.distortions[0] >= 0).sum() == 3
+    assert [*part.labels.records] == sorted(context.split.train[:3])
 
 
 def test_a_given_stage_is_not_asked_for_its_fields(told, manifest, tmp_path):

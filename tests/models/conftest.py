@@ -18,6 +18,7 @@ from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.data.split import Split
+from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.files import digest_text
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet import HMTNet
@@ -226,3 +227,20 @@ def train(tmp_path):
         return curves.epochs
 
     return run
+
+
+@pytest.fixture
+def make_labels():
+    """Make training labels: ``make_labels(methods, unit_mos=None)``; row i is no training image
+    where ``methods[i]`` is ``"test"``, and of unknown method where it is None."""
+
+    def make(methods, unit_mos=None):
+        unit_mos = torch.linspace(0, 1, len(methods)) if unit_mos is None else unit_mos
+        records = {
+            row: Record(image=f"{row}.png", mos=float(unit_mos[row]), method=method)
+            for row, method in enumerate(methods)
+            if method != "test"
+        }
+        return TrainingLabels(len(methods), records, torch.as_tensor(unit_mos).double(), 1.0)
+
+    return make

@@ -1,4 +1,5 @@
 import dataclasses
+import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from types import ModuleType
@@ -7,13 +8,24 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError, WeightsError
 from hmtnet.models import system as systems
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet.grading import GradingSettings
 from hmtnet.models.hmtnet.settings import GradingStageSettings, HMTNetSettings, JointStageSettings
 from hmtnet.models.hmtnet.sfen import SFENSettings
-from hmtnet.models.system import System, build_settings, find_system, identified, unweighted
+from hmtnet.models.optimisation import FitSettings
+from hmtnet.models.system import (
+    SYSTEMS,
+    StageInputs,
+    System,
+    build_settings,
+    find_system,
+    identified,
+    unweighted,
+)
+from hmtnet.models.task import QualityTask
 from hmtnet.storage.key import digest_of
 
 
@@ -187,3 +199,62 @@ def test_what_auto_means_and_the_same_by_name_are_identical(weights, norm, view)
 def test_identity_of_weights_that_are_not_there_is_an_error():
     with pytest.raises(WeightsError, match="no file 'nowhere'"):
         identified(joint_of(BackboneSettings(name="resnet50", weights="nowhere")))
+
+
+def test_scoring_needs_no_lightning_whatever_the_system():
+    code = (
+        "import sys, hmtnet.scoring.scorer; from hmtnet.models.system import own_systems; "
+        "assert len(own_systems()) > 7; print('lightning' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_stage_names_a_task_that_is_there(system):
+    for stage in find_system(system).stages:
+        assert issubclass(stage.task_class(), QualityTask)
+        assert stage.modules[1] == stage.task_class().__module__
+
+
+@pytest.mark.parametrize(
+    "task", ["hmtnet.models.plain.task:Task", "no_such_module:Task", "Task", ""]
+)
+def test_a_task_that_cannot_be_imported_is_told(task):
+    stage = dataclasses.replace(find_system("plain").stages[0], task=task)
+    with pytest.raises(SettingsError, match=r"Stage 'plain': expected its task as 'module:Class'"):
+        stage.task_class()
+
+
+def test_checks_of_every_stage_cannot_be_skipped():
+    with pytest.raises(TypeError, match=r"Own: define check\(\) instead of __post_init__"):
+
+        class Own(FitSettings):
+            def __post_init__(self):
+                pass
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Checked(FitSettings):
+        weight: float = 1.0
+
+        def check(self):
+            if self.weight < 0:
+                raise ValueError("weight: expected at least 0")
+
+    for wrong in ({"weight": -1.0}, {"epochs": 0}):
+        with pytest.raises(ValueError, match="expected at least"):
+            Checked(**wrong)
+
+
+def test_what_is_derived_from_labels_comes_from_the_artifact_where_there_is_one(make_labels):
+    labels, kept = make_labels(["a", "b"]), torch.tensor([7.0])
+    grades = Grades((0.5,))
+
+    def derive(found):
+        return found.column("mos")
+
+    training = StageInputs(grades, labels=labels)
+    assert training.derived("means", derive).tolist() == [0, 1]
+    assert StageInputs(grades, state={"means": kept}).derived("means", derive) is kept
+    with pytest.raises(SettingsError, match="in training only"):
+        StageInputs(grades, state={"other": kept}).derived("means", derive)

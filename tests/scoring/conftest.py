@@ -53,11 +53,11 @@ class Distance(QualityNetwork):
         return Prediction(unit_score=crops.mean_by_image(self.offset - distance))
 
 def stage(name, **flags):
-    return Stage(name, FitSettings, lambda settings, given: Spread(**flags), None)
+    return Stage(name, FitSettings, lambda settings, given: Spread(**flags), "")
 
 SYSTEM = System("spread", (
     stage("alone"),
-    Stage("paired", FitSettings, lambda settings, given: Distance(), None),
+    Stage("paired", FitSettings, lambda settings, given: Distance(), ""),
     stage("labelled", reads_labels=True),
     stage("mixed", mixes_images=True),
 ))

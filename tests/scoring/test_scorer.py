@@ -13,7 +13,7 @@ from hmtnet.data.crops import pad_to
 from hmtnet.errors import ArtifactError, DataError, SettingsError
 from hmtnet.models.hmtnet.settings import SFENStageSettings
 from hmtnet.models.hmtnet.sfen import SFENSettings
-from hmtnet.models.plain.settings import PlainStageSettings
+from hmtnet.models.plain.network import PlainStageSettings
 from hmtnet.scoring.scorer import Scorer
 
 STAGES = ["grading", "sfen", "joint"]

@@ -12,7 +12,7 @@ from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.data.split import Split
 from hmtnet.files import digest_text
-from hmtnet.models.ahiq.settings import AHIQStageSettings
+from hmtnet.models.ahiq.network import AHIQStageSettings
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings
@@ -66,7 +66,7 @@ def make_task(settings, grades):
         )
         stage = find_system("ahiq").stage("ahiq")
         network = stage.network(stage_settings, StageInputs(grades))
-        return stage.task(network.train(), stage_settings, StageInputs(grades))
+        return stage.make_task(network.train(), stage_settings, StageInputs(grades))
 
     return make
 

@@ -4,7 +4,7 @@ from torch import nn
 
 from hmtnet.data.crops import Crops, CropSettings
 from hmtnet.models.cnniqa import CNNIQANet, CNNIQASettings
-from hmtnet.models.cnniqa.patches import normalise_contrast
+from hmtnet.models.cnniqa.network import normalise_contrast
 from hmtnet.perception import luminance
 
 

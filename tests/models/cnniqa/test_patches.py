@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.ndimage import generic_filter, uniform_filter
 
-from hmtnet.models.cnniqa.patches import cut_patches, normalise_contrast
+from hmtnet.models.cnniqa.network import cut_patches, normalise_contrast
 
 
 @pytest.mark.parametrize(("window", "constant"), [(3, 10.0), (7, 1.0), (3, 255.0)])

@@ -1,8 +1,5 @@
 """CNNIQA by the command line."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -109,12 +106,3 @@ def test_published_takes_the_paper_s_patches():
 @pytest.mark.parametrize("size", ["tiny", "small", "full"])
 def test_the_network_is_the_same_in_every_size(size):
     assert stage_of(f"size={size}").network == stage_of("size=published").network
-
-
-def test_scoring_it_needs_no_lightning():
-    code = (
-        "import sys, hmtnet.scoring.restore; from hmtnet.models.system import find_system; "
-        "find_system('cnniqa'); print('lightning' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

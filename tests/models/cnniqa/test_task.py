@@ -6,7 +6,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from hmtnet.data.crops import Crops, CropSettings
 from hmtnet.models.cnniqa import CNNIQASettings
-from hmtnet.models.cnniqa.settings import CNNIQALossSettings, CNNIQAStageSettings
+from hmtnet.models.cnniqa.network import CNNIQALossSettings, CNNIQAStageSettings
 from hmtnet.models.cnniqa.task import kept_units
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.quality import make_crops
@@ -26,7 +26,7 @@ def make_task(grades):
         settings = dataclasses.replace(settings, **changes)
         stage = find_system("cnniqa").stage("cnniqa")
         network = stage.network(settings, StageInputs(grades))
-        return stage.task(network.train(), settings, StageInputs(grades))
+        return stage.make_task(network.train(), settings, StageInputs(grades))
 
     return make
 

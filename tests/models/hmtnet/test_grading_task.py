@@ -13,7 +13,8 @@ from hmtnet.models.quality import make_crops
 from hmtnet.models.system import StageInputs
 from hmtnet.models.task import true_grades
 
-METHODS = torch.tensor([0, 0, 1, 1, 2, 2, -1, -1])
+# The last but one is of unknown method, the last is not trained on.
+METHODS = ["a", "a", "b", "b", "c", "c", None, "test"]
 
 
 @pytest.fixture
@@ -25,9 +26,10 @@ def scene(make_grading, make_batch):
 
 
 @pytest.fixture
-def terms(grades):
-    def make(methods=METHODS, **changes):
-        return GradeTerms(GradingLossSettings(**changes), grades, methods)
+def terms(grades, make_labels):
+    def make(**changes):
+        inputs = StageInputs(grades, {}, make_labels(METHODS))
+        return GradeTerms(GradingLossSettings(**changes), inputs)
 
     return make
 
@@ -98,13 +100,14 @@ def test_true_grades_are_those_of_the_data_room(edges):
     assert found.tolist() == single.assign(mos.numpy()).tolist()
 
 
-def test_the_stage_makes_network_and_task(grading_settings, grades):
-    settings = GradingStageSettings(network=grading_settings)
-    given = StageInputs(grades, {}, METHODS)
+def test_the_stage_makes_network_and_task(grading_settings, grades, make_labels):
+    loss = GradingLossSettings(contrast_key="method")
+    settings = GradingStageSettings(network=grading_settings, loss=loss)
+    given = StageInputs(grades, {}, make_labels(METHODS))
     network = GRADING.network(settings, given)
-    task = GRADING.task(network, settings, given)
-    assert task.network is network and task.terms.grades is grades
-    assert torch.equal(task.terms.method_keys, METHODS)
+    task = GRADING.make_task(network, settings, given)
+    assert task.network is network and task.edges.tolist() == pytest.approx(grades.edges)
+    assert task.terms.methods.tolist() == [0, 0, 1, 1, 2, 2, -1, -1]
     assert task.terms.settings is settings.loss
 
 

@@ -10,9 +10,10 @@ from hmtnet.models.hmtnet.settings import (
     JointLossSettings,
     JointStageSettings,
 )
-from hmtnet.models.hmtnet.task import GradeTerms, JointTask
+from hmtnet.models.hmtnet.task import JointTask
 from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import score_terms
+from hmtnet.models.system import StageInputs
 
 
 @pytest.fixture
@@ -24,8 +25,7 @@ def make_task(make_hmtnet, grading_settings, sfen_settings, grades):
             ),
             loss=JointLossSettings(alpha=alpha),
         )
-        terms = GradeTerms(settings.loss.grading, grades, torch.zeros(8, dtype=torch.long))
-        return JointTask(network or make_hmtnet(**changes), settings, terms)
+        return JointTask(network or make_hmtnet(**changes), settings, StageInputs(grades))
 
     return make
 

@@ -142,7 +142,7 @@ def out_of_fold_task(make_grading, sfen_settings, grades):
 
     def make_task(**more):
         given = StageInputs(grades, {"grading": make_grading()}, **more)
-        return SFEN_STAGE.task(SFEN_STAGE.network(settings, given), settings, given)
+        return SFEN_STAGE.make_task(SFEN_STAGE.network(settings, given), settings, given)
 
     return make_task
 

@@ -10,7 +10,7 @@ from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet.sfen import SFEN, TYPICAL, Prior, SFENSettings
 from hmtnet.perception import mscn, residual, sobel
 
-ALL = ("texture", "gradient", "saliency")
+ALL = ("pixels", "gradient", "saliency")
 SUBSETS = [s for n in (1, 2, 3) for s in itertools.combinations(ALL, n)]
 PRIORS = ["mixture", "film", "concat", "none"]
 
@@ -56,22 +56,25 @@ def test_saliency_is_asked_for_exactly_where_it_is_needed(make_sfen, make_crops,
 def test_perspectives_are_what_they_are_called(make_sfen, make_crops):
     crops = make_crops((2, 1))
     pixels = BackboneSettings(widths=(8, 8, 16), view="pixels")
-    views = make_sfen(backbone=pixels, texture="residual").perspectives(crops)
-    assert list(views) == list(ALL)
+    every = ("texture", *ALL)
+    network = make_sfen(backbone=pixels, perspectives=every, texture="residual")
+    views = network.perspectives(crops)
+    assert list(views) == list(every)
     torch.testing.assert_close(views["texture"], residual(crops.pixels, 1.5) / TYPICAL["texture"])
     torch.testing.assert_close(views["gradient"], sobel(crops.pixels) / TYPICAL["gradient"])
     # The plain encoder's normalisation: mean 0.5, deviation 0.25.
     normal = (crops.pixels - 0.5) / 0.25
     torch.testing.assert_close(views["saliency"], normal * crops.saliency)
-    rgb = make_sfen(backbone=pixels, texture="rgb").perspectives(crops)["texture"]
-    torch.testing.assert_close(rgb, normal)
-    found = make_sfen(backbone=pixels, texture="mscn").perspectives(crops)["texture"]
+    torch.testing.assert_close(views["pixels"], normal)
+    found = make_sfen(backbone=pixels, perspectives=("texture",)).perspectives(crops)["texture"]
     torch.testing.assert_close(found, mscn(crops.pixels))
 
 
 def test_the_blur_of_the_residual_is_a_setting(make_sfen, make_crops):
     crops = make_crops((1, 1))
-    found = make_sfen(sigma=0.8, texture="residual").perspectives(crops)["texture"]
+    found = make_sfen(perspectives=("texture",), sigma=0.8, texture="residual").perspectives(crops)[
+        "texture"
+    ]
     torch.testing.assert_close(found, residual(crops.pixels, 0.8) / TYPICAL["texture"])
 
 

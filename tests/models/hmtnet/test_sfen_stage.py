@@ -96,5 +96,5 @@ def test_the_task_trains_that_network(stage_settings, make_grading, grades):
     given = StageInputs(grades, {"grading": make_grading()})
     settings = stage_settings()
     network = SFEN_STAGE.network(settings, given)
-    task = SFEN_STAGE.task(network, settings, given)
+    task = SFEN_STAGE.make_task(network, settings, given)
     assert task.network is network and task.fit_settings is settings

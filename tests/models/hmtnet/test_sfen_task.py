@@ -6,6 +6,7 @@ import torch
 from hmtnet.models.hmtnet.settings import SFENStageSettings
 from hmtnet.models.hmtnet.task import SFENTask, kept_priors
 from hmtnet.models.quality import make_crops
+from hmtnet.models.system import StageInputs
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def make_task(make_hmtnet, make_sfen, sfen_settings, grades):
     def make(bare=False, **changes):
         network = make_sfen(**changes) if bare else make_hmtnet(frozen=True, **changes)
         settings = SFENStageSettings(network=dataclasses.replace(sfen_settings, **changes))
-        return SFENTask(network, settings, grades)
+        return SFENTask(network, settings, StageInputs(grades))
 
     return make
 

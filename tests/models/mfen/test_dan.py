@@ -86,6 +86,5 @@ def test_one_type_cannot_be_told_apart(count):
         assert part in str(error.value)
 
 
-def test_type_scores_are_no_weights_of_its_artifact(make_dan):
-    # They are in stage.json, as the edges of grades are.
-    assert "type_mos" not in make_dan().own_state()
+def test_type_scores_are_in_its_artifact(make_dan):
+    assert "type_mos" in make_dan().own_state()

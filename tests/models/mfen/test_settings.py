@@ -1,7 +1,8 @@
 import pytest
 
 from hmtnet.errors import SettingsError
-from hmtnet.models.mfen.settings import DANStageSettings, QualityStageSettings
+from hmtnet.models.mfen.dan import DANStageSettings
+from hmtnet.models.mfen.network import QualityStageSettings
 from hmtnet.models.system import identified, unweighted
 from hmtnet.settings import build
 

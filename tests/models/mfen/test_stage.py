@@ -5,23 +5,21 @@ import torch
 
 from hmtnet.errors import SettingsError
 from hmtnet.models.mfen import DAN, MFEN, DANSettings
-from hmtnet.models.mfen.settings import (
-    DANStageSettings,
-    MFENLossSettings,
-    QualityStageSettings,
-)
-from hmtnet.models.mfen.stage import DAN_STAGE, QUALITY_STAGE
+from hmtnet.models.mfen.dan import DANStageSettings
+from hmtnet.models.mfen.network import MFENLossSettings, QualityStageSettings
 from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
 from hmtnet.models.system import StageInputs, find_system
 
-KEYS = torch.tensor([0, 1, 2, -1])
+DAN_STAGE, QUALITY_STAGE = find_system("mfen").stages
 
 
 @pytest.fixture
-def given(grades):
+def given(grades, make_labels):
     def make(upstream=None, types=3):
-        mos = torch.linspace(0.1, 0.9, types)
-        return StageInputs(grades, upstream or {}, distortion_keys=KEYS, distortion_mos=mos)
+        # One image per type, one of unknown type, and one that is not trained on.
+        methods = [*"abcd"[:types], None, "test"]
+        mos = torch.cat([torch.linspace(0.1, 0.9, types), torch.tensor([0.5, 0.5])])
+        return StageInputs(grades, upstream or {}, make_labels(methods, mos))
 
     return make
 
@@ -48,8 +46,8 @@ def test_the_first_learns_the_types_of_the_training_images(given, plain):
     network = DAN_STAGE.network(settings, given())
     assert isinstance(network, DAN) and network.types.out_features == 3
     torch.testing.assert_close(network.type_mos, torch.tensor([0.1, 0.5, 0.9]))
-    task = DAN_STAGE.task(network, settings, given())
-    assert task.network is network and torch.equal(task.distortion_keys, KEYS)
+    task = DAN_STAGE.make_task(network, settings, given())
+    assert task.network is network and task.types.tolist() == [0, 1, 2, -1, -1]
 
 
 def test_the_second_is_made_around_the_first(given, settings, make_dan):
@@ -58,8 +56,8 @@ def test_the_second_is_made_around_the_first(given, settings, make_dan):
     assert isinstance(network, MFEN) and network.dan is dan
     # Its own types, of its own dataset: the DAN's may be of another.
     assert network.types.out_features == 4 and dan.types.out_features == 3
-    task = QUALITY_STAGE.task(network, settings(), given({"dan": dan}, types=4))
-    assert task.network is network and torch.equal(task.distortion_keys, KEYS)
+    task = QUALITY_STAGE.make_task(network, settings(), given({"dan": dan}, types=4))
+    assert task.network is network and task.types.tolist() == [0, 1, 2, 3, -1, -1]
 
 
 def test_without_types_there_is_no_head_for_them(given, settings, make_dan):
@@ -95,3 +93,24 @@ def test_what_is_loaded_learns_slowly_and_the_dan_not_at_all(given, settings, ma
     for name, parameter in network.named_parameters():
         expected = {"qen": 0.1, "dan": None}.get(name.split(".")[0], 1.0)
         assert rate.get(id(parameter)) == expected, name
+
+
+@pytest.mark.parametrize("types", [0, 3])
+def test_both_are_restored_from_their_tensors_alone(given, settings, make_dan, grades, types):
+    trained = DAN_STAGE.network(DANStageSettings(), given())
+    state = trained.own_state()
+    again = DAN_STAGE.network(DANStageSettings(), StageInputs(grades, state=state))
+    again.load_state_dict(state)
+    torch.testing.assert_close(again.type_mos, torch.tensor([0.1, 0.5, 0.9]))
+    upstream = {"dan": make_dan()}
+    state = QUALITY_STAGE.network(settings(), given(upstream, types)).own_state()
+    again = QUALITY_STAGE.network(settings(), StageInputs(grades, upstream, state=state))
+    assert again.own_state().keys() == state.keys()
+
+
+def test_an_artifact_without_the_scores_of_its_types_is_refused(grades):
+    with pytest.raises(SettingsError, match="Expected the labels of training images, found none"):
+        DAN_STAGE.network(DANStageSettings(), StageInputs(grades, state={"types.bias": KEYLESS}))
+
+
+KEYLESS = torch.zeros(3)

@@ -9,12 +9,8 @@ from hmtnet.data.crops import CropSettings
 from hmtnet.losses import supervised_contrastive
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.mfen import DANSettings
-from hmtnet.models.mfen.settings import (
-    DANLossSettings,
-    DANStageSettings,
-    MFENLossSettings,
-    QualityStageSettings,
-)
+from hmtnet.models.mfen.dan import DANLossSettings, DANStageSettings
+from hmtnet.models.mfen.network import MFENLossSettings, QualityStageSettings
 from hmtnet.models.mfen.task import type_loss
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.quality import make_crops
@@ -32,12 +28,14 @@ PAIR_MOS = torch.linspace(0.1, 0.9, 4)
 
 
 @pytest.fixture
-def make_task(mfen_settings, make_dan, grades):
+def make_task(mfen_settings, make_dan, make_labels, grades):
     """Make the task of a stage as the chain does."""
 
-    def make(name, keys=PAIRS, mos=PAIR_MOS, **changes):
+    def make(name, keys=PAIRS, **changes):
         upstream = {} if name == "dan" else {"dan": make_dan().eval()}
-        given = StageInputs(grades, upstream, distortion_keys=keys, distortion_mos=mos)
+        methods = [None if key < 0 else f"method {key}" for key in keys.tolist()]
+        mos = [float(PAIR_MOS[key]) for key in keys.tolist()]
+        given = StageInputs(grades, upstream, make_labels(methods, mos))
         backbone = BackboneSettings(widths=(16, 16, 16))
         settings = {
             "dan": DANStageSettings(network=DANSettings(backbone=backbone, embedding=12), **FIT),
@@ -46,7 +44,7 @@ def make_task(mfen_settings, make_dan, grades):
         settings = dataclasses.replace(settings, **changes)
         stage = find_system("mfen").stage(name)
         network = stage.network(settings, given)
-        return stage.task(network.train(), settings, given)
+        return stage.make_task(network.train(), settings, given)
 
     return make
 
@@ -82,8 +80,7 @@ def test_the_quality_stage_overfits_one_batch(make_task, make_data, train):
 
 
 def test_without_types_the_quality_stage_learns_the_score_alone(make_task, make_data, train):
-    nothing = {"keys": torch.full((8,), -1), "mos": torch.zeros(0)}
-    curve = train(make_task("quality", **nothing), make_data(), 1)
+    curve = train(make_task("quality", torch.full((8,), -1)), make_data(), 1)
     assert {*curve[-1]} == {"train/loss", "train/score"} | {
         f"val/{name}" for name in NAMES | {"score"}
     }
@@ -98,7 +95,7 @@ def seen(make_batch):
 
 def test_the_contrast_is_the_multi_positive_nt_xent(make_task, seen):
     batch, crops = seen
-    task = make_task("dan", keys=torch.tensor([0, 0, 1, -1]), mos=PAIR_MOS)
+    task = make_task("dan", keys=torch.tensor([0, 0, 1, -1]))
     prediction = task.judge(crops, batch)
     angle = torch.tensor([0.0, 0.3, 0.5, 0.9, 1.5, 1.7, 2.5, 3.0])
     prediction.embedding = torch.stack([angle.cos(), angle.sin()], 1)
@@ -122,7 +119,7 @@ def test_the_contrast_is_the_multi_positive_nt_xent(make_task, seen):
 
 def test_images_of_unknown_type_are_of_no_type(make_task, seen):
     batch, crops = seen
-    task = make_task("dan", keys=torch.full((4,), -1), mos=PAIR_MOS)
+    task = make_task("dan", keys=torch.full((4,), -1))
     found = task.losses(task.judge(crops, batch), batch, crops)
     assert found["contrast"].item() == found["type"].item() == 0
     sum(found.values()).backward()

@@ -15,7 +15,7 @@ from hmtnet.data.split import Split
 from hmtnet.files import digest_text
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.nemg import NEMGNet, NEMGSettings
-from hmtnet.models.nemg.settings import NEMGLossSettings, NEMGStageSettings
+from hmtnet.models.nemg.network import NEMGLossSettings, NEMGStageSettings
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.system import StageInputs, find_system
 
@@ -51,7 +51,7 @@ def make_nemg_task(nemg_settings, grades):
         torch.manual_seed(seed)
         stage = find_system("nemg").stage("nemg")
         network = stage.network(settings, StageInputs(grades))
-        return stage.task(network.train(), settings, StageInputs(grades))
+        return stage.make_task(network.train(), settings, StageInputs(grades))
 
     return make
 

@@ -1,8 +1,6 @@
 """NEMG by the command line: it learns from references, and judges without."""
 
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -135,12 +133,3 @@ def test_crops_that_are_too_small_are_refused(hmtnet, one_stage, tmp_path):
     done = hmtnet(*one_stage("nemg", tmp_path / "runs", "size.crops.size=32"))
     assert done.code == BAD_INPUT and not (tmp_path / "runs").exists()
     assert "32 pixels make error maps of 8 places, smaller than the window of SSIM" in done.err
-
-
-def test_scoring_it_needs_no_lightning():
-    code = (
-        "import sys, hmtnet.scoring.restore; from hmtnet.models.system import find_system; "
-        "find_system('nemg'); print('lightning' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

@@ -4,7 +4,7 @@ import torch
 from hmtnet.data.crops import CropSettings
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.plain import PlainSettings
-from hmtnet.models.plain.settings import PlainStageSettings
+from hmtnet.models.plain.network import PlainStageSettings
 from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings, score_terms
 from hmtnet.models.system import StageInputs, find_system
@@ -22,7 +22,7 @@ def make_task(plain, grades):
         )
         stage = find_system("plain").stage("plain")
         network = stage.network(settings, StageInputs(grades))
-        return stage.task(network.train(), settings, StageInputs(grades))
+        return stage.make_task(network.train(), settings, StageInputs(grades))
 
     return make
 

@@ -1,8 +1,5 @@
 """PMT-IQA by the command line."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -121,12 +118,3 @@ def test_published_is_the_authors_recipe():
 def test_static_weights_can_be_asked_for():
     loss = stage_of("system.pmt.loss.progressive=off").loss
     assert (loss.progressive, loss.score_weight, loss.class_weight) == ("off", 0.942, 0.96)
-
-
-def test_scoring_it_needs_no_lightning():
-    code = (
-        "import sys, hmtnet.scoring.restore; from hmtnet.models.system import find_system; "
-        "find_system('pmt'); print('lightning' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

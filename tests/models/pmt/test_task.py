@@ -10,7 +10,7 @@ from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.pmt import PMTSettings
-from hmtnet.models.pmt.settings import PMTLossSettings, PMTStageSettings
+from hmtnet.models.pmt.network import PMTLossSettings, PMTStageSettings
 from hmtnet.models.pmt.task import progress, true_classes
 from hmtnet.models.quality import make_crops
 from hmtnet.models.system import StageInputs, find_system
@@ -32,7 +32,7 @@ def make_task(grades):
         settings = dataclasses.replace(settings, **changes)
         stage = find_system("pmt").stage("pmt")
         network = stage.network(settings, StageInputs(grades))
-        return stage.task(network.train(), settings, StageInputs(grades))
+        return stage.make_task(network.train(), settings, StageInputs(grades))
 
     return make
 

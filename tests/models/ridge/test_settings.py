@@ -2,7 +2,7 @@ import pytest
 
 from hmtnet.errors import SettingsError
 from hmtnet.models.optimisation import FitSettings
-from hmtnet.models.ridge.settings import RidgeStageSettings
+from hmtnet.models.ridge.network import RidgeStageSettings
 from hmtnet.settings import build
 
 

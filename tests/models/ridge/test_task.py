@@ -8,7 +8,7 @@ from hmtnet.data.crops import CropSettings
 from hmtnet.metrics import rmse, srcc
 from hmtnet.models.quality import make_crops
 from hmtnet.models.ridge import RidgeSettings
-from hmtnet.models.ridge.settings import RidgeLossSettings, RidgeStageSettings
+from hmtnet.models.ridge.network import RidgeLossSettings, RidgeStageSettings
 from hmtnet.models.ridge.solving import LEAST_VARIATION
 from hmtnet.models.system import StageInputs, find_system
 
@@ -25,7 +25,7 @@ def make_task(plain, grades):
         torch.manual_seed(0)
         stage = find_system("ridge").stage("ridge")
         network = stage.network(settings, StageInputs(grades))
-        return stage.task(network.train(), settings, StageInputs(grades))
+        return stage.make_task(network.train(), settings, StageInputs(grades))
 
     return make
 

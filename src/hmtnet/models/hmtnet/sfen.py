@@ -22,8 +22,8 @@ from hmtnet.models.maps import MapStyle
 from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception import SaliencyOperator, mscn, residual, sobel
 
-Perspective = Literal["texture", "gradient", "saliency"]
-PERSPECTIVES: tuple[Perspective, ...] = ("texture", "gradient", "saliency")
+Perspective = Literal["pixels", "texture", "gradient", "saliency"]
+PERSPECTIVES: tuple[Perspective, ...] = ("pixels", "gradient", "saliency")
 
 # Typical standard deviation of a residual and of a Sobel response of natural images in [0, 1].
 # Dividing by it brings all perspectives to the range that one shared extractor expects.
@@ -36,10 +36,11 @@ class SFENSettings:
 
     Attributes:
         backbone: The shared extractor.
-        perspectives: Which perspectives it sees.
+        perspectives: Which perspectives it sees: ``"pixels"`` as the backbone's weights expect
+            them, ``"texture"`` (high frequencies alone), ``"gradient"``, ``"saliency"``.
         sharing: ``"shared"``: one extractor for all; ``"separate"``: one each (an ablation).
         texture: ``"residual"``: x minus its Gaussian blur; ``"mscn"``: that divided by the local
-            contrast; ``"rgb"``: the pixels themselves.
+            contrast.
         sigma: Standard deviation of the residual's blur, pixels.
         saliency: The saliency operator.
         levels: How many of the backbone's coarsest levels are used, or ``"all"``.
@@ -47,7 +48,7 @@ class SFENSettings:
         features: Z, the width of the fused feature.
         prior: How the grade prior guides the score.
         prior_source: Whose prior that is; see ``PriorSource``.
-        prior_dropout: Probability, an image and epoch, that training hides the prior. The grading
+        prior_dropout: Probability, per image and epoch, that training hides the prior. The grading
             network has seen the training images, so that its prior is over-confident there.
         margin: How far a grade's interval reaches into its neighbours (mixture), unit score.
     """
@@ -55,7 +56,7 @@ class SFENSettings:
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
     perspectives: tuple[Perspective, ...] = PERSPECTIVES
     sharing: Literal["shared", "separate"] = "shared"
-    texture: Literal["residual", "mscn", "rgb"] = "rgb"
+    texture: Literal["residual", "mscn"] = "mscn"
     sigma: float = 1.5
     saliency: SaliencyOperator = "spectral_residual"
     levels: int | Literal["all"] = "all"
@@ -182,8 +183,9 @@ class SFEN(QualityNetwork):
     def perspectives(self, crops: Crops) -> dict[Perspective, Tensor]:
         """Compute the perspectives (N, 3, P, P) of the crops, in the order of the settings.
 
-        Texture and gradient are in units of their typical deviation, so about within ±3; saliency
-        is the backbone's normalised input, dimmed where the image is not salient.
+        Pixels are standardised as the backbone's weights expect. Texture and gradient are in units
+        of their typical deviation, so about within ±3. Saliency is the backbone's normalised input,
+        dimmed where the image is not salient.
         """
         views: dict[Perspective, Tensor] = {}
         for name in self.settings.perspectives:
@@ -191,9 +193,9 @@ class SFEN(QualityNetwork):
                 views[name] = sobel(crops.pixels) / TYPICAL[name]
             elif name == "texture" and self.settings.texture == "mscn":
                 views[name] = mscn(crops.pixels)
-            elif name == "texture" and self.settings.texture == "residual":
-                views[name] = residual(crops.pixels, self.settings.sigma) / TYPICAL[name]
             elif name == "texture":
+                views[name] = residual(crops.pixels, self.settings.sigma) / TYPICAL[name]
+            elif name == "pixels":
                 views[name] = self._backbone.standardise(crops.pixels)
             else:
                 assert crops.saliency is not None

@@ -1,6 +1,6 @@
 """SharpnessNet: a few numbers that blur and noise change, and a small perceptron."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,10 @@ from torch import Tensor, nn
 
 from hmtnet.data.crops import Crops
 from hmtnet.models.heads import Regressor
+from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
+from hmtnet.models.score_loss import ScoreLossSettings
+from hmtnet.models.system import Stage, System
 from hmtnet.perception import luminance, mscn, sobel
 
 STATISTICS = 7
@@ -34,6 +37,14 @@ class SharpnessSettings:
             raise ValueError(f"scales: expected at least 1, found {self.scales}")
         if self.hidden < 1:
             raise ValueError(f"hidden: expected at least 1 unit, found {self.hidden}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharpnessStageSettings(FitSettings):
+    """Everything about the stage."""
+
+    network: SharpnessSettings = field(default_factory=SharpnessSettings)
+    loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
 
 
 def statistics(rgb: Tensor) -> Tensor:
@@ -101,3 +112,30 @@ class SharpnessNet(QualityNetwork):
             described = self.standardise(self.features(crops.pixels.float()))
             scores = self.score(F.relu(self.hidden(described)))
             return Prediction(unit_score=crops.mean_by_image(scores))
+
+
+SYSTEM = System(
+    name="sharpness",
+    stages=(
+        Stage(
+            name="sharpness",
+            settings=SharpnessStageSettings,
+            network=lambda settings, _: SharpnessNet(settings.network),
+            task="sharpness.task:SharpnessTask",
+        ),
+    ),
+)
+
+# The same network, trained by a column of the label table that hmtnet itself does not use.
+WEIGHTED = System(
+    name="sharpness_weighted",
+    stages=(
+        Stage(
+            name="sharpness",
+            settings=SharpnessStageSettings,
+            network=lambda settings, _: SharpnessNet(settings.network),
+            task="sharpness.task:WeightedTask",
+            needs=("mos_std",),
+        ),
+    ),
+)
