@@ -52,8 +52,8 @@ TRAINING = System("training", (stage("taught", learns_from_reference=True),), re
 THEN = System("then", (stage("first", learns_from_reference=True), stage(after=("first",))),
               reference="training")
 SECRET = System("secret", (stage("hidden", learns_from_reference=True),))
-TYPED = System("typed", (stage("types", needs=("method", "scale")), stage(after=("types",))))
-RATED = System("rated", (stage(needs=("mos_std",)),))
+TYPED = System("typed", (stage("types", needs=("method", "scale")), stage()))
+RATED = System("rated", (stage("sure", needs=("mos_std",)), stage(after=("sure",))))
 '''
 
 
