@@ -119,9 +119,9 @@ def test_half_precision(loss, dtype):
 
 @both
 def test_broadcasting_is_refused(loss):
-    with pytest.raises(ValueError, match=r"one score an image.*found \(4, 1\)"):
+    with pytest.raises(ValueError, match=r"one score per image.*found \(4, 1\)"):
         loss(SCORE[:, None], MOS)
-    with pytest.raises(ValueError, match=r"mos of shape \(4,\).*found \(4, 1\)"):
+    with pytest.raises(ValueError, match=r"unit_mos of shape \(4,\).*found \(4, 1\)"):
         loss(SCORE, MOS[:, None])
 
 

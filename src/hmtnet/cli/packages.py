@@ -1,7 +1,8 @@
 """The configuration of systems that other packages add: their ``conf/`` joins Hydra's search path.
 
-A package keeps ``conf/system/<name>.yaml`` and ``conf/size/<name>/<size>.yaml`` beside the module
-that its entry point in the group ``hmtnet.systems`` names. Nothing is imported to find them, so a
+A package keeps ``conf/system/<name>.yaml``, and where a size means something else for the system
+``conf/size/<name>/<size>.yaml``, beside the module that its entry point in the group
+``hmtnet.systems`` names. Nothing is imported to find them, so a
 broken package breaks its own system only; and they come after ours, so they replace none.
 """
 

@@ -8,7 +8,7 @@ from hmtnet.losses.checks import at_least_float32, check_shape
 CONSTANT = 1e-3
 
 
-def pairwise_ranking(score: Tensor, mos: Tensor, scale: float = 1.0) -> Tensor:
+def pairwise_ranking(unit_score: Tensor, unit_mos: Tensor, scale: float = 1.0) -> Tensor:
     """Ask that a better image lead by as much as people say: a hinge with a margin per pair.
 
         L = mean over pairs with m_i > m_j of max(0, scale · (m_i − m_j) − (s_i − s_j))
@@ -17,8 +17,8 @@ def pairwise_ranking(score: Tensor, mos: Tensor, scale: float = 1.0) -> Tensor:
     MOS difference (ours) asks little of nearly equal images, where the MOS itself is uncertain.
 
     Args:
-        score: (N,) predicted, one an image.
-        mos: (N,) true, in the unit of ``score``.
+        unit_score: (N,) predicted, one per image.
+        unit_mos: (N,) true.
         scale: The margin, as a part of the MOS difference, ≥ 0. At 1 perfect scores are just at
             the least loss; at 0 only the order matters (and a constant score has no loss).
 
@@ -32,26 +32,26 @@ def pairwise_ranking(score: Tensor, mos: Tensor, scale: float = 1.0) -> Tensor:
     >>> pairwise_ranking(torch.tensor([0.5, 0.5, 0.5]), torch.tensor([0.0, 0.5, 0.5])).item()
     0.5
     """
-    score, mos = _checked(score, mos)
+    unit_score, unit_mos = _checked(unit_score, unit_mos)
     if not scale >= 0:
         raise ValueError(f"Expected scale >= 0; found {scale}.")
-    lead = score[:, None] - score
-    wanted = mos[:, None] - mos
+    lead = unit_score[:, None] - unit_score
+    wanted = unit_mos[:, None] - unit_mos
     better = wanted > 0
     short = (scale * wanted - lead).relu().masked_fill(~better, 0)
     return short.sum() / better.sum().clamp_min(1)
 
 
-def plcc_loss(score: Tensor, mos: Tensor) -> Tensor:
+def plcc_loss(unit_score: Tensor, unit_mos: Tensor) -> Tensor:
     """Ask that scores follow the MOS on a line: (1 − ρ)/2, ρ Pearson's correlation (PLCC).
 
     0 for any rising line, 1 for any falling one, 0.5 for no relation. A standard deviation below
-    0.001 (of ``score`` or ``mos``, in units where the range is 1) counts as 0.001: constant scores
+    0.001 (of scores or MOS, whose range is 1) counts as 0.001: constant scores
     have the loss 0.5 and a finite gradient, which drives them apart in the right direction.
 
     Args:
-        score: (N,) predicted, one an image.
-        mos: (N,) true.
+        unit_score: (N,) predicted, one per image.
+        unit_mos: (N,) true.
 
     Returns:
         A scalar in [0, 1]; 0, with a gradient of zeros, if N < 2.
@@ -59,10 +59,10 @@ def plcc_loss(score: Tensor, mos: Tensor) -> Tensor:
     Raises:
         ValueError: Shapes disagree.
     """
-    score, mos = _checked(score, mos)
-    if len(score) < 2:
-        return 0 * score.sum()
-    scores, labels = score - score.mean(), mos - mos.mean()
+    unit_score, unit_mos = _checked(unit_score, unit_mos)
+    if len(unit_score) < 2:
+        return 0 * unit_score.sum()
+    scores, labels = unit_score - unit_score.mean(), unit_mos - unit_mos.mean()
     covariance = (scores * labels).mean()
     return (1 - covariance / (_deviation(scores) * _deviation(labels))) / 2
 
@@ -72,11 +72,11 @@ def _deviation(centred: Tensor) -> Tensor:
     return centred.square().mean().clamp_min(CONSTANT**2).sqrt()
 
 
-def _checked(score: Tensor, mos: Tensor) -> tuple[Tensor, Tensor]:
-    if score.ndim != 1:
+def _checked(unit_score: Tensor, unit_mos: Tensor) -> tuple[Tensor, Tensor]:
+    if unit_score.ndim != 1:
         raise ValueError(
-            f"Expected one score an image, shape (N,); found {tuple(score.shape)}. "
+            f"Expected one score per image, shape (N,); found {tuple(unit_score.shape)}. "
             "Average an image's crops, and drop a last dimension of 1."
         )
-    check_shape("mos", mos, tuple(score.shape), of="score")
-    return at_least_float32(score), at_least_float32(mos)
+    check_shape("unit_mos", unit_mos, tuple(unit_score.shape), of="unit_score")
+    return at_least_float32(unit_score), at_least_float32(unit_mos)

@@ -122,7 +122,7 @@ class Backbone(nn.Module):
 
 
 class PlainEncoder(nn.Module):
-    """Double 3×3 convolution + batch norm + ReLU a level, halved by max pooling in between.
+    """Double 3×3 convolution + batch norm + ReLU per level, halved by max pooling in between.
 
     The contracting path of U-Net (Ronneberger et al., MICCAI 2015), with padding and batch norm.
     """
@@ -135,7 +135,7 @@ class PlainEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Return one map a level, from full resolution downwards."""
+        """Return one map per level, from full resolution downwards."""
         maps: list[Tensor] = []
         for level in self.levels:
             x = level(nn.functional.max_pool2d(x, 2) if maps else x)

@@ -216,9 +216,9 @@ def make_crops(
     return crops
 
 
-def true_grades(mos: Tensor, edges: Tensor) -> Tensor:
-    """Assign grades 0 … K-1 to unit scores; a score on an edge belongs to the better grade."""
-    return torch.bucketize(mos, edges, right=True)
+def true_grades(unit_mos: Tensor, edges: Tensor) -> Tensor:
+    """Assign grades 0 … K-1 to unit MOS; a MOS on an edge belongs to the better grade."""
+    return torch.bucketize(unit_mos, edges, right=True)
 
 
 def nearly_certain(grade: Tensor, count: int) -> Tensor:

@@ -21,7 +21,7 @@ class ScheduleSettings:
         final: Lowest learning rate as a share of the highest (cosine, wave).
         every: Epochs at one learning rate (step).
         factor: What the learning rate is multiplied by, between 0 and 1 (step, plateau).
-        patience: Epochs without a better one that are put up with (plateau).
+        patience: Epochs without a better validation SRCC before the rate falls (plateau).
         period: Optimiser steps from the highest learning rate to the lowest (wave).
     """
 
@@ -56,8 +56,8 @@ def schedule_for(
         steps: Optimiser steps of the whole stage.
 
     Returns:
-        A schedule to be advanced once an optimiser step; ``step`` once an epoch, and ``plateau``
-        once an epoch with the validation SRCC.
+        A schedule to be advanced once per optimiser step; ``step`` once per epoch, and
+        ``plateau`` once per epoch with the validation SRCC.
     """
     if settings.name == "plateau":
         return ReduceLROnPlateau(

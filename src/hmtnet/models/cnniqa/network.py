@@ -200,7 +200,7 @@ def cut_patches(x: Tensor, size: int) -> Tensor:
     count, channels, *sides = x.shape
     if min(sides) < size:
         raise ValueError(
-            f"Expected crops of at least {size} pixels a side, one patch; found {min(sides)}. "
+            f"Expected crops of at least {size} pixels per side, one patch; found {min(sides)}. "
             "Raise crops.size."
         )
     down, across = (side // size for side in sides)

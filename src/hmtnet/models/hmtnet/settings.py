@@ -62,8 +62,8 @@ class SFENStageSettings(FitSettings):
         loss: The loss.
         extractor: What the extractor starts from: ``"grading"``: what the grading network's encoder
             has learned of quality; ``"weights"``: the backbone's own weights.
-        prior_folds: In how many parts the training contents are dealt for
-            ``prior_source="out_of_fold"``; so many more grading networks are trained.
+        prior_folds: Number of parts that the training contents are divided into for
+            ``prior_source="out_of_fold"``. For each part, one more grading network is trained.
     """
 
     network: SFENSettings = field(default_factory=SFENSettings)
@@ -88,7 +88,7 @@ class SFENStageSettings(FitSettings):
 
     @property
     def folds(self) -> int:
-        """So many parts of the training contents are judged by a network that lacks them."""
+        """As ``prior_folds`` says, if priors out of fold are wanted."""
         return self.prior_folds if self.network.prior_source == "out_of_fold" else 0
 
 
@@ -127,9 +127,9 @@ class JointStageSettings(FitSettings):
         network: The networks.
         loss: The loss.
         grading_rate: What the learning rate of a grading network from upstream is multiplied by.
-            One that comes finished and is trained as fast as the SFEN guides the score worse than
-            before on validation images; one that is not (size=quick) needs the full rate (README.md
-            beside this file).
+            A finished grading network that learns at the full rate guides the score worse on
+            validation images than it did before. One that is not finished (``size=quick``) needs
+            the full rate. README.md beside this file tells more.
     """
 
     network: HMTNetSettings = field(default_factory=HMTNetSettings)

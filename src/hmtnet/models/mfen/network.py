@@ -87,7 +87,7 @@ class QualityStageSettings(FitSettings):
 
 
 class MFEN(QualityNetwork):
-    """QEN, a frozen DAN and HFEN: F = fuse(fuse(Q, D), H) a level, pooled, joined, regressed.
+    """QEN, a frozen DAN and HFEN: F = fuse(fuse(Q, D), H) per level, pooled, joined, regressed.
 
     Args:
         settings: Architecture.

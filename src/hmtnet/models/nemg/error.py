@@ -101,5 +101,5 @@ class Pyramid(nn.Module):
         return x - self.enlarge(low, (x.shape[-2], x.shape[-1]))
 
     def _weight(self, x: Tensor) -> Tensor:
-        """Return the kernel once a channel, (C, 1, 5, 5)."""
+        """Return the kernel once per channel, (C, 1, 5, 5)."""
         return self.kernel.to(x.dtype).expand(x.shape[1], 1, 5, 5)

@@ -21,7 +21,7 @@ from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.models.system import Stage, System
 
 # Of the four taps from fine to coarse: channels after the reduction (None: no reduction), and
-# places a side after pooling. With ResNet-50 and crops of 224 pixels each pools 7 × 7 places.
+# places per side after pooling. With ResNet-50 and crops of 224 pixels each pools 7 × 7 places.
 TAPS: tuple[tuple[int | None, int], ...] = ((16, 8), (32, 4), (64, 2), (None, 1))
 FEATURES = 28  # that each tap ends in
 SHARED = 14  # features that both heads start from
@@ -100,7 +100,7 @@ class Tap(nn.Module):
     Args:
         channels: C.
         reduced: Channels after a 1×1 convolution without bias; None leaves them.
-        places: Places a side that are left of h and w.
+        places: Places per side that are left of h and w.
     """
 
     def __init__(self, channels: int, reduced: int | None, places: int) -> None:
@@ -163,7 +163,7 @@ class PMTNet(QualityNetwork):
         )
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Describe crops (N, 3, P, P), RGB in [0, 1], by (N, 28) a tap, from fine to coarse."""
+        """Describe crops (N, 3, P, P), RGB in [0, 1], by (N, 28) per tap, from fine to coarse."""
         levels = self.backbone(self.backbone.normalise(pixels))[-len(self.taps) :]
         found = [tap(level) for tap, level in zip(self.taps, levels, strict=True)]
         return torch.cat(found, 1)
