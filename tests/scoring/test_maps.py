@@ -141,7 +141,7 @@ def test_attention_is_a_share_at_every_level(joint, noise):
     assert attention.shape == (2, 3)
     np.testing.assert_allclose(attention.sum(1), 1, atol=1e-6)
     assert abs(attention[0] - attention[1]).max() > 1e-3
-    assert verdict.perspectives == ("texture", "gradient", "saliency")
+    assert verdict.perspectives == ("pixels", "gradient", "saliency")
 
 
 def test_a_map_that_the_network_has_not_is_absent(leave, finished, noise):

@@ -75,7 +75,15 @@ def batch_of(count):
     samples = []
     for row in range(count):
         image, reference = (torch.from_numpy(x).permute(2, 0, 1) for x in Pairs().pair(row))
-        samples.append(Sample(row, image, [(0, 0)], float(MOS[row]), 0.5, reference))
+        samples.append(
+            Sample(
+                row=row,
+                pixels=image,
+                corners=[(0, 0)],
+                unit_mos=float(MOS[row]),
+                reference=reference,
+            )
+        )
     return Batch.collate(samples)
 
 
