@@ -10,7 +10,9 @@ from hmtnet import __version__
 from hmtnet.errors import ArtifactError, listed
 from hmtnet.files import write_text
 
-FORMAT = 1
+FORMAT = 2
+"""Raised when readers need another key; 2 says how the split was drawn, and what predicted."""
+
 META_FILE = "stage.json"
 
 ENVELOPE = ("format", "hmtnet", "weights_sha256")

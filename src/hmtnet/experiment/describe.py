@@ -115,7 +115,10 @@ def describe_split(split: Split) -> dict[str, Any]:
     return {
         "id": split.id,
         "protocol": split.protocol,
+        "variant": split.variant,
         "seed": split.seed,
+        "index": split.index,
+        "folds": split.folds,
         "leaky": split.leaky,
         "images": {name: len(rows) for name, rows in split.subsets.items()},
     }

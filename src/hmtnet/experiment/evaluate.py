@@ -15,7 +15,7 @@ from hmtnet.data.memory import copies
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.data.settings import DataSettings
-from hmtnet.data.split import Split, SplitSettings
+from hmtnet.data.split import Split, SplitSettings, named
 from hmtnet.errors import ArtifactError, DataError, LeakError
 from hmtnet.experiment import leaks
 from hmtnet.experiment.describe import describe_dataset, describe_predictions, describe_split
@@ -157,7 +157,8 @@ def _unseen(
             f"Stage '{trained.stage}' of {settings.artifact} has seen all test images of "
             f"'{manifest.name}'. Use another dataset."
         )
-    return replace(split, test=test, id=f"{split.id}-unseen-{trained.key}")
+    # Stages that have seen the same are tested on the same: on one split, by one id.
+    return named(manifest, replace(split, test=test, variant=f"{split.variant}-unseen"))
 
 
 def _caps(settings: EvaluationSettings, trained: Restored, split: Split) -> Caps | None:
