@@ -9,7 +9,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union
 
 from hmtnet.errors import SettingsError, nearest
@@ -67,6 +67,29 @@ def plain(settings: Any) -> Any:
     if isinstance(settings, (list, tuple)):
         return [plain(value) for value in settings]
     return settings
+
+
+def in_force(settings: Any, idle: Iterable[str] = ()) -> Any:
+    """Turn settings into JSON-ready values as ``plain`` does, without those that have no effect.
+
+    A dataclass names them in a method ``idle()``: fields that the others make meaningless, as the
+    step of a schedule that takes none. A dotted name reaches into a group: ``"grading.sigma"``.
+
+    Args:
+        settings: Nested dataclasses and plain values.
+        idle: Names that have no effect here, whatever the settings themselves say.
+    """
+    if not dataclasses.is_dataclass(settings) or isinstance(settings, type):
+        return plain(settings)
+    names = {*idle, *getattr(settings, "idle", tuple)()}
+    return {
+        field.name: in_force(
+            getattr(settings, field.name),
+            [name.partition(".")[2] for name in names if name.startswith(f"{field.name}.")],
+        )
+        for field in dataclasses.fields(settings)
+        if field.name not in names
+    }
 
 
 def _join(where: str, name: str) -> str:

@@ -9,6 +9,7 @@ from torch import nn
 
 from hmtnet import __version__
 from hmtnet.artifact import store
+from hmtnet.artifact.description import FORMAT
 from hmtnet.errors import ArtifactError
 
 META = {"stage": "grading", "edges": [0.2, 0.4], "srcc": None, "name": "ä", "nested": {"k": 5}}
@@ -39,7 +40,7 @@ def test_save_and_load_return_the_same(tmp_path, network):
 def test_the_description_is_for_people_and_names_its_maker(tmp_path, network):
     store.save(tmp_path, network.state_dict(), META)
     document = json.loads((tmp_path / "stage.json").read_text(encoding="utf-8"))
-    assert document["format"] == 1 and document["hmtnet"] == __version__
+    assert document["format"] == FORMAT and document["hmtnet"] == __version__
     assert document["weights_sha256"] == store.load(tmp_path).digest
     assert '"name": "ä"' in (tmp_path / "stage.json").read_text(encoding="utf-8")
 
@@ -219,7 +220,7 @@ def test_a_file_that_is_no_safetensors_is_damaged_even_with_the_right_digest(sav
         (b"[1]", "expected a JSON object"),
         (b"{}", "lacks format, hmtnet, weights_sha256"),
         (b'{"format": 1, "hmtnet": "0.1.0"}', "lacks weights_sha256"),
-        (b'{"format": 2, "hmtnet": "9.8.7"}', r"format 2, made by hmtnet 9\.8\.7;.*Upgrade"),
+        (b'{"format": 3, "hmtnet": "9.8.7"}', r"format 3, made by hmtnet 9\.8\.7;.*Upgrade"),
     ],
 )
 def test_a_damaged_or_newer_description(saved, text, message):

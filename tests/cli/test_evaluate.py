@@ -75,7 +75,12 @@ def test_what_it_has_seen_is_refused_or_left_out(evaluate, tmp_path):
     assert not (tmp_path / "runs").exists()
     done = evaluate("drop_seen=true", "format=json")
     assert json.loads(done.out)["results"][0]["n"] == 4
-    assert "-unseen-" in json.loads(done.out)["split"]
+    split = json.loads(done.out)["split"]
+    told = store.read_meta(only(tmp_path))["split"]
+    assert (told["id"], told["protocol"], told["variant"]) == (split, "whole", "whole-unseen")
+    # What another stage has not seen either is the same split, and the same table.
+    again = evaluate("drop_seen=true", "format=json", stage="sfen")
+    assert json.loads(again.out)["split"] == split
 
 
 @pytest.mark.parametrize(

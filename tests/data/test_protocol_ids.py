@@ -20,7 +20,7 @@ KNOWN = {
     "kfold": "kfold5-s3-i1-9f03670a",
     "published": "published-i1-1b911ca9",
     "method": "method-s3-d2f918d7",
-    "scale": "scale-s3-c5667dd0",
+    "scale": "scale-x4-s3-c5667dd0",
     "image": "image-s3-ccacb245",
     "official": "official-s3-1929ed24",
     "all": "all-s3-934863a6",

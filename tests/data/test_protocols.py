@@ -210,7 +210,7 @@ def test_one_scale_is_only_tested(manifest_from, rows, pristine, fractions, seed
     if split is None:
         return
     assert_sound(manifest, split)
-    assert not split.leaky and split.id.startswith(f"scale-s{seed}-")
+    assert not split.leaky and split.id.startswith(f"scale-x{held or max(scales)}-s{seed}-")
     train, val, test = values_in(manifest, split, scale)
     assert test == {held or max(scales)} and not (train | val) & test
     # Left out are this scale of training and validation contents, and the others of test contents.

@@ -64,7 +64,12 @@ def test_an_edited_file_is_another_split(edited, fixed_manifest):
 @pytest.mark.parametrize("name", ["mine", ""])
 def test_a_file_by_hand_may_have_any_id(edited, fixed_manifest, name):
     split = split_file.read(fixed_manifest, edited(id=name))
-    assert split.id == f"file-{make(fixed_manifest, SplitSettings(seed=3)).id[-8:]}"
+    assert split.id == make(fixed_manifest, SplitSettings(seed=3)).id
+
+
+def test_a_file_of_before_lacks_what_its_id_said(edited, fixed_manifest):
+    split = split_file.read(fixed_manifest, edited(variant=None, index=None, folds=None))
+    assert split == make(fixed_manifest, SplitSettings(seed=3))
 
 
 def test_images_of_another_dataset(edited, fixed_manifest):

@@ -5,7 +5,8 @@ import csv
 import pytest
 import torch
 
-from hmtnet.experiment.callbacks import StageProgress, WholeCheckpoints, write_curve
+from hmtnet.experiment.callbacks import WholeCheckpoints, write_curve
+from hmtnet.experiment.progress import StageProgress
 
 
 def rows_of(path):

@@ -11,8 +11,9 @@ import torch
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
+from hmtnet.artifact.description import amend_description, read_description
 from hmtnet.cli.main import BAD_INPUT, INTERRUPTED
-from hmtnet.experiment import callbacks, stage
+from hmtnet.experiment import callbacks, stage, training
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 
@@ -131,16 +132,16 @@ def writes(file):
 
 CHECKPOINTS = (callbacks.WholeCheckpoints, "save_checkpoint")
 PLACES = {
-    "before anything is trained": (stage, "fit", 1, False),
+    "before anything is trained": (training, "fit", 1, False),
     "after an epoch's curve": (callbacks, "write_curve", 3, True),
     "before a better epoch is kept": (*CHECKPOINTS, 2, False, writes("best.ckpt")),
     "after a better epoch is kept": (*CHECKPOINTS, 2, True, writes("best.ckpt")),
     "after a checkpoint to resume from": (*CHECKPOINTS, 3, True, writes("last.ckpt")),
-    "after the last epoch": (stage, "chosen_state", 1, False),
-    "before predictions are written": (stage.prediction_files, "write", 1, False),
-    "between predictions and artifact": (stage.store, "save", 1, False),
-    "between artifact and status": (stage.store, "save", 1, True),
-    "before test images are predicted": (stage.prediction_files, "write", 2, False),
+    "after the last epoch": (training, "chosen_state", 1, False),
+    "before predictions are written": (training.prediction_files, "write", 1, False),
+    "between predictions and artifact": (training.store, "save", 1, False),
+    "between artifact and status": (training.store, "save", 1, True),
+    "before test images are predicted": (training.prediction_files, "write", 2, False),
 }
 
 
@@ -221,7 +222,7 @@ def test_a_failure_is_written_down_and_the_next_run_recovers(
     hidden = tmp_path / "hidden.png"
     known = prediction_files.read(directory_of(uninterrupted, "sfen").predictions)
     image = root / known.select("train").image[0]
-    run_stage = stage.Status.begin
+    run_stage = training.Status.begin
 
     def losing(name, *arguments):
         if name == "sfen":
@@ -229,7 +230,7 @@ def test_a_failure_is_written_down_and_the_next_run_recovers(
         return run_stage(name, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage.Status, "begin", losing)
+        patch.setattr(training.Status, "begin", losing)
         done = hmtnet(*words)
     assert done.code == BAD_INPUT
     assert f"{image.name}' does not exist" in done.err
@@ -253,6 +254,22 @@ def test_predictions_that_were_removed_are_made_again(hmtnet, tiny, finished, ru
     done = hmtnet(*tiny(runs))
     assert done.code == 0 and done.err.count(": reused ") == 3
     assert path.read_bytes() == before
+
+
+def test_predictions_by_other_code_are_made_again_without_training(hmtnet, tiny, finished, runs):
+    folder = runs / finished.stages["sfen"].relative_to(finished.runs)
+    before = (folder / "predictions.csv").read_bytes()
+    amend_description(folder, {"predictions": {"key": "before", "versions": {}}})
+    lines = before.decode().splitlines()
+    cells = lines[1].split(",")
+    lines[1] = ",".join([*cells[:4], "0.5", *cells[5:]])  # another score
+    (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
+    done = hmtnet(*tiny(runs))
+    assert done.code == 0 and done.err.count(": reused ") == 3
+    assert done.err.count("sfen: predicted anew") == 1
+    assert (folder / "predictions.csv").read_bytes() == before
+    made_by = read_description(folder)["predictions"]
+    assert len(made_by["key"]) == 12 and "torch" in made_by["versions"]
 
 
 def test_a_damaged_artifact_is_named_and_not_trained_over(hmtnet, tiny, finished, runs):

@@ -87,6 +87,11 @@ ALL = {"grading", "sfen", "joint"}
         ("trainer.devices", 2, ALL),
         ("trainer.debug.batches", 1, ALL),
         ("data.label_kind", "pseudo", ALL),
+        ("system.sfen.schedule.warmup", 0.2, {"sfen", "joint"}),
+        # What has no effect under the other settings.
+        ("system.sfen.schedule.every", 3, set()),
+        ("system.sfen.prior_folds", 4, set()),
+        ("system.sfen.network.sigma", 2.0, set()),
         # A limit that nothing reaches limits nothing.
         ("trainer.debug.epochs", 1, set()),
         ("trainer.debug.epochs", 999, set()),

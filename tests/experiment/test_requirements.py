@@ -10,7 +10,7 @@ from hmtnet.errors import DataError
 from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.plan import plan_chain, rehearse
 from hmtnet.experiment.requirements import check_references
-from hmtnet.experiment.stage import _make_ready
+from hmtnet.experiment.training import make_ready
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_stage_from_elsewhere_is_advised_only_where_another_starts_from_it(tol
 
 def test_labels_of_training_images_alone_reach_the_task_and_a_part_has_its_own(told, manifest):
     context = scene_of(told, manifest)
-    labels = _make_ready(context, plan_chain(context, {})[0]).task.inputs.labels
+    labels = make_ready(context, plan_chain(context, {})[0]).task.inputs.labels
     assert [*labels.records] == sorted(context.split.train)
     part = context.part(dataclasses.replace(context.split, train=context.split.train[:3]))
     assert [*part.labels.records] == sorted(context.split.train[:3])

@@ -140,7 +140,10 @@ class Runs:
             "split": {
                 "id": name,
                 "protocol": protocol,
-                "seed": split,
+                "variant": "kfold5" if protocol == "kfold" else protocol,
+                "seed": 0 if protocol == "kfold" else split,
+                "index": split if protocol == "kfold" else None,
+                "folds": 5 if protocol == "kfold" else None,
                 "leaky": protocol == "image",
                 "images": {s: found.subset.count(s) for s in ("train", "val", "test")},
             },

@@ -10,7 +10,9 @@ from hmtnet import __version__
 from hmtnet.errors import ArtifactError, listed
 from hmtnet.files import write_text
 
-FORMAT = 1
+FORMAT = 2
+"""Raised when readers need another key; 2 says how the split was drawn, and what predicted."""
+
 META_FILE = "stage.json"
 
 ENVELOPE = ("format", "hmtnet", "weights_sha256")
@@ -36,9 +38,23 @@ def write_description(folder: Path, meta: Mapping[str, Any]) -> None:
     Raises:
         ArtifactError: ``meta`` holds what JSON cannot, or the folder cannot be written.
     """
+    _write(Path(folder), enveloped(meta, None), meta)
+
+
+def amend_description(folder: Path, changes: Mapping[str, Any]) -> None:
+    """Replace some keys of the description in ``folder``; its weights stay.
+
+    Raises:
+        ArtifactError: As for reading and writing one.
+    """
+    document = read_document(Path(folder))
+    _write(Path(folder), {**document, **changes}, changes)
+
+
+def _write(folder: Path, document: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
     check(meta)
     try:
-        write_text(Path(folder) / META_FILE, as_text(enveloped(meta, None)))
+        write_text(folder / META_FILE, as_text(document))
     except OSError as error:
         raise ArtifactError(
             f"The description cannot be written to {folder}: {error}. "

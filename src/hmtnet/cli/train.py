@@ -106,7 +106,7 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
     for stage in result.stages:
         meta = store.read_meta(stage.directory.path)
         note = KEPT_START if meta.get("kept_start") else ""
-        if capped:
+        if meta["debug"]:
             note = CAPPED
         if settings.evaluate.selection == "best_on_test":
             note = BEST_ON_TEST

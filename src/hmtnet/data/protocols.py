@@ -22,7 +22,7 @@ from hmtnet.data.groups import (
 )
 from hmtnet.data.join import Joined
 from hmtnet.data.labels import Labels
-from hmtnet.data.split import SUBSETS, Split, SplitSettings, members_digest
+from hmtnet.data.split import SUBSETS, Split, SplitSettings, named
 from hmtnet.errors import DataError, listed
 from hmtnet.settings import build
 
@@ -59,13 +59,17 @@ def make(labels: Labels, settings: SplitSettings) -> Split:
     if settings.protocol == "file":
         return split_file.read(labels, settings.file)
     subsets = PROTOCOLS[settings.protocol](labels, settings)
-    return Split(
+    split = Split(
         settings.protocol,
         settings.seed,
         *subsets,
-        id=f"{_tag(settings)}-{members_digest(labels, subsets)}",
+        id="",
         leaky=_leaks(labels, settings.protocol, subsets),
+        variant=_variant(labels, settings, subsets),
+        index=settings.index if settings.protocol in ("kfold", "published") else None,
+        folds=settings.folds if settings.protocol == "kfold" else None,
     )
+    return named(labels, split)
 
 
 def by_content(labels: Labels, settings: SplitSettings) -> Dealt:
@@ -269,14 +273,13 @@ PROTOCOLS: dict[str, Callable[[Labels, SplitSettings], Dealt]] = {
 }
 
 
-def _tag(settings: SplitSettings) -> str:
-    """Return the readable part of a split's id."""
+def _variant(labels: Labels, settings: SplitSettings, subsets: Dealt) -> str:
+    """Name the protocol with what tells its splits apart beside seed and index."""
     if settings.protocol == "kfold":
-        return f"kfold{settings.folds}-s{settings.seed}-i{settings.index}"
-    if settings.protocol == "published":
-        return f"published-i{settings.index}"
-    clean = "-clean" if settings.protocol == "official" and settings.clean else ""
-    return f"{settings.protocol}{clean}-s{settings.seed}"
+        return f"kfold{settings.folds}"
+    if settings.protocol == "scale":
+        return f"scale-x{labels.records[subsets[2][0]].scale}"
+    return f"{settings.protocol}-clean" if settings.clean else settings.protocol
 
 
 def _leaks(labels: Labels, protocol: str, subsets: Dealt) -> bool:

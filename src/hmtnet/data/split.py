@@ -1,7 +1,7 @@
 """Which images train, validate and test: the settings and the result; ``protocols`` makes it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hmtnet.data.assign_groups import Rows
@@ -107,8 +107,13 @@ class Split:
         train: Rows that train, ascending.
         val: Rows that choose the epoch, ascending.
         test: Rows that are read once, ascending; empty for a final fit.
-        id: Protocol, seed or index, and a digest of the member images' names.
+        id: Variant, seed and index, and a digest of the member images' names. For people and for
+            folders: what it says stands in the other attributes.
         leaky: Whether one content may lie in several subsets.
+        variant: How it is drawn, which all its seeds and indices share: the protocol, with what
+            else tells them apart, as ``"kfold5"``, ``"official-clean"`` or ``"scale-x4"``.
+        index: Which fold, or which published order; None of protocols that have none.
+        folds: Number of folds; None of protocols that have none.
     """
 
     protocol: str
@@ -118,6 +123,13 @@ class Split:
     test: Rows
     id: str
     leaky: bool
+    variant: str = ""
+    index: int | None = None
+    folds: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.variant:
+            object.__setattr__(self, "variant", self.protocol)
 
     @property
     def label(self) -> str:
@@ -128,6 +140,15 @@ class Split:
     def subsets(self) -> dict[str, Rows]:
         """The rows by subset name."""
         return {"train": self.train, "val": self.val, "test": self.test}
+
+
+def named(labels: Labels, split: Split) -> Split:
+    """Return a split with the id that its members give it."""
+    # The orders that a published table stores have no seed.
+    seed = [] if split.protocol == "published" else [f"s{split.seed}"]
+    index = [] if split.index is None else [f"i{split.index}"]
+    members = members_digest(labels, [*split.subsets.values()])
+    return replace(split, id="-".join([split.variant, *seed, *index, members]))
 
 
 def members_digest(labels: Labels, subsets: Sequence[Rows]) -> str:

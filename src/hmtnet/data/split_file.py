@@ -7,7 +7,7 @@ from typing import Any
 
 from hmtnet.data.labels import Labels
 from hmtnet.data.manifest import Manifest
-from hmtnet.data.split import SUBSETS, Split, members_digest
+from hmtnet.data.split import SUBSETS, Split, named
 from hmtnet.errors import DataError, SettingsError, listed
 from hmtnet.files import write_text
 
@@ -26,7 +26,10 @@ def write(path: Path, labels: Labels, split: Split) -> None:
         "format": FORMAT,
         "id": split.id,
         "protocol": split.protocol,
+        "variant": split.variant,
         "seed": split.seed,
+        "index": split.index,
+        "folds": split.folds,
         "leaky": split.leaky,
         "dataset": labels.name,
         "fingerprint": labels.fingerprint if isinstance(labels, Manifest) else None,
@@ -57,15 +60,15 @@ def read(labels: Labels, path: str | None) -> Split:
         raise SettingsError("split=file needs the split file: split.file=<path>.")
     document = _load(Path(path).expanduser())
     row_of = {record.image: row for row, record in enumerate(labels.records)}
-    named = [image for subset in SUBSETS for image in document[subset]]
-    unknown = [image for image in named if image not in row_of]
+    images = [image for subset in SUBSETS for image in document[subset]]
+    unknown = [image for image in images if image not in row_of]
     if unknown:
         raise DataError(
             f"The split file '{path}', made of dataset '{document['dataset']}', names "
             f"{len(unknown)} images that '{labels.name}' does not have: {listed(unknown)}. Use it "
             "with the dataset it was made of."
         )
-    twice = [image for image, times in Counter(named).items() if times > 1]
+    twice = [image for image, times in Counter(images).items() if times > 1]
     if twice:
         raise DataError(
             f"The split file '{path}' must name each image once, but names {len(twice)} of them "
@@ -81,16 +84,17 @@ def read(labels: Labels, path: str | None) -> Split:
     train, val, test = (
         tuple(sorted(row_of[image] for image in document[subset])) for subset in SUBSETS
     )
-    tag = document["id"].rpartition("-")[0] or "file"
-    return Split(
+    split = Split(
         protocol=document["protocol"],
         seed=document["seed"],
         train=train,
         val=val,
         test=test,
-        id=f"{tag}-{members_digest(labels, (train, val, test))}",
+        id="",
         leaky=document["leaky"],
+        **{name: document.get(name, default) for name, (_, default) in _OPTIONAL.items()},
     )
+    return named(labels, split)
 
 
 _TYPES: dict[str, type] = {
@@ -101,6 +105,13 @@ _TYPES: dict[str, type] = {
     "leaky": bool,
     "dataset": str,
     **dict.fromkeys(SUBSETS, list),
+}
+
+# What a file by hand, or by an older hmtnet, may lack.
+_OPTIONAL: dict[str, tuple[tuple[type, ...], Any]] = {
+    "variant": ((str,), ""),
+    "index": ((int, type(None)), None),
+    "folds": ((int, type(None)), None),
 }
 
 
@@ -118,6 +129,11 @@ def _load(path: Path) -> dict[str, Any]:
         ) from error
     values = document if isinstance(document, dict) else {}
     wrong = [name for name, kind in _TYPES.items() if type(values.get(name)) is not kind]
+    wrong += [
+        name
+        for name, (kinds, default) in _OPTIONAL.items()
+        if type(values.get(name, default)) not in kinds
+    ]
     wrong += [
         subset
         for subset in SUBSETS

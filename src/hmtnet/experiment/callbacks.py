@@ -1,7 +1,6 @@
-"""What a stage does while Lightning trains it: progress, curves, status, checkpoints."""
+"""What a stage leaves while Lightning trains it: curves, status, checkpoints."""
 
 import csv
-import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from tqdm import tqdm
 
 from hmtnet.files import written_aside
 from hmtnet.models.task import SELECTED_BY
@@ -18,61 +16,8 @@ from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
 
 
-class StageProgress(Callback):
-    """One bar a stage, over all its epochs; it names the epoch and the validation SRCC."""
-
-    def __init__(self, stage: str) -> None:
-        self.stage = stage
-        self.bar: Any = None
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Open the bar; a resumed stage starts where it stopped."""
-        del pl_module
-        if trainer.is_global_zero:
-            self.bar = tqdm(
-                total=int(trainer.estimated_stepping_batches),
-                initial=trainer.global_step,
-                desc=f"{self.stage:<8}",
-                unit="step",
-                bar_format="{l_bar}{bar:24}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
-            )
-
-    def on_train_batch_end(self, trainer: L.Trainer, *args: Any, **kwargs: Any) -> None:
-        """Advance."""
-        del args, kwargs
-        if self.bar is not None:
-            self.bar.update(trainer.global_step - self.bar.n)
-
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Show the epoch's result."""
-        del pl_module
-        if self.bar is not None:
-            srcc = float(trainer.callback_metrics.get(SELECTED_BY, torch.tensor(math.nan)))
-            self.bar.set_postfix_str(
-                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, val SRCC {srcc:.3f}"
-            )
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Close the bar."""
-        del trainer, pl_module
-        self.close()
-
-    def on_exception(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
-    ) -> None:
-        """Close the bar, so that the error stands on a line of its own."""
-        del trainer, pl_module, exception
-        self.close()
-
-    def close(self) -> None:
-        """Leave the bar as it stands."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
-
-
 class EpochRecord(Callback):
-    """One row an epoch in ``metrics.csv``, and the run's status.
+    """One row per epoch in ``metrics.csv``, and the run's status.
 
     The file is rewritten whole each time; rows of epochs that a resumed run trains again are
     replaced, so that it reads as if nothing had happened.

@@ -15,8 +15,9 @@ from hmtnet.experiment import leaks
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.plan import Planned
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import added_systems, identified, package_of
+from hmtnet.models.system import Stage, added_systems, identified, package_of
 from hmtnet.settings import plain
+from hmtnet.storage.key import PREDICTING, sources_digest
 
 VERSIONED = ("torch", "lightning", "torchmetrics", "timm", "kornia", "numpy")
 
@@ -67,11 +68,24 @@ def describe(
         "seed": settings.seed,
         "precision": settings.trainer.precision,
         "debug": plain(caps) or next((meta["debug"] for meta in before if meta.get("debug")), None),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in VERSIONED},
-        },
+        "versions": versions(),
+        "predictions": describe_predictions(stage),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that results may depend on."""
+    found = {package: version(package) for package in VERSIONED}
+    return {"python": platform.python_version(), **found}
+
+
+def describe_predictions(stage: Stage) -> dict[str, Any]:
+    """Say what predicts a stage's images: the key of its code, and libraries' versions.
+
+    Predictions with another key are made anew; other versions are only told.
+    """
+    roots = [stage.network.__module__, "hmtnet.experiment.predict"]
+    return {"key": sources_digest(roots, parts=PREDICTING)[:12], "versions": versions()}
 
 
 def describe_package(system: str) -> dict[str, Any]:
@@ -101,7 +115,10 @@ def describe_split(split: Split) -> dict[str, Any]:
     return {
         "id": split.id,
         "protocol": split.protocol,
+        "variant": split.variant,
         "seed": split.seed,
+        "index": split.index,
+        "folds": split.folds,
         "leaky": split.leaky,
         "images": {name: len(rows) for name, rows in split.subsets.items()},
     }

@@ -1,12 +1,13 @@
 """A trained stage on a dataset and protocol, also another one than it was trained on."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from hmtnet.artifact import predictions as prediction_files
-from hmtnet.artifact.description import write_description
+from hmtnet.artifact.description import read_description, write_description
 from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
@@ -14,15 +15,16 @@ from hmtnet.data.memory import copies
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.data.settings import DataSettings
-from hmtnet.data.split import Split, SplitSettings
+from hmtnet.data.split import Split, SplitSettings, named
 from hmtnet.errors import ArtifactError, DataError, LeakError
 from hmtnet.experiment import leaks
-from hmtnet.experiment.describe import describe_dataset, describe_split
+from hmtnet.experiment.describe import describe_dataset, describe_predictions, describe_split
 from hmtnet.experiment.fitting import check_hardware, device_of
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.requirements import check_references
 from hmtnet.experiment.settings import Caps, TrainerSettings
 from hmtnet.experiment.thumbnails import write_thumbnails
+from hmtnet.models.system import find_system
 from hmtnet.scoring.restore import Restored, restore
 from hmtnet.settings import plain
 from hmtnet.storage import status as run_status
@@ -112,13 +114,18 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
             "debug": _caps(settings, trained, split),
         }
     )
+    made_by = describe_predictions(find_system(trained.meta["system"]).stage(trained.stage))
     directory = RunDirectory.locate(
         Path(settings.runs), manifest.name, split.id, trained.stage, key
     )
     with locked(directory.path, lambda: None):
-        reused = directory.predictions.exists() and directory.meta.exists()
+        reused = (
+            directory.predictions.exists()
+            and directory.meta.exists()
+            and read_description(directory.path).get("predictions", {}).get("key") == made_by["key"]
+        )
         if not reused:
-            _predict(settings, trained, manifest, split, directory, key)
+            _predict(settings, trained, manifest, split, directory, key, made_by)
     return Evaluation(manifest, split, directory, trained.stage, reused)
 
 
@@ -150,7 +157,8 @@ def _unseen(
             f"Stage '{trained.stage}' of {settings.artifact} has seen all test images of "
             f"'{manifest.name}'. Use another dataset."
         )
-    return replace(split, test=test, id=f"{split.id}-unseen-{trained.key}")
+    # Stages that have seen the same are tested on the same: on one split, by one id.
+    return named(manifest, replace(split, test=test, variant=f"{split.variant}-unseen"))
 
 
 def _caps(settings: EvaluationSettings, trained: Restored, split: Split) -> Caps | None:
@@ -166,6 +174,7 @@ def _predict(
     split: Split,
     directory: RunDirectory,
     key: str,
+    made_by: Mapping[str, Any],
 ) -> None:
     everything: tuple[Subset, ...] = ("train", "val", "test")
     subsets = [name for name in everything if split.subsets[name]]
@@ -192,7 +201,7 @@ def _predict(
     prediction_files.write(directory.predictions, found)
     write_thumbnails(directory, manifest, images, split.test)
     write_description(
-        directory.path, _description(settings, trained, manifest, split, directory, key)
+        directory.path, _description(settings, trained, manifest, split, directory, key, made_by)
     )
     status = Status.begin(trained.stage, key, 0)
     run_status.write(directory.status, status.then(state="finished", epoch=0))
@@ -205,6 +214,7 @@ def _description(
     split: Split,
     directory: RunDirectory,
     key: str,
+    made_by: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Describe the evaluation as a stage is described, and say what was evaluated."""
     path = Path(settings.artifact).expanduser()
@@ -218,6 +228,7 @@ def _description(
         "split": describe_split(split),
         "debug": plain(caps) or trained.meta.get("debug"),
         "cost": trained.meta.get("cost"),
+        "predictions": made_by,
         "evaluated": {
             "key": trained.key,
             "path": os.path.relpath(path, directory.path),

@@ -14,9 +14,10 @@ from lightning.pytorch.callbacks import Callback
 
 from hmtnet.data.datamodule import QualityData
 from hmtnet.errors import SettingsError
-from hmtnet.experiment.callbacks import EpochRecord, StageProgress, WholeCheckpoints, checkpointing
+from hmtnet.experiment.callbacks import EpochRecord, WholeCheckpoints, checkpointing
 from hmtnet.experiment.loggers import logging_to
 from hmtnet.experiment.processes import is_helper
+from hmtnet.experiment.progress import StageProgress
 from hmtnet.experiment.settings import LoggerSettings, TrainerSettings
 from hmtnet.models.task import QualityTask
 from hmtnet.storage.directory import RunDirectory

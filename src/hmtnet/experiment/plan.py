@@ -15,8 +15,9 @@ from hmtnet.experiment.requirements import check_fields, check_references
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import Stage, identified, unweighted
 from hmtnet.scoring.restore import Restored
+from hmtnet.settings import in_force
 from hmtnet.storage.directory import RunDirectory
-from hmtnet.storage.key import digest_of, sources_digest
+from hmtnet.storage.key import TRAINING, digest_of, sources_digest
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def stage_key(
             # Two systems of one module may differ in what they hand to their networks alone.
             "system": context.system.name,
             "stage": stage.name,
-            "settings": identified(settings.system.stages[stage.name]),
+            "settings": in_force(identified(settings.system.stages[stage.name])),
             "grades": settings.system.grades,
             "dataset": context.manifest.fingerprint,
             "split": context.split.id,
@@ -150,7 +151,11 @@ def stage_key(
             "debug": context.caps(settings.system.stages[stage.name]),
             **({"selection": "best_on_test"} if context.chosen_on_test else {}),
             **({"folds": [fold.planned.key for fold in folds]} if folds else {}),
-            "sources": sources_digest([*stage.modules, "hmtnet.data.datamodule"]),
+            "sources": sources_digest(
+                [*stage.modules, "hmtnet.experiment.training"],
+                # What is judged out of fold is predicted, and learned from.
+                parts=(*TRAINING, "experiment.predict") if folds else TRAINING,
+            ),
         }
     )
 

@@ -42,6 +42,10 @@ class BackboneSettings(WeightedSettings):
         if self.name == "plain" and (len(self.widths) < 2 or min(self.widths) < 1):
             raise ValueError(f"widths: expected at least 2 positive widths, found {self.widths}")
 
+    def idle(self) -> set[str]:
+        """Name what has no effect: the widths of another encoder."""
+        return set() if self.name == "plain" else {"widths"}
+
     @property
     def frozen_norms(self) -> bool:
         """Whether batch norms stay in evaluation mode."""

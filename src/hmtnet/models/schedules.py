@@ -7,6 +7,15 @@ from typing import Literal
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
+# The settings that each schedule reads.
+_READS = {
+    "cosine": ("warmup", "final"),
+    "constant": ("warmup",),
+    "step": ("every", "factor"),
+    "plateau": ("factor", "patience"),
+    "wave": ("final", "period"),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings:
@@ -21,7 +30,7 @@ class ScheduleSettings:
         final: Lowest learning rate as a share of the highest (cosine, wave).
         every: Epochs at one learning rate (step).
         factor: What the learning rate is multiplied by, between 0 and 1 (step, plateau).
-        patience: Epochs without a better validation SRCC before the rate falls (plateau).
+        patience: Epochs to wait for a better validation SRCC before the rate falls (plateau).
         period: Optimiser steps from the highest learning rate to the lowest (wave).
     """
 
@@ -44,6 +53,10 @@ class ScheduleSettings:
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: expected at least {least}, found {getattr(self, name)}")
 
+    def idle(self) -> set[str]:
+        """Name the fields that belong to other schedules."""
+        return {name for names in _READS.values() for name in names} - {*_READS[self.name]}
+
 
 def schedule_for(
     optimizer: Optimizer, settings: ScheduleSettings, steps: int
@@ -56,8 +69,8 @@ def schedule_for(
         steps: Optimiser steps of the whole stage.
 
     Returns:
-        A schedule to be advanced once per optimiser step; ``step`` once per epoch, and
-        ``plateau`` once per epoch with the validation SRCC.
+        A schedule to be advanced once per optimiser step; ``step`` once per epoch, ``plateau``
+        once per epoch with the validation SRCC.
     """
     if settings.name == "plateau":
         return ReduceLROnPlateau(

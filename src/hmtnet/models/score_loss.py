@@ -28,6 +28,12 @@ class ScoreLossSettings:
         if self.relation_weight < 0:
             raise ValueError(f"relation_weight: expected at least 0, found {self.relation_weight}")
 
+    def idle(self) -> set[str]:
+        """Name what has no effect: a weight of nothing, and what is weighted by 0."""
+        if self.relation == "none":
+            return {"relation_weight"}
+        return {"relation"} if self.relation_weight == 0 else set()
+
 
 def score_terms(
     unit_score: Tensor, unit_mos: Tensor, settings: ScoreLossSettings, weight: Tensor | None = None

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.cli.composing import conf_folder
-from hmtnet.experiment import stage
+from hmtnet.experiment import training
 from hmtnet.experiment.settings import train_settings
 from hmtnet.models.ahiq import AHIQ, AHIQSettings
 from hmtnet.models.optimisation import FitSettings
@@ -90,7 +90,7 @@ def test_killed_after_an_epoch_it_resumes_to_the_same_bits(hmtnet, one_stage, tr
 
     words = one_stage("ahiq", tmp_path, *TINY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "chosen_state", killed)
+        patch.setattr(training, "chosen_state", killed)
         with pytest.raises(Killed):
             hmtnet(*words)
     done = hmtnet(*words)

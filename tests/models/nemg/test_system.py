@@ -10,7 +10,7 @@ from PIL import Image
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.cli.main import BAD_INPUT
-from hmtnet.experiment import stage
+from hmtnet.experiment import training
 from hmtnet.models.nemg import NEMGNet
 from hmtnet.models.system import find_system
 from hmtnet.scoring.restore import restore
@@ -85,7 +85,7 @@ def test_killed_after_an_epoch_it_resumes_to_the_same_bits(hmtnet, one_stage, tr
 
     words = one_stage("nemg", tmp_path, EPOCHS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "chosen_state", killed)
+        patch.setattr(training, "chosen_state", killed)
         with pytest.raises(Killed):
             hmtnet(*words)
     done = hmtnet(*words)

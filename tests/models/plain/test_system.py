@@ -10,7 +10,7 @@ import torch
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
-from hmtnet.experiment import stage
+from hmtnet.experiment import training
 from hmtnet.metrics import mapped_plcc, within_tau
 from hmtnet.models.plain import PlainNet
 from hmtnet.models.system import find_system
@@ -77,7 +77,7 @@ def test_killed_after_an_epoch_it_resumes_to_the_same_bits(hmtnet, one_stage, tr
 
     words = one_stage("plain", tmp_path, EPOCHS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "chosen_state", killed)
+        patch.setattr(training, "chosen_state", killed)
         with pytest.raises(Killed):
             hmtnet(*words)
     done = hmtnet(*words)

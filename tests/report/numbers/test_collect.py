@@ -195,3 +195,20 @@ def test_runs_that_contradict_each_other_about_a_split(runs):
     problem = only_problem(runs)
     assert "not those of" in problem.message
     assert str(good) in problem.message
+
+
+def test_a_run_of_before_is_named_with_the_command_that_makes_it_anew(runs):
+    folder = runs.write(split=2)
+    path = folder / "stage.json"
+    document = json.loads(path.read_text()) | {"format": 1}
+    for name in ("variant", "index", "folds"):
+        del document["split"][name]
+    path.write_text(json.dumps(document))
+    runs.write(split=3)
+    found = collect([runs.root])
+    assert len(found.runs) == 1
+    (problem,) = found.problems
+    assert problem.path == folder
+    assert problem.message.endswith(
+        "hmtnet train system=hmtnet seed=0 data=tiny split=content split.seed=2"
+    )

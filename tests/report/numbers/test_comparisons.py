@@ -106,7 +106,10 @@ def write_fold(runs, name, noise, fold):
     split = {
         "id": f"kfold6-s0-i{fold}-0000000{fold}",
         "protocol": "kfold",
+        "variant": "kfold6",
         "seed": 0,
+        "index": fold,
+        "folds": 6,
         "leaky": False,
         "images": {},
     }

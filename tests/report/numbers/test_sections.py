@@ -1,5 +1,3 @@
-import pytest
-
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.numbers.run import BEST_ON_TEST
 from hmtnet.report.numbers.sections import by_grounds, configurations, grounds_of, natural
@@ -43,31 +41,14 @@ def test_splits_and_seeds_are_in_one_table(runs):
     assert (row.name, len(row.runs), problems) == ("hmtnet joint", 4, [])
 
 
-@pytest.mark.parametrize(
-    ("split", "protocol", "variant"),
-    [
-        ("content-s3-0123abcd", "content", "content"),
-        ("kfold5-s1-i4-0123abcd", "kfold", "kfold5"),
-        ("published-i12-0123abcd", "published", "published"),
-        ("official-s0-0123abcd", "official", "official"),
-        ("official-clean-s0-0123abcd", "official", "official-clean"),
-    ],
-)
-def test_what_splits_share(runs, split, protocol, variant):
-    runs.write(split=0, parts={"split": described(split, protocol)})
-    (run,) = collect([runs.root]).runs
-    assert grounds_of(run).variant == variant
-
-
-def described(name, protocol):
-    return {"id": name, "protocol": protocol, "seed": 0, "leaky": False, "images": {}}
-
-
-def test_another_scale_held_out_is_another_table(runs):
-    for scale in (2, 4):
-        split = described(f"scale-s0-{scale:08x}", "scale")
-        runs.write(seed=scale, columns={"scale": (scale,) * 200}, parts={"split": split})
-    assert [grounds.variant for grounds in tables(runs)] == ["scale-x2", "scale-x4"]
+def test_how_splits_are_drawn_is_told_and_not_read_from_their_names(runs):
+    for split, variant in enumerate(("official-clean", "official", "official")):
+        told = {"id": f"name{split}", "protocol": "official", "variant": variant, "seed": split}
+        runs.write(split=split, parts={"split": {**told, "leaky": False, "images": {}}})
+    assert {g.variant: len(found) for g, found in tables(runs).items()} == {
+        "official": 2,
+        "official-clean": 1,
+    }
 
 
 def test_rows_are_told_apart_by_few_settings(runs):

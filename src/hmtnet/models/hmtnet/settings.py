@@ -43,6 +43,14 @@ class GradingLossSettings:
                 f"contrast_sigma: expected above 0, or null, found {self.contrast_sigma}"
             )
 
+    def idle(self) -> set[str]:
+        """Name what has no effect: another grade loss's width, and contrast that is left out."""
+        names = set() if self.grade == "soft" else {"sigma"}
+        if self.contrast == 0 or self.contrast_key == "none":
+            off = "contrast_key" if self.contrast == 0 else "contrast"
+            names |= {off, "temperature", "contrast_sigma"}
+        return names
+
 
 @dataclass(frozen=True, kw_only=True)
 class GradingStageSettings(FitSettings):
@@ -86,6 +94,10 @@ class SFENStageSettings(FitSettings):
         """Its artifact holds the extractor, whatever that started from."""
         return replace(self, extractor="weights")
 
+    def idle(self) -> set[str]:
+        """Name what has no effect: the number of folds where no prior is made out of fold."""
+        return set() if self.folds else {"prior_folds"}
+
     @property
     def folds(self) -> int:
         """As ``prior_folds`` says, if priors out of fold are wanted."""
@@ -117,6 +129,10 @@ class JointLossSettings:
     def __post_init__(self) -> None:
         if self.alpha < 0:
             raise ValueError(f"alpha: expected at least 0, found {self.alpha}")
+
+    def idle(self) -> set[str]:
+        """Name what has no effect: how a wrong grade is punished where that is weighted by 0."""
+        return set() if self.alpha else {"grading.grade", "grading.sigma"}
 
 
 @dataclass(frozen=True, kw_only=True)

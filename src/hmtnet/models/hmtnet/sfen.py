@@ -21,6 +21,7 @@ from hmtnet.models.hmtnet.guidance import PriorSource, PriorUse, guidance
 from hmtnet.models.maps import MapStyle
 from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.perception import SaliencyOperator, mscn, residual, sobel
+from hmtnet.settings import in_force
 
 Perspective = Literal["pixels", "texture", "gradient", "saliency"]
 PERSPECTIVES: tuple[Perspective, ...] = ("pixels", "gradient", "saliency")
@@ -84,6 +85,17 @@ class SFENSettings:
             raise ValueError(f"features: expected at least 1, found {self.features}")
         if self.margin < 0:
             raise ValueError(f"margin: expected at least 0, found {self.margin}")
+
+    def idle(self) -> set[str]:
+        """Name what has no effect: of perspectives, and of a prior, that are not used."""
+        names = set() if "saliency" in self.perspectives else {"saliency"}
+        if "texture" not in self.perspectives:
+            names.add("texture")
+        if "texture" in names or self.texture != "residual":
+            names.add("sigma")
+        if self.prior != "mixture":
+            names.add("margin")
+        return names | {"prior_dropout"} if self.prior == "none" else names
 
 
 @dataclass
@@ -167,7 +179,7 @@ class SFEN(QualityNetwork):
             SettingsError: The encoder is another backbone.
         """
         theirs, ours = encoder.settings.unweighted(), self.settings.backbone.unweighted()
-        if theirs != ours:
+        if in_force(theirs) != in_force(ours):
             raise SettingsError(
                 "extractor=grading: expected the grading network's encoder to be the SFEN's "
                 f"backbone.\n  encoder:  {theirs}\n  backbone: {ours}\n"

@@ -11,6 +11,7 @@ from hmtnet.models.hmtnet.settings import (
 from hmtnet.models.hmtnet.sfen import SFEN
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import Stage, StageInputs, System, unweighted
+from hmtnet.settings import in_force
 
 
 def make_sfen(settings: SFENStageSettings, inputs: StageInputs) -> QualityNetwork:
@@ -63,7 +64,7 @@ def make_joint(settings: JointStageSettings, inputs: StageInputs) -> HMTNet:
 
 
 def _check_same(stage: str, found: object, wanted: object) -> None:
-    if unweighted(found) != unweighted(wanted):
+    if in_force(unweighted(found)) != in_force(unweighted(wanted)):
         raise SettingsError(
             f"The '{stage}' artifact has another architecture than system.{stage}.network says.\n"
             f"  artifact: {unweighted(found)}\n  settings: {unweighted(wanted)}\n"

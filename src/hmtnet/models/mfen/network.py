@@ -52,6 +52,11 @@ class MFENSettings:
         if self.features < 1:
             raise ValueError(f"features: expected at least 1, found {self.features}")
 
+    def idle(self) -> set[str]:
+        """Name what has no effect: the widths of a branch that is left out, fusion of nothing."""
+        names = set() if self.hfen else {"hfen_widths"}
+        return names if self.hfen or self.dan else names | {"fuse"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class MFENLossSettings:

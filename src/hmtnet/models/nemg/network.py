@@ -81,6 +81,10 @@ class NEMGLossSettings:
         if self.sigma <= 0:
             raise ValueError(f"sigma: expected above 0, found {self.sigma}")
 
+    def idle(self) -> set[str]:
+        """Name what has no effect: the window of a term that is weighted by 0."""
+        return set() if self.ssim else {"window", "sigma"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class NEMGStageSettings(FitSettings):

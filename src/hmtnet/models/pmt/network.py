@@ -69,6 +69,10 @@ class PMTLossSettings:
         if self.mos_range <= 0:
             raise ValueError(f"mos_range: expected above 0, found {self.mos_range}")
 
+    def idle(self) -> set[str]:
+        """Name what has no effect: fixed weights where they change from epoch to epoch."""
+        return set() if self.progressive == "off" else {"score_weight", "class_weight"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class PMTStageSettings(FitSettings):

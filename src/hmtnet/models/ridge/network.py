@@ -75,6 +75,10 @@ class RidgeStageSettings(FitSettings):
                     f"so this must stay {only}; found {found}"
                 )
 
+    def idle(self) -> set[str]:
+        """Name what has no effect: how many random crops an epoch takes, since there are none."""
+        return {"crops.count"}
+
     @property
     def closed_form(self) -> bool:
         """The weights are solved for."""

@@ -1,7 +1,6 @@
 """A finished stage as its run directory describes it."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,6 @@ BEST_ON_TEST = "best_on_test"
 
 REFERENCE_USES = ("none", "training", "always")
 """When a system looks at reference images, as ``reference`` of ``stage.json`` says."""
-
-_FOLD = re.compile(r"kfold(\d+)-s(\d+)-i(\d+)-")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +34,7 @@ class Run:
         higher_is_better: The direction of its MOS.
         split: The split's id.
         protocol: The split's protocol.
+        variant: How it is drawn, which all its seeds and indices share, e.g. ``kfold5``.
         leaky: Whether one content may lie in several subsets.
         seed: Of the training.
         predictions: One row an image.
@@ -52,6 +50,7 @@ class Run:
         finished: When, ISO 8601 in UTC; empty where unknown.
         train_images: Size of the training subset; None where unknown.
         history: What it was told, and its learning curves.
+        fold: The k-fold division that the split is a fold of, and its number; None if it is none.
     """
 
     path: Path
@@ -65,6 +64,7 @@ class Run:
     higher_is_better: bool
     split: str
     protocol: str
+    variant: str
     leaky: bool
     seed: int
     predictions: Predictions
@@ -80,12 +80,10 @@ class Run:
     finished: str = ""
     train_images: int | None = None
     history: History = field(default_factory=lambda: History("", None))
+    fold: tuple[str, int] | None = None
 
-    @property
-    def fold(self) -> tuple[str, int] | None:
-        """The k-fold division that the split is a fold of, and its number; None if it is none."""
-        found = _FOLD.match(self.split)
-        return None if found is None else (f"kfold{found[1]}-s{found[2]}", int(found[3]))
+
+_TOLD = {"data": ("dataset", "name"), "split": ("split", "protocol")}
 
 
 def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, finished: str) -> Run:
@@ -100,6 +98,8 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
     Raises:
         ArtifactError: The description lacks what a table cannot do without.
     """
+    if run_value(meta, "split", "id") and not run_value(meta, "split", "variant"):
+        raise ArtifactError(_outdated(folder, meta))
     texts = {
         name: _need(folder, meta, str, *where)
         for name, where in {
@@ -111,6 +111,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
             "label_kind": ("dataset", "label_kind"),
             "split": ("split", "id"),
             "protocol": ("split", "protocol"),
+            "variant": ("split", "variant"),
         }.items()
     }
     low, high = _range(folder, _need(folder, meta, list, "dataset", "mos_range"))
@@ -136,6 +137,28 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
         finished=finished,
         train_images=run_value(meta, "split", "images", "train"),
         history=read_history(folder, _mapping(meta.get("settings"))),
+        fold=_fold(folder, meta) if run_value(meta, "split", "folds") else None,
+    )
+
+
+def _fold(folder: Path, meta: Mapping[str, Any]) -> tuple[str, int]:
+    variant = _need(folder, meta, str, "split", "variant")
+    seed, index = (_need(folder, meta, int, "split", name) for name in ("seed", "index"))
+    return f"{variant}-s{seed}", index
+
+
+def _outdated(folder: Path, meta: Mapping[str, Any]) -> str:
+    """Name the command that makes a run of an older hmtnet anew."""
+    told = [
+        *(f"{name}={run_value(meta, *where)}" for name, where in _TOLD.items()),
+        f"split.seed={run_value(meta, 'split', 'seed')}",
+    ]
+    command = f"hmtnet train system={meta.get('system')} seed={meta.get('seed')}"
+    if "evaluated" in meta:
+        command = f"hmtnet evaluate artifact={folder / str(run_value(meta, 'evaluated', 'path'))}"
+    return (
+        "an older hmtnet made it, which did not write down how its split was drawn. Run again what "
+        f"made it (settings.yaml beside it has all settings): {command} {' '.join(told)}"
     )
 
 

@@ -10,9 +10,6 @@ from typing import Any
 from hmtnet.report.numbers.collect import Problem
 from hmtnet.report.numbers.run import BEST_ON_TEST, Run
 
-_COUNTERS = re.compile(r"-[si]\d+(?=-|$)")
-_DIGEST = re.compile(r"-[0-9a-f]{8,}$")
-
 FULL_REFERENCE = "full reference"
 """The mark of systems that judge an image beside its reference, and the name of their block."""
 
@@ -33,7 +30,7 @@ class Grounds:
         mos_range: Lowest and highest MOS.
         higher_is_better: The direction of its MOS.
         protocol: How it is split.
-        variant: What the splits' ids share, e.g. ``kfold5`` or ``official-clean``.
+        variant: How the splits are drawn, e.g. ``kfold5`` or ``official-clean``.
         leaky: Whether one content may lie in several subsets.
     """
 
@@ -113,7 +110,7 @@ def grounds_of(run: Run) -> Grounds:
         run.mos_range,
         run.higher_is_better,
         run.protocol,
-        _variant(run),
+        run.variant,
         run.leaky,
     )
 
@@ -160,15 +157,6 @@ def configurations(
             name = f"{base} [{brackets}]" if brackets else base
             found.append(Configuration(name, rows[text], own))
     return found, problems
-
-
-def _variant(run: Run) -> str:
-    """Return the part of a split's id that says how it is drawn, without counters and digest."""
-    variant = _COUNTERS.sub("", _DIGEST.sub("", run.split)) or run.protocol
-    if run.protocol == "scale":  # the id does not say which scale is held out
-        scales = sorted({s for s in run.predictions.select("test").scale if s is not None})
-        variant += "".join(f"-x{scale}" for scale in scales)
-    return variant
 
 
 def _identity(run: Run, by_key: Mapping[str, Run]) -> dict[str, str]:
