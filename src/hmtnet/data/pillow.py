@@ -34,7 +34,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         name = container(stream, path)
         if name not in Image.OPEN:
             raise DataError(
-                f"Image '{path}' is a {name} file, which the installed Pillow cannot read. Update "
+                f"Image '{path}' is of the format {name}, which the installed Pillow cannot read. Update "
                 "Pillow, or save it as PNG."
             )
         stream.seek(0)
