@@ -1,4 +1,4 @@
-"""Files of more than 8 bits, made here: Pillow writes few of them, and reads most of them wrongly."""
+"""Files of more than 8 bits, made here: Pillow writes few of them, and reads most wrongly."""
 
 import io
 import os

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hmtnet.data import thumbnails as module
 from hmtnet.data.thumbnails import SIDE, local_contrast, thumbnails, without_stripes
 
 RNG = np.random.default_rng(0)

@@ -35,7 +35,7 @@ class LoaderSettings:
     pin_memory: bool = False
 
 
-class ImageDataset(Dataset[Sample]):
+class ImageDataset(Dataset[Sample | HmtnetError]):
     """Whole images with the places of their crops, addressed by ``Draw``."""
 
     def __init__(

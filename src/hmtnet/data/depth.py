@@ -41,8 +41,8 @@ def container(stream: BinaryIO, path: Path) -> str:
             if not found:
                 return name
             raise DataError(
-                f"Image '{path}' is of the format {name} and stores {found}; expected whole numbers of "
-                f"at most 8 bits per channel. {_CONVERT}"
+                f"Image '{path}' is of the format {name} and stores {found}; expected "
+                f"whole numbers of at most 8 bits per channel. {_CONVERT}"
             )
     others = (name for name, magic in _OTHERS.items() if re.match(magic, start, re.DOTALL))
     name = next(others, "")
@@ -50,7 +50,8 @@ def container(stream: BinaryIO, path: Path) -> str:
         with Image.open(path) as image:  # raises where it is no image at all
             name = str(image.format)
     raise DataError(
-        f"Image '{path}' is of the format {name}; expected one of {', '.join(_CONTAINERS)}. {_CONVERT}"
+        f"Image '{path}' is of the format {name}; expected one of {', '.join(_CONTAINERS)}. "
+        f"{_CONVERT}"
     )
 
 

@@ -26,9 +26,9 @@ def decode(path: Path) -> Pixels:
     Grey, palette and CMYK images are converted, an alpha channel that is opaque everywhere is
     dropped. Nothing is guessed: more than 8 bits per channel, or transparency, would need a
     decision about how viewers saw the image, so both are refused. The depth is the one that the
-    container's own header states, and containers that do not tell are refused by name. Orientation notes of cameras
-    (EXIF) and colour profiles are ignored: the scores belong to the stored pixels, and references
-    and crops lie on their grid. Of several frames the first counts.
+    container's own header states, and containers that do not tell are refused by name. Orientation
+    notes of cameras (EXIF) and colour profiles are ignored: the scores belong to the stored pixels,
+    and references and crops lie on their grid. Of several frames the first counts.
 
     Args:
         path: A PNG, BMP, TIFF, JPEG, WebP, GIF, PPM, JPEG 2000, AVIF or SGI file.
@@ -108,7 +108,7 @@ class ImageStore:
         self._keep((manifest.records[row].image for row in self.rows), "images")
 
     def keep_references(self, rows: Iterable[int]) -> None:
-        """Decode the reference images of some rows now, and keep them if the cache does; none twice.
+        """Decode the reference images of some rows now, none twice; keep them if the cache does.
 
         Args:
             rows: The rows whose references will be asked for. One that several images share is

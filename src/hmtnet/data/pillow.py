@@ -34,8 +34,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
         name = container(stream, path)
         if name not in Image.OPEN:
             raise DataError(
-                f"Image '{path}' is of the format {name}, which the installed Pillow cannot read. Update "
-                "Pillow, or save it as PNG."
+                f"Image '{path}' is of the format {name}, which the installed Pillow "
+                "cannot read. Update Pillow, or save it as PNG."
             )
         stream.seek(0)
         # Not by Image.open, whose own limit can only be changed for the whole program.

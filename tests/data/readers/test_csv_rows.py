@@ -47,7 +47,7 @@ def test_a_quoted_separator_is_text(tmp_path, faults):
 def test_rows_that_do_not_fit_the_header_are_faults(tmp_path, faults):
     path = write(tmp_path, "name,mos\na, b.jpg,1\nc.jpg\nd.jpg,0.5\n")
     assert len(read_csv(path, ("name", "mos"), faults)) == 1
-    with pytest.raises(DataError, match=r"2 malformed label lines \(labels\.csv line 2: 'a, b"):
+    with pytest.raises(DataError, match=r"2 malformed label lines \(labels\.csv line 2: 'a,b"):
         faults.check()
 
 

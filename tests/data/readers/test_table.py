@@ -129,7 +129,8 @@ def test_no_table(tmp_path):
         ("a.png,3,4", "has 2 columns, but line 3 has 3"),
         ("../secret.png,3", r"leave the dataset's folder \(line 3: '\.\./secret\.png'\)"),
         ("x/../../secret.png,3", "leave the dataset's folder"),
-        ("/etc/passwd,3", "leave the dataset's folder"),
+        ("/etc/passwd,3", r"1 absolute names.*'/etc/passwd'"),
+        (r"C:\x\a.png,3", "1 absolute names"),
     ],
 )
 def test_faulty_rows(make_table, noise, tmp_path, cells, message):
