@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -6,6 +9,7 @@ import scipy.io
 from hmtnet.data.readers.matlab import load
 from hmtnet.errors import DataError
 
+CASES = Path(os.environ.get("HMTNET_DATA", "nowhere")) / "cases"
 MATRIX = np.arange(6.0).reshape(2, 3)
 
 
@@ -101,3 +105,26 @@ def test_what_is_no_matlab_file(tmp_path):
         load(tmp_path / "a.mat")
     with pytest.raises(DataError, match=r"cannot be read: No such file"):
         load(tmp_path / "b.mat")
+
+
+def test_a_small_file_that_claims_much_is_refused_unread(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file.create_dataset("mos", (1000, 1_000_000), "f8", chunks=(1000, 1000))
+    assert (tmp_path / "a.mat").stat().st_size < 100_000
+    with pytest.raises(DataError, match="variable 'mos' claims 8000 MB"):
+        load(tmp_path / "a.mat")
+
+
+def test_a_crash_of_the_parser_is_a_message(tmp_path, monkeypatch):
+    path = save_version_5(tmp_path / "a.mat")
+    # Stands before scipy in the child's path, and dies as scipy does on some damaged files.
+    (tmp_path / "crash/scipy/io").mkdir(parents=True)
+    (tmp_path / "crash/scipy/__init__.py").touch()
+    (tmp_path / "crash/scipy/io/__init__.py").write_text("import os\ndef loadmat(p): os.abort()\n")
+    monkeypatch.syspath_prepend(tmp_path / "crash")
+    with pytest.raises(DataError, match=r"is damaged .*crash"):
+        load(path)
+    if CASES.is_dir():
+        monkeypatch.undo()
+        with pytest.raises(DataError, match="is damaged"):
+            load(CASES / "scipy_crash.mat")
