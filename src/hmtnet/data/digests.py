@@ -129,8 +129,8 @@ def _check_inside(root: Path, names: list[str]) -> None:
     for folder in (parent for name in found for parent in [*Path(name).parents][-2::-1]):
         if (root / folder).is_symlink():
             raise DataError(
-                f"{len(found)} image paths leave the dataset's folder '{root}': '{folder}' in it is "
-                f"a link to '{(root / folder).resolve()}'. Copy the images into it, or put the "
+                f"{len(found)} image paths leave the dataset's folder '{root}': '{folder}' in it "
+                f"is a link to '{(root / folder).resolve()}'. Copy the images into it, or put the "
                 "labels beside the real folder and set data.root there."
             )
     if found:

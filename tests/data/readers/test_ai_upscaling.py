@@ -28,7 +28,7 @@ def write(root, photos=("01_IMG_1", "b_2_"), ends=ENDS):
     lines = ["stimuli_file,mos,count,ci,std,factor,upscaler,base_img"]
     scores = ["model,metric,img_id,quality_score"]
     for i, ((photo, method, scale), name) in enumerate(names.items()):
-        path, mos = f"./stimuli/{method}/x{scale}/{name}", 1 + i / 10
+        path, mos = f"./stimuli/{method}/x{scale}/{name}", 1 + i / 60
         lines.append(f"{path},{mos},14,1,0.5,x{scale},{method},{photo}")
         scores.append(f"{method}_x{scale},NIQE,{name},{-mos}")
         if scale == 2:

@@ -89,7 +89,8 @@ def test_a_truncated_file_is_never_read_as_a_whole_one(tmp_path, hdf5, version):
         save_version_5(path, compress=version != "5")
     whole = path.read_bytes()
     assert "mos" in load(path)
-    for length in range(0, len(whole) - 8, 17):
+    # Version 5 is read in a process of its own, which takes a while to start.
+    for length in range(0, len(whole) - 8, 17 if version == "7.3" else len(whole) // 5):
         path.write_bytes(whole[:length])
         try:
             found = load(path)
@@ -117,11 +118,10 @@ def test_a_small_file_that_claims_much_is_refused_unread(tmp_path):
 
 def test_a_crash_of_the_parser_is_a_message(tmp_path, monkeypatch):
     path = save_version_5(tmp_path / "a.mat")
-    # Stands before scipy in the child's path, and dies as scipy does on some damaged files.
-    (tmp_path / "crash/scipy/io").mkdir(parents=True)
-    (tmp_path / "crash/scipy/__init__.py").touch()
-    (tmp_path / "crash/scipy/io/__init__.py").write_text("import os\ndef loadmat(p): os.abort()\n")
-    monkeypatch.syspath_prepend(tmp_path / "crash")
+    # Python imports this at its start; then loadmat dies as it does on some damaged files.
+    code = "import os, scipy.io\nscipy.io.loadmat = lambda path: os.abort()\n"
+    (tmp_path / "sitecustomize.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(DataError, match=r"is damaged .*crash"):
         load(path)
     if CASES.is_dir():

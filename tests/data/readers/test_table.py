@@ -208,14 +208,14 @@ def test_what_a_mac_leaves_behind_is_not_there(make_table, noise, caplog):
     (root / "._labels.csv").write_bytes(b"\0\5\x16\7")
     noise(root / "__MACOSX/a.png")
     noise(root / "._a.png")
-    assert len(read(root).records) == 1
+    assert len(read_table(root).records) == 1
     assert "no label" not in caplog.text
 
 
 @pytest.mark.parametrize("empty", ["nan", "NaN", "None", "NA", "null", "NULL"])
 def test_words_for_an_empty_cell_are_empty_cells(make_table, empty):
     text = f"image,mos,reference,method,scale\na.png,1,{empty},{empty},{empty}\n"
-    (record,) = read(make_table(text, images=["a.png"])).records
+    (record,) = read_table(make_table(text, images=["a.png"])).records
     assert (record.reference, record.method, record.scale) == (None, None, None)
 
 
@@ -223,4 +223,4 @@ def test_names_in_other_letters_are_found(make_table):
     root = make_table(
         "image,mos\nSub/CAFE\u0301.PNG,1\nb.png,2\n", images=["sub/café.png", "b.png"]
     )
-    assert {record.image for record in read(root).records} == {"sub/café.png", "b.png"}
+    assert {record.image for record in read_table(root).records} == {"sub/café.png", "b.png"}

@@ -150,9 +150,9 @@ def test_a_damaged_sheet_is_one_message(make_waterloo):
     ):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match="cannot be read"):
-            read(root)
+            read_waterloo(root)
     book = openpyxl.Workbook()
     book.active["XFD1"] = 1
     book.save(path)
     with pytest.raises(DataError, match="1000 columns"):
-        read(root)
+        read_waterloo(root)
