@@ -2,7 +2,8 @@
 
 Layout: ``mos.csv`` (``stimuli_file``, ``mos``, ``std`` and further columns) and the images that it
 names, such as ``stimuli/BSRGAN/x2/01_IMG_9678_BSRGANx2.png`` (upscaler, factor, photograph). What
-some upscalers append to the photograph's name is not part of it. The sources are scored too.
+KXNet (``_``) and BSRGAN append to the photograph's name is not part of it; the names of some
+photographs end in ``_`` themselves. The sources are scored too.
 """
 
 import re
@@ -39,7 +40,8 @@ LAYOUT = Layout(
     images=("stimuli",),
     labels=(Table(files=("mos.csv",), image="stimuli_file", name=_name, mos="mos", std="std"),),
     name=re.compile(
-        r"(?P<method>[^/]+)/x(?P<scale>\d)/(?P<reference>[^/]+?)_?(?:(?<=_)BSRGAN(?:x2)?)?\.png"
+        r"(?P<method>(KXNet)|(BSRGAN)|[^/]+)/x(?P<scale>\d)/"
+        r"(?P<reference>[^/]+?)(?(2)_|(?(3)_BSRGAN(?:x2)?))\.png"
     ),
     hint="Image names look like ./stimuli/KXNet/x4/01_IMG_9678_.png (upscaler, factor, photo).",
 )
