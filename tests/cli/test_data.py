@@ -191,3 +191,23 @@ def test_usage(hmtnet):
     assert hmtnet("data", "--help").out.startswith("usage: hmtnet data list")
     done = hmtnet("data")
     assert done.code == BAD_INPUT and done.err.startswith("usage: hmtnet data list")
+
+
+@pytest.mark.parametrize("body", ["raise SystemExit(3)", "1 / 0", "import nowhere_to_be_found"])
+def test_a_broken_package_breaks_its_own_line_alone(hmtnet, tmp_path, monkeypatch, body):
+    (tmp_path / "broken_reader.py").write_text(body)
+    info = tmp_path / "broken-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[hmtnet.datasets]\nodd = broken_reader:READER\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    done = hmtnet("data", "list")
+    assert done.code == 0 and "qads" in done.out
+    assert "'odd' (broken_reader:READER)" in done.err and "Traceback" not in done.err
+
+
+def test_an_output_that_cannot_be_written_is_one_message(hmtnet, on, tmp_path):
+    (tmp_path / "file").touch()  # a folder that root may not write into either
+    done = hmtnet("data", "export", *on, f"output={tmp_path / 'file' / 'all.csv'}")
+    assert done.code == BAD_INPUT and "cannot be written" in done.err
+    assert "Traceback" not in done.err

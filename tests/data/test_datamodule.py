@@ -309,3 +309,11 @@ def test_with_its_reference_or_without_an_image_is_the_same(make):
     plain, paired = (make(augment=augment, reference=use) for use in ("none", "training"))
     bare = {row: found[:5] for row, found in epoch_of(plain, 1).items()}
     assert {row: found[:5] for row, found in epoch_of(paired, 1).items()} == bare
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_breaks_later_is_one_message_also_from_a_worker(make, manifest, workers):
+    data = make(workers=workers)
+    (manifest.root / manifest.records[SPLIT.train[0]].image).write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"^Image '[^\n]*' cannot be decoded [^\n]*$"):
+        list(data.train_dataloader())

@@ -229,3 +229,14 @@ def test_ten_thousand_known_files_take_a_moment(tmp_path):
     begin = time.process_time()
     assert digest_images(root, names) == first
     assert time.process_time() - begin < 1.5  # 0.2 s of one core
+
+
+def test_a_linked_folder_is_one_line_that_names_link_and_target(root, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (root / "images").symlink_to(tmp_path / "disk")
+    names = [f"images/{i}.png" for i in range(9)]
+    with pytest.raises(DataError) as error:
+        digest_images(root, names)
+    told = str(error.value)
+    assert f"'images' in it is a link to '{tmp_path / 'disk'}'" in told and "set data.root" in told
+    assert told.startswith("9 image paths") and "images/0.png" not in told

@@ -52,3 +52,8 @@ def test_a_damaged_file_is_named(noise, tmp_path):
         read_rgb(path)
     with Image.open(path) as opened, pytest.raises(DataError, match="cannot be decoded"):
         read_rgb(opened)
+
+
+def test_a_folder_is_told_of_many(tmp_path):
+    with pytest.raises(DataError, match=r"found the folder '.*'\. Give it to many\(\)"):
+        read_rgb(tmp_path)

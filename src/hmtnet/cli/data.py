@@ -15,7 +15,7 @@ from hmtnet.data import readers
 from hmtnet.data.export import to_csv
 from hmtnet.data.facts import Facts
 from hmtnet.data.readers.folder import whereabouts
-from hmtnet.errors import SettingsError, nearest
+from hmtnet.errors import DataError, SettingsError, nearest
 from hmtnet.files import write_text
 from hmtnet.report.render.formats import DASH
 from hmtnet.report.render.terminal import cell, text_table
@@ -113,7 +113,12 @@ def _export(settings: DatasetSettings) -> int:
         print(text, end="")
         return 0
     path = Path(settings.output).expanduser()
-    write_text(path, text)
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise DataError(
+            f"'{path}' cannot be written: {error.strerror}. Name another file with output=."
+        ) from error
     low, high = manifest.mos_range
     direction = "higher" if manifest.higher_is_better else "lower"
     print(

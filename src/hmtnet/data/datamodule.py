@@ -16,6 +16,7 @@ from hmtnet.data.manifest import Manifest
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.sampler import Draw, EpochSampler
 from hmtnet.data.split import Split
+from hmtnet.errors import HmtnetError
 
 Subset = Literal["train", "val", "test"]
 
@@ -33,7 +34,7 @@ class LoaderSettings:
     pin_memory: bool = False
 
 
-class ImageDataset(Dataset[Sample]):
+class ImageDataset(Dataset[Sample | HmtnetError]):
     """Whole images with the places of their crops, addressed by ``Draw``."""
 
     def __init__(
@@ -52,8 +53,15 @@ class ImageDataset(Dataset[Sample]):
         self.augment = augment
         self.with_reference = with_reference
 
-    def __getitem__(self, draw: Draw) -> Sample:
-        """Prepare one image: augment (training only), pad if too small, place the crops."""
+    def __getitem__(self, draw: Draw) -> Sample | HmtnetError:
+        """Prepare one image; an error is returned, to be raised by ``_Loader``."""
+        try:
+            return self._prepare(draw)
+        except HmtnetError as error:
+            return error
+
+    def _prepare(self, draw: Draw) -> Sample:
+        """Augment (training only), pad if too small, place the crops."""
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, draw.epoch, draw.row]))
         image, reference = (
             self.store.pair(draw.row) if self.with_reference else (self.store[draw.row], None)
@@ -72,6 +80,22 @@ class ImageDataset(Dataset[Sample]):
             unit_mos=float(self.unit_mos[draw.row]),
             dropout_draw=float(rng.random()),
         )
+
+
+class _Loader(DataLoader[Sample | HmtnetError]):
+    """Raises errors where batches are used: torch puts a worker's traceback into their text."""
+
+    def __iter__(self) -> Any:
+        for batch in super().__iter__():
+            if isinstance(batch, HmtnetError):
+                raise batch
+            yield batch
+
+
+def _collate(samples: Sequence[Sample | HmtnetError]) -> Batch | HmtnetError:
+    whole = [sample for sample in samples if isinstance(sample, Sample)]
+    failed = [sample for sample in samples if isinstance(sample, HmtnetError)]
+    return failed[0] if failed else Batch.collate(whole)
 
 
 class QualityData(L.LightningDataModule):
@@ -126,13 +150,13 @@ class QualityData(L.LightningDataModule):
         self._tiled = ImageDataset(store, unit, crops, seed, None, learning)
         self._judged = ImageDataset(store, unit, crops, seed, None, judging)
 
-    def train_dataloader(self) -> DataLoader[Sample]:
+    def train_dataloader(self) -> _Loader:
         """Random crops of augmented training images, in an order that changes by epoch."""
         if self.train_on_tiles:
             return self._make(self._tiled, self.split.train, shuffle=False)
         return self._make(self._drawn, self.split.train, shuffle=True)
 
-    def val_dataloader(self) -> DataLoader[Sample]:
+    def val_dataloader(self) -> _Loader:
         """Tiles of the images that the epoch is chosen on."""
         return self._make(self._tiled, self.split.subsets[self.chosen_on], shuffle=False)
 
@@ -150,13 +174,13 @@ class QualityData(L.LightningDataModule):
         """
         self._epoch = state_dict["epoch"]
 
-    def tiled(self, subset: Subset) -> DataLoader[Sample]:
+    def tiled(self, subset: Subset) -> _Loader:
         """Tiles of a subset's images, each image once, in this process alone."""
         return self._make(self._judged, getattr(self.split, subset), shuffle=False, alone=True)
 
     def _make(
         self, dataset: ImageDataset, rows: Sequence[int], shuffle: bool, alone: bool = False
-    ) -> DataLoader[Sample]:
+    ) -> _Loader:
         trainer = self.trainer
         rank, world = (
             (0, 1) if trainer is None or alone else (trainer.global_rank, trainer.world_size)
@@ -168,7 +192,7 @@ class QualityData(L.LightningDataModule):
         sampler.set_epoch(self._epoch)
         # A last batch of one or two images would give batch norms and ranking losses nothing to
         # compare; training drops it (other images next epoch) unless it is the only batch.
-        return DataLoader(
+        return _Loader(
             dataset,
             batch_size=self.batch_size,
             sampler=sampler,
@@ -176,5 +200,5 @@ class QualityData(L.LightningDataModule):
             num_workers=self.loader.workers,
             persistent_workers=self.loader.workers > 0 and not alone,
             pin_memory=self.loader.pin_memory,
-            collate_fn=Batch.collate,
+            collate_fn=_collate,
         )

@@ -126,6 +126,13 @@ def _check_inside(root: Path, names: list[str]) -> None:
         return leaves[folder]
 
     found = [name for name in names if outside_by_folder(os.path.join(root, name))]  # noqa: PTH118 - speed
+    for folder in (parent for name in found for parent in [*Path(name).parents][-2::-1]):
+        if (root / folder).is_symlink():
+            raise DataError(
+                f"{len(found)} image paths leave the dataset's folder '{root}': '{folder}' in it "
+                f"is a link to '{(root / folder).resolve()}'. Copy the images into it, or put the "
+                "labels beside the real folder and set data.root there."
+            )
     if found:
         raise DataError(
             f"{len(found)} image paths leave the dataset's folder '{root}': {listed(found)}. "

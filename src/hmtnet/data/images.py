@@ -12,13 +12,13 @@ from torch import Tensor
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.memory import Cache, keeps
 from hmtnet.data.pairs import Size, common_part
-from hmtnet.data.pillow import DAMAGED, MAX_PIXELS
+from hmtnet.data.pillow import DAMAGED, opened
 from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
 
 Pixels = npt.NDArray[np.uint8]
 
-# Modes of 8 bits or fewer per channel that have one meaning in RGB.
+# Pillow's modes that have one meaning in RGB.
 _MODES = frozenset({"1", "L", "P", "RGB", "RGBA", "LA", "PA", "CMYK", "YCbCr"})
 
 
@@ -27,26 +27,30 @@ def decode(path: Path) -> Pixels:
 
     Grey, palette and CMYK images are converted, an alpha channel that is opaque everywhere is
     dropped. Nothing is guessed: more than 8 bits per channel, or transparency, would need a
-    decision about how viewers saw the image, so both are refused. Orientation notes of cameras
-    (EXIF) and colour profiles are ignored: the scores belong to the stored pixels, and references
-    and crops lie on their grid. Of several frames the first counts.
+    decision about how viewers saw the image, so both are refused. The depth is the one that the
+    container's own header states, and containers that do not tell are refused by name. Orientation
+    notes of cameras (EXIF) and colour profiles are ignored: the scores belong to the stored pixels,
+    and references and crops lie on their grid. Of several frames the first counts.
 
     Args:
-        path: A file that Pillow can read.
+        path: A PNG, BMP, TIFF, JPEG, WebP, GIF, PPM, JPEG 2000, AVIF or SGI file.
 
     Returns:
         (H, W, 3) uint8, RGB, read-only.
 
     Raises:
-        DataError: The file is missing, damaged, too large, transparent, or has more than 8 bits.
+        DataError: The file is missing, damaged, larger than ``hmtnet.data.pillow.LIMIT`` allows,
+            transparent, has more than 8 bits, or is of another container.
     """
     try:
-        with Image.open(path) as image:
-            _check_header(image, path)
+        with opened(path) as image:
+            if image.mode not in _MODES:
+                raise DataError(
+                    f"Image '{path}' stores colours as '{image.mode}'. Convert it to RGB the way "
+                    "the viewers saw it."
+                )
             image.load()
             rgb = _to_rgb(image, path)
-    except Image.DecompressionBombError as error:
-        raise DataError(f"Image '{path}' is refused: {error}") from error
     except FileNotFoundError as error:
         raise DataError(f"Image '{path}' does not exist.") from error
     except DAMAGED as error:
@@ -71,9 +75,9 @@ def size_of(path: Path) -> Size:
         DataError: As ``decode``.
     """
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             return image.size
-    except (Image.DecompressionBombError, *DAMAGED):
+    except DAMAGED:
         height, width, _ = decode(path).shape  # or what is wrong with it
         return width, height
 
@@ -85,12 +89,13 @@ class ImageStore:
         manifest: The dataset.
         rows: The rows that will be asked for.
         cache: ``memory`` decodes all of them now, by several threads, and keeps H·W·3 bytes per
-            image; ``none`` decodes an image each time it is used; ``auto`` is ``memory`` where
-            that takes no more than half of the free memory, else ``none``.
+            image; ``none`` decodes an image each time it is used, and once now, so that a broken
+            one is found before training; ``auto`` is ``memory`` where that takes no more than half
+            of the free memory, else ``none``.
         copies: How many processes will each keep the images.
 
     Raises:
-        DataError: Images cannot be decoded (where they are kept); all of them are listed.
+        DataError: Images cannot be decoded; all of them are listed.
         SettingsError: ``memory``, and there is less memory than the images need.
     """
 
@@ -110,7 +115,7 @@ class ImageStore:
         self._keep((manifest.records[row].image for row in self.rows), "images")
 
     def keep_references(self, rows: Iterable[int]) -> None:
-        """Decode the reference images of some rows now, if the cache keeps them; none twice.
+        """Decode the reference images of some rows now, none twice; keep them if the cache does.
 
         Args:
             rows: The rows whose references will be asked for. One that several images share is
@@ -158,13 +163,13 @@ class ImageStore:
         """Decode the files that are to be kept; whether a file is, is decided once."""
         new = sorted(set(names) - self._decided)
         self._decided.update(new)
-        if not new or self._cache == "none":
+        if not new:
             return
         title = self.manifest.name
         sizes = map_images(self._bytes_of, new, f"measuring {title}", show_above=1000)
         needed = self._copies * sum(sizes)
-        if keeps(self._cache, f"the {what} of dataset '{title}' ({len(new)})", needed):
-            self._kept |= _decode_all(self.manifest, new)
+        kept = keeps(self._cache, f"the {what} of dataset '{title}' ({len(new)})", needed)
+        self._kept |= _decode_all(self.manifest, new, kept)
 
     def _bytes_of(self, name: str) -> int:
         """Return how many bytes an image has when decoded, by its header; 0 if it is damaged."""
@@ -179,12 +184,13 @@ class ImageStore:
         return decode(self.manifest.path(name)) if kept is None else kept
 
 
-def _decode_all(manifest: Manifest, wanted: Sequence[str]) -> dict[str, Pixels]:
-    def attempt(name: str) -> Pixels | DataError:
+def _decode_all(manifest: Manifest, wanted: Sequence[str], keep: bool) -> dict[str, Pixels]:
+    def attempt(name: str) -> Pixels | DataError | None:
         try:
-            return decode(manifest.path(name))
+            pixels = decode(manifest.path(name))
         except DataError as error:
             return error
+        return pixels if keep else None
 
     results = map_images(attempt, wanted, f"decoding {manifest.name}")
     failures = [result for result in results if isinstance(result, DataError)]
@@ -199,23 +205,6 @@ def _decode_all(manifest: Manifest, wanted: Sequence[str]) -> dict[str, Pixels]:
         for n, pixels in zip(wanted, results, strict=True)
         if isinstance(pixels, np.ndarray)
     }
-
-
-def _check_header(image: Image.Image, path: Path) -> None:
-    """Refuse, before any pixel is decoded, what cannot be 8-bit RGB of a sensible size."""
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"Image '{path}' claims {width}×{height} pixels; at most {MAX_PIXELS // 10**6} "
-            "megapixels are decoded. Crop it, or remove its label."
-        )
-    # Pillow quietly reduces 16-bit RGB to 8 bits; only the raw mode of its tiles tells.
-    deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
-    if deep or image.mode not in _MODES:
-        raise DataError(
-            f"Image '{path}' stores pixels as '{image.mode}'{' of 16 bits' if deep else ''}; "
-            "expected 8 bits per channel. Convert it the way the viewers saw it."
-        )
 
 
 def _to_rgb(image: Image.Image, path: Path) -> Image.Image:

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from hmtnet.data.pillow import DAMAGED, MAX_PIXELS
+from hmtnet.data.pillow import DAMAGED, opened
 from hmtnet.data.threads import map_images
-from hmtnet.errors import listed
+from hmtnet.errors import DataError, listed
 
 Floats = npt.NDArray[np.float32]
 
@@ -93,14 +93,11 @@ def without_stripes(windows: Floats) -> Floats:
 
 
 def _grey(name: str) -> Floats | None:
-    """Decode an image to 24×24 grey, or None if it is damaged or larger than any photograph."""
+    """Decode an image to 24×24 grey, or None if it cannot be used."""
     try:
-        with Image.open(name) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                return None
+        with opened(Path(name)) as image:
             image.draft("L", (2 * SIDE, 2 * SIDE))  # JPEG: decodes an eighth of it, eight times
             small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    except (*DAMAGED, Image.DecompressionBombError):
+    except (*DAMAGED, DataError):
         return None
     return np.asarray(small, dtype=np.float32)

@@ -26,7 +26,10 @@ def read_rgb(image: ImageLike) -> Pixels:
         DataError: The image is missing, damaged, no RGB, empty, or not of 8 bits.
     """
     if isinstance(image, (str, Path)):
-        return decode(Path(image).expanduser())
+        path = Path(image).expanduser()
+        if path.is_dir():
+            raise DataError(f"Expected one image, found the folder '{path}'. Give it to many().")
+        return decode(path)
     if isinstance(image, Image.Image):
         return _from_pillow(image)
     if isinstance(image, Tensor):

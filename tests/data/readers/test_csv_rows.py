@@ -47,7 +47,7 @@ def test_a_quoted_separator_is_text(tmp_path, faults):
 def test_rows_that_do_not_fit_the_header_are_faults(tmp_path, faults):
     path = write(tmp_path, "name,mos\na, b.jpg,1\nc.jpg\nd.jpg,0.5\n")
     assert len(read_csv(path, ("name", "mos"), faults)) == 1
-    with pytest.raises(DataError, match=r"2 malformed label lines \(labels\.csv line 2: 'a, b"):
+    with pytest.raises(DataError, match=r"2 malformed label lines \(labels\.csv line 2: 'a,b"):
         faults.check()
 
 
@@ -74,3 +74,17 @@ def test_labels_have_the_cells_as_text(faults):
     label = table.label_of("row 1", row, faults)
     assert (label.name, label.mos, label.where) == ("f/1600", 0.5, "row 1")
     assert label.others == {"image": "1600", "level": "2", "mos": "0.5", "note": ""}
+
+
+def test_excels_line_about_the_separator_is_none(tmp_path, faults):
+    path = write(tmp_path, "sep=;\r\nname;mos\r\na.png;1\r\n")
+    assert read_csv(path, ("name", "mos"), faults) == [
+        ("labels.csv line 3", {"name": "a.png", "mos": "1"})
+    ]
+
+
+@pytest.mark.parametrize("rest", [200_000 * "a", "b.png,2\n"])
+def test_a_quote_that_never_closes_is_a_message(tmp_path, faults, rest):
+    path = write(tmp_path, f'name,mos\na.png,1\n"{rest}')
+    with pytest.raises(DataError, match=r"from line 3 on .*quote"):
+        read_csv(path, ("name", "mos"), faults)

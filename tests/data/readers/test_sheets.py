@@ -1,3 +1,5 @@
+import zipfile
+
 import openpyxl
 import pytest
 import xlwt
@@ -93,3 +95,21 @@ def test_a_truncated_file(tmp_path, capsys, name, part):
 def test_a_missing_file(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read_sheet(tmp_path / "a.xlsx", ["mos"])
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused_unread(tmp_path):
+    path = write(tmp_path / "a.xlsx", {"scores": [["mos"], [1]]})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as book, book.open("x.xml", "w") as part:
+        for _ in range(101):
+            part.write(bytes(1_000_000))
+    with pytest.raises(DataError, match=r"unpacked it has 10\d MB"):
+        read_sheet(path, ["mos"])
+
+
+def test_a_cell_far_to_the_right_or_down_is_refused(tmp_path, monkeypatch):
+    for place in ("XFD1", "A300000"):
+        book = openpyxl.Workbook()
+        book.active["A1"], book.active[place] = "mos", 1
+        book.save(tmp_path / "a.xlsx")
+        with pytest.raises(DataError, match="more than 200000 rows or 1000 columns"):
+            read_sheet(tmp_path / "a.xlsx", ["mos"])

@@ -129,7 +129,8 @@ def test_no_table(tmp_path):
         ("a.png,3,4", "has 2 columns, but line 3 has 3"),
         ("../secret.png,3", r"leave the dataset's folder \(line 3: '\.\./secret\.png'\)"),
         ("x/../../secret.png,3", "leave the dataset's folder"),
-        ("/etc/passwd,3", "leave the dataset's folder"),
+        ("/etc/passwd,3", r"1 absolute names.*'/etc/passwd'"),
+        (r"C:\x\a.png,3", "1 absolute names"),
     ],
 )
 def test_faulty_rows(make_table, noise, tmp_path, cells, message):
@@ -200,3 +201,26 @@ def test_labels_alone_need_no_images(make_table):
     assert [r.reference_image for r in labels.records] == ["r.png", None]
     with pytest.raises(DataError, match="2 labels without an image"):
         read_table(root)
+
+
+def test_what_a_mac_leaves_behind_is_not_there(make_table, noise, caplog):
+    root = make_table("image,mos\na.png,1\n", images=["a.png"])
+    (root / "._labels.csv").write_bytes(b"\0\5\x16\7")
+    noise(root / "__MACOSX/a.png")
+    noise(root / "._a.png")
+    assert len(read_table(root).records) == 1
+    assert "no label" not in caplog.text
+
+
+@pytest.mark.parametrize("empty", ["nan", "NaN", "None", "NA", "null", "NULL"])
+def test_words_for_an_empty_cell_are_empty_cells(make_table, empty):
+    text = f"image,mos,reference,method,scale\na.png,1,{empty},{empty},{empty}\n"
+    (record,) = read_table(make_table(text, images=["a.png"])).records
+    assert (record.reference, record.method, record.scale) == (None, None, None)
+
+
+def test_names_in_other_letters_are_found(make_table):
+    root = make_table(
+        "image,mos\nSub/CAFE\u0301.PNG,1\nb.png,2\n", images=["sub/café.png", "b.png"]
+    )
+    assert {record.image for record in read_table(root).records} == {"sub/café.png", "b.png"}

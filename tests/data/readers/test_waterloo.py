@@ -136,3 +136,23 @@ def test_a_wrong_folder_names_the_right_one(make_waterloo, tmp_path):
 def test_settings_that_contradict_the_layout_are_refused(make_waterloo):
     with pytest.raises(SettingsError, match=r"data\.direction='lower'.*always has 'higher'"):
         read_waterloo(make_waterloo(), direction="lower")
+
+
+def test_a_damaged_sheet_is_one_message(make_waterloo):
+    root = make_waterloo()
+    path = next(root.glob("*.xlsx"))
+    whole = path.read_bytes()
+    for damaged in (
+        b"",
+        b"PK",
+        whole[: len(whole) // 2],
+        whole.replace(b"PK\x01\x02", b"PK\x01\x03"),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="cannot be read"):
+            read_waterloo(root)
+    book = openpyxl.Workbook()
+    book.active["XFD1"] = 1
+    book.save(path)
+    with pytest.raises(DataError, match="1000 columns"):
+        read_waterloo(root)

@@ -19,7 +19,18 @@ from hmtnet.settings import build
 GROUP = "hmtnet.datasets"
 
 _OWN = (
-    *("bid", "biq2021", "csiq", "demo", "isrgen_qa", "kadid10k", "koniq10k", "live", "livec"),
+    *(
+        "ai_upscaling",
+        "bid",
+        "biq2021",
+        "csiq",
+        "demo",
+        "isrgen_qa",
+        "kadid10k",
+        "koniq10k",
+        "live",
+        "livec",
+    ),
     *("ma", "pipal", "pipal_sr", "qads", "realsrq", "sisar", "spaq", "sriqa_bench", "table"),
     *("tid2013", "waterloo"),
 )
@@ -43,10 +54,11 @@ def find(name: str) -> Reader:
         raise SettingsError(f"Unknown reader 'data.reader={name}'.{nearest(name, known)}")
     try:
         reader = known[name].load()
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # whatever another package does when imported
         raise SettingsError(
             f"The entry point '{name}' ({known[name].value}) in the group {GROUP} cannot be "
-            f"loaded: {error}. Repair or uninstall the package that adds it."
+            f"loaded ({type(error).__name__}: {error}). Repair or uninstall the package "
+            "that adds it."
         ) from error
     if not isinstance(reader, Reader):
         raise SettingsError(

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from hmtnet.data.facts import Facts
 from hmtnet.data.labels import Labels, Published
-from hmtnet.data.readers.folder import LOSSLESS, child, contents
+from hmtnet.data.readers.folder import LOSSLESS, child, contents, is_clutter, same
 from hmtnet.data.record import Record
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError, listed
@@ -134,7 +134,7 @@ class Images:
 
     def _key(self, name: str) -> str:
         """Return what two names of one image share: lower case, no container."""
-        path = PurePosixPath(name.lower())
+        path = PurePosixPath(same(name))
         if self._flat:
             path = PurePosixPath(path.name)
         return str(path.with_suffix("") if path.suffix in LOSSLESS + LOSSY else path)
@@ -228,7 +228,7 @@ def fixed(facts: Facts, **others: object) -> dict[str, object]:
 def _files(folder: Path) -> Iterable[Path]:
     """Yield the files below a folder in a fixed order, hidden ones left out."""
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_clutter(name))
         for name in sorted(files):
-            if not name.startswith("."):
+            if not is_clutter(name):
                 yield Path(place, name)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,12 +32,12 @@ def read_csv(path: Path, columns: Sequence[str], faults: Faults) -> list[tuple[s
     text = decode_text(path)
     wanted = [name.strip().lower() for name in columns]
     for separator in ",;\t":
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        header = [cell.strip().lower() for cell in next(lines, [])]
+        (_, titles), *lines = parse(text, separator, path)
+        header = [title.lower() for title in titles]
         if all(name in header for name in wanted):
             break
     else:
-        header = [cell.strip() for cell in next(csv.reader(io.StringIO(text, newline="")), [])]
+        header = parse(text, ",", path)[0][1]
         lacking = [n for n in columns if n.strip().lower() not in map(str.lower, header)]
         raise DataError(
             f"The table '{path}' has no column {listed(repr(name) for name in lacking)} in its "
@@ -45,15 +46,50 @@ def read_csv(path: Path, columns: Sequence[str], faults: Faults) -> list[tuple[s
         )
     places = {name: header.index(key) for name, key in zip(columns, wanted, strict=True)}
     rows: list[tuple[str, Row]] = []
-    for cells in lines:
-        if not any(cell.strip() for cell in cells):
-            continue
-        where = f"{path.name} line {lines.line_num}"
+    for number, cells in lines:
+        where = f"{path.name} line {number}"
         if len(cells) != len(header):
             faults.add("malformed label lines", f"{where}: {separator.join(cells)!r}")
             continue
-        rows.append((where, {name: cells[place].strip() for name, place in places.items()}))
+        rows.append((where, {name: cells[place] for name, place in places.items()}))
     return rows
+
+
+def parse(text: str, separator: str, path: Path) -> list[tuple[int, list[str]]]:
+    """Split the text of a CSV file into its rows, the header first; blank rows are left out.
+
+    A first line ``sep=;``, which Excel writes and reads, is no row.
+
+    Args:
+        text: The file's.
+        separator: Between two cells.
+        path: For the message.
+
+    Returns:
+        For every row the number of its last line, and its cells, stripped.
+
+    Raises:
+        DataError: A cell is too long, as where a quote never closes.
+    """
+    skipped = re.match(r"sep=.\r?\n", text)
+    lines = csv.reader(
+        io.StringIO(text[skipped.end() :] if skipped else text, newline=""),
+        delimiter=separator,
+        strict=True,
+    )
+    rows = []
+    start = 1
+    try:
+        for cells in lines:
+            if any(cell.strip() for cell in cells):
+                rows.append((lines.line_num + bool(skipped), [cell.strip() for cell in cells]))
+            start = lines.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"The table '{path}' cannot be split into cells from line {start + bool(skipped)} on "
+            f'({error}). A quote (") that is never closed does that; close it or remove it.'
+        ) from error
+    return rows or [(1, [])]
 
 
 def text_of(cell: object) -> str:

@@ -1,7 +1,8 @@
 """What every reader needs: find the dataset's folder, list it, and decode label files."""
 
 import os
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hmtnet.data.settings import DataSettings
@@ -53,15 +54,40 @@ def whereabouts(name: str) -> Path | None:
     return path if path is not None and path.is_dir() else None
 
 
+def is_clutter(name: str) -> bool:
+    """Whether an entry is hidden, or what a Mac leaves beside the real files."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def same(name: str) -> str:
+    """Return what spellings of one name share: letter case and composed accents do not count."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def spelled(folder: Path, parts: Sequence[str]) -> Path | None:
+    """Return the only entry whose path below a folder is spelled like these parts, None without."""
+    for part in parts:
+        if not folder.is_dir():
+            return None
+        if (folder / part).exists():
+            folder = folder / part
+            continue
+        found = [name for name in os.listdir(folder) if same(name) == same(part)]  # noqa: PTH208 - speed
+        if len(found) != 1:
+            return None
+        folder = folder / found[0]
+    return folder
+
+
 def child(folder: Path, names: Iterable[str]) -> Path | None:
     """Return the first entry of ``folder`` with one of these names, in any letter case."""
-    entries = {entry.name.lower(): entry for entry in sorted(folder.iterdir(), reverse=True)}
-    return next((entries[name.lower()] for name in names if name.lower() in entries), None)
+    entries = {same(entry.name): entry for entry in sorted(folder.iterdir(), reverse=True)}
+    return next((entries[same(name)] for name in names if same(name) in entries), None)
 
 
 def contents(folder: Path) -> str:
     """Say what a folder holds, for a message."""
-    names = sorted(e.name + "/" * e.is_dir() for e in folder.iterdir() if e.name[0] != ".")
+    names = sorted(e.name + "/" * e.is_dir() for e in folder.iterdir() if not is_clutter(e.name))
     return f"'{folder}' holds {listed(names, 8)}" if names else f"'{folder}' is empty"
 
 

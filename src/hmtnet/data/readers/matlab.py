@@ -1,5 +1,9 @@
 """MATLAB files of either kind: version 5 (scipy) and version 7.3, which is HDF5 (h5py)."""
 
+import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +16,7 @@ from hmtnet.errors import DataError, listed, nearest
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _VERSION_5 = b"MATLAB 5.0"
+_MOST_BYTES = 500_000_000  # of one variable; a small file may claim any number
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,33 @@ def load(path: Path) -> MatFile:
             "7.3. Copy it anew from its source."
         )
     try:
-        variables = _load_hdf5(path) if is_hdf5 else _load_version_5(path)
+        variables = _load_hdf5(path) if is_hdf5 else _in_child(path)
     except Exception as error:  # scipy's and zlib's own errors have no narrower base
         raise DataError(
             f"The MATLAB file '{path}' is damaged ({error}). Copy it anew from its source."
         ) from error
     return MatFile(path, variables)
+
+
+def _in_child(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
+    """Read a file of version 5 in a process of its own, which scipy can crash on damaged files."""
+    code = "import sys; from hmtnet.data.readers.matlab import hand_over; hand_over(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(path)],
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    if done.returncode != 0:
+        told = done.stderr.decode(errors="replace").strip().splitlines()
+        raise OSError(told[-1] if told else "it makes the MATLAB reader crash")
+    variables: dict[str, npt.NDArray[Any] | list[str]] = pickle.loads(done.stdout)
+    return variables
+
+
+def hand_over(path: str) -> None:
+    """Write the variables of a file of version 5 to standard output, for ``_in_child``."""
+    sys.stdout.buffer.write(pickle.dumps(_load_version_5(Path(path))))
 
 
 def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
@@ -97,6 +123,8 @@ def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
         for name, item in file.items():
             if not isinstance(item, h5py.Dataset):
                 continue
+            if item.nbytes > _MOST_BYTES:
+                raise ValueError(f"variable '{name}' claims {item.nbytes / 1e6:.0f} MB")
             # HDF5 stores MATLAB's columns as rows, and instead of an empty array its size.
             empty = bool(item.attrs.get("MATLAB_empty", 0))
             value = np.empty(tuple(item[()].ravel())) if empty else item[()].T

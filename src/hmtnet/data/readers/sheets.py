@@ -1,7 +1,8 @@
 """Labels in spreadsheets: ``.xlsx`` (openpyxl) and ``.xls`` (xlrd)."""
 
 import io
-from collections.abc import Iterator, Sequence
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from hmtnet.errors import DataError, listed
 Row = dict[str, Any]
 # How far down a sheet its header may stand.
 _TOP = 20
+# What no label file needs, and a small file may claim: 2 kB can unpack to gigabytes.
+_MOST_BYTES, _MOST_ROWS, _MOST_COLUMNS = 100_000_000, 200_000, 1_000
 
 
 def read_sheet(
@@ -73,6 +76,17 @@ def _clean(cell: Any) -> Any:
     return cell
 
 
+def first_sheet(path: Path) -> tuple[str, list[list[Any]]]:
+    """Return the title and all rows of the first sheet.
+
+    Raises:
+        DataError: The file cannot be read, or has no sheet.
+    """
+    for sheet in _sheets(path):
+        return sheet
+    raise DataError(f"The spreadsheet '{path}' has no sheet. Copy it anew from the dataset.")
+
+
 def _sheets(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:
     """Yield every sheet's title and its rows.
 
@@ -85,18 +99,33 @@ def _sheets(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:
             return
         import openpyxl
 
+        _check_size(path)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
             for sheet in book.worksheets:
                 # Sizes noted by other programs may be wrong; the rows themselves are not.
                 sheet.reset_dimensions()
-                yield sheet.title, [list(row) for row in sheet.iter_rows(values_only=True)]
+                yield sheet.title, list(_limited(sheet.iter_rows(values_only=True)))
         finally:
             book.close()
     except Exception as error:  # the parsers raise whatever a damaged file makes them stumble over
         raise DataError(
             f"The spreadsheet '{path}' cannot be read ({error}). Copy it anew from the dataset."
         ) from error
+
+
+def _check_size(path: Path) -> None:
+    with zipfile.ZipFile(path) as parts:
+        unpacked = sum(part.file_size for part in parts.infolist())
+    if unpacked > _MOST_BYTES:
+        raise ValueError(f"unpacked it has {unpacked / 1e6:.0f} MB; at most 100 are read")
+
+
+def _limited(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+    for number, row in enumerate(rows):
+        if number >= _MOST_ROWS or len(row) > _MOST_COLUMNS:
+            raise ValueError(f"it has more than {_MOST_ROWS} rows or {_MOST_COLUMNS} columns")
+        yield list(row)
 
 
 def _old_sheets(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:

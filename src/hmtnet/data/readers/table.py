@@ -7,16 +7,22 @@ separated by commas, semicolons or tabs. Nothing in a table tells what its score
 direction and label kind are declared.
 """
 
-import csv
-import io
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from hmtnet.data.labels import Labels
 from hmtnet.data.readers.assemble import LOSSY
-from hmtnet.data.readers.folder import LOSSLESS, contents, decode_text, find_root
+from hmtnet.data.readers.csv_rows import parse
+from hmtnet.data.readers.folder import (
+    LOSSLESS,
+    contents,
+    decode_text,
+    find_root,
+    is_clutter,
+    spelled,
+)
 from hmtnet.data.readers.reader import Reader
 from hmtnet.data.record import Official, Record
 from hmtnet.data.settings import DataSettings
@@ -26,6 +32,7 @@ _REQUIRED = ("image", "mos")
 _COLUMNS = (*_REQUIRED, "reference", "method", "scale", "reference_image", "mos_std", "split")
 # What counts as an image when looking for left-overs.
 _IMAGES = (*LOSSLESS, *LOSSY, ".gif")
+_EMPTY = frozenset({"", "nan", "none", "na", "null"})
 _OFFICIAL: dict[str, Official] = {
     "train": "train",
     "training": "train",
@@ -109,7 +116,11 @@ def _find_table(root: Path, name: str | None) -> Path:
         if not table.is_file():
             raise DataError(f"The label table '{table}' does not exist; {contents(root)}.")
         return table
-    tables = sorted(p for p in root.iterdir() if p.suffix.lower() == ".csv" and p.is_file())
+    tables = sorted(
+        p
+        for p in root.iterdir()
+        if p.suffix.lower() == ".csv" and p.is_file() and not is_clutter(p.name)
+    )
     if len(tables) != 1:
         found = (
             f"several: {listed(t.name for t in tables)}" if tables else f"none; {contents(root)}"
@@ -124,15 +135,12 @@ def _read_rows(table: Path, columns: dict[str, str]) -> Rows:
     """Read the table's rows under our column names, blank ones left out."""
     text = decode_text(table)
     name_of = {ours: columns.get(ours, ours) for ours in _COLUMNS}
-    header: list[str] = []
     for delimiter in ",;\t":
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        header = [cell.strip() for cell in next(lines, [])]
+        (_, header), *lines = parse(text, delimiter, table)
         if all(name_of[ours] in header for ours in _REQUIRED):
             break
     else:
-        lines = csv.reader(io.StringIO(text, newline=""))
-        header = [cell.strip() for cell in next(lines, [])]
+        (_, header), *lines = parse(text, ",", table)
     absent = [o for o in _COLUMNS if name_of[o] not in header and (o in _REQUIRED or o in columns)]
     if absent:
         theirs = name_of[absent[0]]
@@ -147,13 +155,11 @@ def _read_rows(table: Path, columns: dict[str, str]) -> Rows:
     place = {ours: header.index(name) for ours, name in name_of.items() if name in header}
     rows: Rows = []
     wrong = []
-    for cells in lines:
-        if not any(cell.strip() for cell in cells):
-            continue
+    for number, cells in lines:
         if len(cells) != len(header):
-            wrong.append(f"line {lines.line_num} has {len(cells)}")
+            wrong.append(f"line {number} has {len(cells)}")
             continue
-        rows.append((lines.line_num, {ours: cells[i].strip() for ours, i in place.items()}))
+        rows.append((number, {ours: cells[i] for ours, i in place.items()}))
     if wrong:
         raise DataError(
             f"The table '{table}' has {len(header)} columns, but {listed(wrong)}. "
@@ -197,15 +203,20 @@ def _to_record(row: dict[str, str], root: Path, folder: Path | None) -> Record:
     return Record(
         image=_locate(row["image"], root, [folder] if folder else []),
         mos=_number(row["mos"], "MOS"),
-        reference=row.get("reference") or None,
-        method=row.get("method") or None,
-        scale=_scale(row["scale"]) if row.get("scale") else None,
+        reference=_told(row.get("reference")),
+        method=_told(row.get("method")),
+        scale=None if _told(row.get("scale")) is None else _scale(row["scale"]),
         reference_image=_locate(pristine, root, [folder, root] if folder else [])
         if pristine
         else None,
         mos_std=_number(row["mos_std"], "mos_std") if row.get("mos_std") else None,
         official=_OFFICIAL.get(official),
     )
+
+
+def _told(cell: str | None) -> str | None:
+    """Return a cell's text; None for an empty one, and for what programs write for an empty one."""
+    return None if cell is None or cell.lower() in _EMPTY else cell
 
 
 def _number(cell: str, what: str) -> float:
@@ -232,13 +243,19 @@ def _locate(cell: str, root: Path, folders: Sequence[Path]) -> str:
     path = PurePosixPath(cell.replace("\\", "/"))
     if not path.name:
         raise _CellError("rows without an image name", cell)
-    if path.is_absolute() or ".." in path.parts:
+    if path.is_absolute() or PureWindowsPath(cell).drive:
+        raise _CellError("absolute names, where one relative to the folder is expected", cell)
+    if ".." in path.parts:
         raise _CellError("names that leave the dataset's folder", cell)
     if not folders:
         return path.as_posix()
     for folder in folders:
         if (folder / path).is_file():
             return (folder / path).relative_to(root).as_posix()
+    for folder in folders:  # under the same name in other letters (case, composed accents)?
+        found = spelled(folder, path.parts)
+        if found is not None and found.is_file():
+            return found.relative_to(root).as_posix()
     raise _CellError("labels without an image", cell)
 
 
@@ -254,7 +271,9 @@ def _inside(root: Path, relative: str, setting: str) -> Path:
 def _warn_of_unlabelled(root: Path, folder: Path, records: Sequence[Record]) -> None:
     named = {r.image for r in records} | {r.reference_image for r in records}
     present = (
-        p.relative_to(root).as_posix() for p in folder.rglob("*") if p.suffix.lower() in _IMAGES
+        p.relative_to(root).as_posix()
+        for p in folder.rglob("*")
+        if p.suffix.lower() in _IMAGES and not any(map(is_clutter, p.relative_to(folder).parts))
     )
     left = sorted(set(present) - named)
     if left:

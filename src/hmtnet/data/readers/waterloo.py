@@ -12,10 +12,7 @@ sheet that has another:
 Other images in the folders are not looked at, and which of them the references are is not known.
 """
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
 
 from hmtnet.data.facts import Facts
 from hmtnet.data.labels import Labels
@@ -23,6 +20,7 @@ from hmtnet.data.readers.assemble import Faults, Images, fixed, labels_of, requi
 from hmtnet.data.readers.folder import find_root
 from hmtnet.data.readers.lines import number_in
 from hmtnet.data.readers.reader import Reader
+from hmtnet.data.readers.sheets import first_sheet
 from hmtnet.data.record import Record
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError
@@ -96,7 +94,8 @@ def _blocks(path: Path) -> list[list[dict[int, float]]]:
     blocks: list[list[dict[int, float]]] = []
     numbers: list[int] | None = None
     going_on = False
-    for cells in _rows(path):
+    _, rows = first_sheet(path)
+    for cells in rows:
         found = [number_in(str(cell)) for cell in cells[_FIRST : _FIRST + _IMAGES]]
         row = [number for number in found if number is not None]
         if numbers is not None:
@@ -122,23 +121,6 @@ def _unexpected(path: Path, found: str) -> DataError:
         "2, 4 and 8, with two rows per reference, in columns D to K the numbers of its images and "
         f"below them their scores; found {found}. Copy it anew, or make a CSV and use data=table."
     )
-
-
-def _rows(path: Path) -> Iterator[Sequence[Any]]:
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        try:
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()
-            yield from sheet.iter_rows(values_only=True)
-        finally:
-            book.close()
-    except (OSError, BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise DataError(
-            f"The spreadsheet '{path}' cannot be read ({error}). Copy it anew from the dataset."
-        ) from error
 
 
 READER = Reader(read, FACTS)
