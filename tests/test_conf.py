@@ -259,4 +259,4 @@ def test_a_seed_is_the_split_s_seed_unless_that_is_set():
 def test_debug_only_caps():
     settings, _ = train_settings(tree_of("trainer=debug"))
     assert settings.trainer == dataclasses.replace(TrainerSettings(), debug=settings.trainer.debug)
-    assert settings.trainer.debug.active and not TrainerSettings().debug.active
+    assert settings.trainer.debug != TrainerSettings().debug

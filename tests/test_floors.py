@@ -63,11 +63,11 @@ def rooms_used(path):
 
 
 def test_the_house_is_seen():
-    assert len(MODULES) > 10 and {room_of(p) for p in MODULES} >= {"artifact", "runs", "errors"}
+    assert len(MODULES) > 10 and {room_of(p) for p in MODULES} >= {"artifact", "storage", "errors"}
 
 
 def test_the_first_five_rooms_know_nobody_and_nobody_knows_the_roof():
-    for room in ("perception", "losses", "metrics", "artifact", "runs"):
+    for room in ("perception", "losses", "metrics", "artifact", "storage"):
         assert below(room) == set()
     assert all(not below(room) & ROOF for room in FLOORS)
 
@@ -80,7 +80,7 @@ def test_every_room_has_a_floor():
 @names
 def test_no_import_climbs(path):
     room = room_of(path)
-    if room in ROOF:
+    if room in ROOF or path == HOUSE / "__init__.py":  # the façade hands on what all rooms make
         allowed = FLOORS.keys() | GROUND | ROOF
     elif room in GROUND:
         allowed = GROUND
