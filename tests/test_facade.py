@@ -21,9 +21,9 @@ def test_a_dataset_is_read_and_split_by_name(demo_root):
     found = hmtnet.split(demo, "method", seed=3)
     assert found.protocol == "method" and found.seed == 3
     assert {"demo", "table"} <= set(hmtnet.list_datasets()) and "plain" in hmtnet.list_systems()
-    with pytest.raises(SettingsError, match="sed.*seed"):
+    with pytest.raises(SettingsError, match=r"sed.*seed"):
         hmtnet.split(demo, sed=3)
-    with pytest.raises(SettingsError, match="rot.*root"):
+    with pytest.raises(SettingsError, match=r"rot.*root"):
         hmtnet.read_dataset("demo", rot=str(demo_root))
 
 
