@@ -11,9 +11,10 @@ from hmtnet.artifact import store
 from hmtnet.cli.composing import conf_folder
 from hmtnet.data.grades import Grades
 from hmtnet.experiment.settings import train_settings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import Stage, StageInputs, find_system
+from hmtnet.models.system import Stage, find_system
 from hmtnet.models.task import QualityTask
 from hmtnet.settings import plain
 

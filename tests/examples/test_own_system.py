@@ -23,8 +23,9 @@ from hmtnet.data.record import Record
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.errors import ArtifactError, SettingsError
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import Prediction
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 from hmtnet.scoring.scorer import Scorer
 from hmtnet.storage import key
 

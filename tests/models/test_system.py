@@ -15,10 +15,10 @@ from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet.grading import GradingSettings
 from hmtnet.models.hmtnet.settings import GradingStageSettings, HMTNetSettings, JointStageSettings
 from hmtnet.models.hmtnet.sfen import SFENSettings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.system import (
     SYSTEMS,
-    StageInputs,
     System,
     build_settings,
     find_system,

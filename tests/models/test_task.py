@@ -15,11 +15,12 @@ from hmtnet.models.hmtnet.settings import (
     JointStageSettings,
     SFENStageSettings,
 )
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.quality import Prediction, QualityNetwork, make_crops
 from hmtnet.models.schedules import ScheduleSettings
 from hmtnet.models.score_loss import ScoreLossSettings
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 from hmtnet.models.task import QualityTask
 
 STAGES = ["grading", "sfen", "joint"]

@@ -5,9 +5,9 @@ import torch
 
 from hmtnet.data.crops import CropSettings
 from hmtnet.metrics import mapped_plcc, mapped_rmse, within_reference_srcc, within_srcc, within_tau
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
-from hmtnet.models.system import StageInputs
 from hmtnet.models.task import QualityTask
 
 COUNT = 24

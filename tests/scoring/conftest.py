@@ -13,8 +13,9 @@ from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet.grading import GradingSettings
 from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
 from hmtnet.models.hmtnet.sfen import SFENSettings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
-from hmtnet.models.system import SYSTEMS, StageInputs, find_system
+from hmtnet.models.system import SYSTEMS, find_system
 from hmtnet.settings import plain
 
 BACKBONE = BackboneSettings(widths=(8, 8, 16))

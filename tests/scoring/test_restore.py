@@ -19,7 +19,8 @@ from hmtnet.models.hmtnet.settings import (
     SFENStageSettings,
 )
 from hmtnet.models.hmtnet.sfen import SFENSettings
-from hmtnet.models.system import StageInputs, find_system, identified
+from hmtnet.models.inputs import StageInputs
+from hmtnet.models.system import find_system, identified
 from hmtnet.scoring.restore import restore
 from hmtnet.settings import plain
 

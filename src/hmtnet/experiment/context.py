@@ -19,9 +19,10 @@ from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.settings import Caps, EvaluateSettings, TrainSettings
 from hmtnet.metrics.groups import method_scale_cells, numbered
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import StageInputs, System
+from hmtnet.models.system import System
 from hmtnet.scoring.restore import Restored, restore
 
 

@@ -11,6 +11,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.metrics.quality import GradeMetrics, PerImage, QualityMetrics
 from hmtnet.metrics.quality_mapped import MappedQuality
 from hmtnet.metrics.quality_within import WithinQuality
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import (
     FitSettings,
     freeze_loaded,
@@ -19,7 +20,6 @@ from hmtnet.models.optimisation import (
 )
 from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops, true_grades
 from hmtnet.models.schedules import schedule_for
-from hmtnet.models.system import StageInputs
 
 SELECTED_BY = "val/srcc"
 

@@ -7,9 +7,10 @@ from typing import Any
 from hmtnet.artifact.store import META_FILE, Artifact, load, load_strictly
 from hmtnet.data.grades import Grades
 from hmtnet.errors import ArtifactError, SettingsError
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import StageInputs, System, find_system, unweighted
+from hmtnet.models.system import System, find_system, unweighted
 from hmtnet.settings import build
 
 

@@ -13,10 +13,11 @@ from hmtnet.data.record import Record
 from hmtnet.data.split import Split
 from hmtnet.files import digest_text
 from hmtnet.models.ahiq.network import AHIQStageSettings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 
 COUNT = 8
 MOS = np.linspace(0.02, 0.98, COUNT)

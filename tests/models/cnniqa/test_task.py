@@ -8,9 +8,10 @@ from hmtnet.data.crops import Crops, CropSettings
 from hmtnet.models.cnniqa import CNNIQASettings
 from hmtnet.models.cnniqa.network import CNNIQALossSettings, CNNIQAStageSettings
 from hmtnet.models.cnniqa.task import kept_units
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.quality import make_crops
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from hmtnet.losses import grade_loss, supervised_contrastive
 from hmtnet.models.hmtnet.settings import GradingLossSettings, GradingStageSettings
 from hmtnet.models.hmtnet.stage import GRADING
 from hmtnet.models.hmtnet.task import GradeTerms
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import make_crops
-from hmtnet.models.system import StageInputs
 from hmtnet.models.task import true_grades
 
 # The last but one is of unknown method, the last is not trained on.

@@ -8,8 +8,8 @@ from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.hmtnet import HMTNet
 from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
 from hmtnet.models.hmtnet.stage import JOINT
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
-from hmtnet.models.system import StageInputs
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from hmtnet.models.hmtnet.settings import (
     JointStageSettings,
 )
 from hmtnet.models.hmtnet.task import JointTask
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import score_terms
-from hmtnet.models.system import StageInputs
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from hmtnet.errors import SettingsError
 from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings, SFENStageSettings
 from hmtnet.models.hmtnet.sfen import Prior, SFENSettings
 from hmtnet.models.hmtnet.stage import JOINT, SFEN_STAGE
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import make_crops, nearly_certain
-from hmtnet.models.system import StageInputs
 
 GIVEN = torch.tensor([[0.9, 0.025, 0.025, 0.025, 0.025], [0.1, 0.1, 0.6, 0.1, 0.1]]).log()
 PRIORS = ["mixture", "film", "concat"]

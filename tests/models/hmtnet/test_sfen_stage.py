@@ -9,8 +9,8 @@ from hmtnet.models.hmtnet import HMTNet
 from hmtnet.models.hmtnet.settings import SFENStageSettings
 from hmtnet.models.hmtnet.sfen import SFEN
 from hmtnet.models.hmtnet.stage import SFEN_STAGE
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
-from hmtnet.models.system import StageInputs
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import torch
 
 from hmtnet.models.hmtnet.settings import SFENStageSettings
 from hmtnet.models.hmtnet.task import SFENTask, kept_priors
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import make_crops
-from hmtnet.models.system import StageInputs
 
 
 @pytest.fixture

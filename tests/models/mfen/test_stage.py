@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from hmtnet.errors import SettingsError
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.mfen import DAN, MFEN, DANSettings
 from hmtnet.models.mfen.dan import DANStageSettings
 from hmtnet.models.mfen.network import MFENLossSettings, QualityStageSettings
 from hmtnet.models.optimisation import OptimizerSettings, optimizer_for
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 
 DAN_STAGE, QUALITY_STAGE = find_system("mfen").stages
 

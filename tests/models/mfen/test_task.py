@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hmtnet.data.crops import CropSettings
 from hmtnet.losses import supervised_contrastive
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.mfen import DANSettings
 from hmtnet.models.mfen.dan import DANLossSettings, DANStageSettings
 from hmtnet.models.mfen.network import MFENLossSettings, QualityStageSettings
@@ -15,7 +16,7 @@ from hmtnet.models.mfen.task import type_loss
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings, score_terms
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 
 FIT = {
     "crops": CropSettings(size=48, count=1),

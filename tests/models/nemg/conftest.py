@@ -14,10 +14,11 @@ from hmtnet.data.record import Record
 from hmtnet.data.split import Split
 from hmtnet.files import digest_text
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.nemg import NEMGNet, NEMGSettings
 from hmtnet.models.nemg.network import NEMGLossSettings, NEMGStageSettings
 from hmtnet.models.optimisation import OptimizerSettings
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 
 SIZE = 48
 

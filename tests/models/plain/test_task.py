@@ -2,12 +2,13 @@ import pytest
 import torch
 
 from hmtnet.data.crops import CropSettings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.plain import PlainSettings
 from hmtnet.models.plain.network import PlainStageSettings
 from hmtnet.models.quality import make_crops
 from hmtnet.models.score_loss import ScoreLossSettings, score_terms
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 
 
 @pytest.fixture

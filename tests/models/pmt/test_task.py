@@ -8,12 +8,13 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from hmtnet.data.crops import Crops, CropSettings
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.pmt import PMTSettings
 from hmtnet.models.pmt.network import PMTLossSettings, PMTStageSettings
 from hmtnet.models.pmt.task import progress, true_classes
 from hmtnet.models.quality import make_crops
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 
 OFF = PMTLossSettings(progressive="off")
 

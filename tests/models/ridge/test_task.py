@@ -6,11 +6,12 @@ import torch
 
 from hmtnet.data.crops import CropSettings
 from hmtnet.metrics import rmse, srcc
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import make_crops
 from hmtnet.models.ridge import RidgeSettings
 from hmtnet.models.ridge.network import RidgeLossSettings, RidgeStageSettings
 from hmtnet.models.ridge.solving import LEAST_VARIATION
-from hmtnet.models.system import StageInputs, find_system
+from hmtnet.models.system import find_system
 
 SPLIT = (tuple(range(0, 24, 2)), tuple(range(1, 24, 2)))
 CROPS = CropSettings(size=32, count=1, grid=2)

@@ -18,11 +18,12 @@ from hmtnet.models.ahiq.fusion import DeformableFusion, Fusion
 from hmtnet.models.ahiq.head import ComparingHead
 from hmtnet.models.ahiq.transformer import Transformer, TransformerSettings, check_size
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.maps import LOCAL_SCORE, MapStyle
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.models.score_loss import ScoreLossSettings
-from hmtnet.models.system import Stage, StageInputs, System
+from hmtnet.models.system import Stage, System
 
 
 @dataclass(frozen=True, kw_only=True)

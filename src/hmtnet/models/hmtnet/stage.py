@@ -9,8 +9,9 @@ from hmtnet.models.hmtnet.settings import (
     SFENStageSettings,
 )
 from hmtnet.models.hmtnet.sfen import SFEN
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import Stage, StageInputs, System, unweighted
+from hmtnet.models.system import Stage, System, unweighted
 from hmtnet.settings import in_force
 
 

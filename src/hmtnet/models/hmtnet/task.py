@@ -16,9 +16,9 @@ from hmtnet.models.hmtnet.settings import (
     SFENStageSettings,
 )
 from hmtnet.models.hmtnet.sfen import SFENSettings
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import Prediction, QualityNetwork, true_grades
 from hmtnet.models.score_loss import score_terms
-from hmtnet.models.system import StageInputs
 from hmtnet.models.task import QualityTask
 
 

@@ -14,6 +14,7 @@ from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.heads import Regressor
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.mfen.dan import DAN, DANStageSettings, TypedPrediction
 from hmtnet.models.mfen.fusion import Fuse, LevelFusion
 from hmtnet.models.mfen.octave import HFEN
@@ -21,7 +22,7 @@ from hmtnet.models.mfen.van import check_van, extractor
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.score_loss import ScoreLossSettings
-from hmtnet.models.system import Stage, StageInputs, System
+from hmtnet.models.system import Stage, System
 
 LEVELS = 4
 

@@ -7,11 +7,11 @@ from torch import Tensor
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
 from hmtnet.losses import gather_across_processes, supervised_contrastive
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.mfen.dan import DAN, DANStageSettings, TypedPrediction
 from hmtnet.models.mfen.network import MFEN, QualityStageSettings, distortion_types
 from hmtnet.models.quality import Prediction
 from hmtnet.models.score_loss import score_terms
-from hmtnet.models.system import StageInputs
 from hmtnet.models.task import QualityTask
 
 

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.metrics.quality import PerImage
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import in_parts, make_crops
 from hmtnet.models.ridge.network import RidgeNet, RidgeStageSettings
 from hmtnet.models.ridge.solving import choose, solve
-from hmtnet.models.system import StageInputs
 from hmtnet.models.task import QualityTask
 
 

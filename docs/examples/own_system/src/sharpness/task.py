@@ -4,9 +4,9 @@ from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
+from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import Prediction
 from hmtnet.models.score_loss import score_terms
-from hmtnet.models.system import StageInputs
 from hmtnet.models.task import QualityTask
 from sharpness.network import SharpnessNet, SharpnessStageSettings
 
