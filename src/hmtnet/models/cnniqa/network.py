@@ -149,7 +149,9 @@ class CNNIQANet(QualityNetwork):
         dropout = self.settings.dropout
         down, across = (side // self.settings.patch for side in crops.pixels.shape[-2:])
         # No ReLU here: it would leave nothing to the smallest responses.
-        low, high = self.convolution(self.patches(crops.pixels)).flatten(2).aminmax(dim=2)
+        responses = self.convolution(self.patches(crops.pixels)).flatten(2)
+        # Not torch.aminmax, which has no derivative in torch 2.11.
+        low, high = responses.amin(2), responses.amax(2)
         hidden = F.relu(self.first(torch.cat([high, low], 1)))
         hidden = F.relu(self.second(hidden))
         if keep is None:
