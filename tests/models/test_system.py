@@ -218,7 +218,7 @@ def test_every_stage_names_a_task_that_is_there(system):
 
 
 @pytest.mark.parametrize(
-    "task", ["hmtnet.models.plain.task:Task", "no_such_module:Task", "Task", ""]
+    "task", ["hmtnet.models.task:Task", "no_such_module:Task", "Task", ""]
 )
 def test_a_task_that_cannot_be_imported_is_told(task):
     stage = dataclasses.replace(find_system("plain").stages[0], task=task)
