@@ -46,8 +46,8 @@ def plcc_loss(unit_score: Tensor, unit_mos: Tensor) -> Tensor:
     """Ask that scores follow the MOS on a line: (1 − ρ)/2, ρ Pearson's correlation (PLCC).
 
     0 for any rising line, 1 for any falling one, 0.5 for no relation. A standard deviation below
-    0.001 (of scores or MOS, whose range is 1) counts as 0.001: constant scores
-    have the loss 0.5 and a finite gradient, which drives them apart in the right direction.
+    0.001 (of scores or MOS, whose range is 1) counts as 0.001: constant scores have the loss 0.5
+    and a finite gradient, which drives them apart in the right direction.
 
     Args:
         unit_score: (N,) predicted, one per image.

@@ -1,12 +1,13 @@
 """The loss of a score: the same for every system that regresses one, so that they compare."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from hmtnet.losses import gathered, pairwise_ranking, plcc_loss
+from hmtnet.models.optimisation import FitSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,13 @@ class ScoreLossSettings:
         if self.relation == "none":
             return {"relation_weight"}
         return {"relation"} if self.relation_weight == 0 else set()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreFitSettings(FitSettings):
+    """Settings of a stage that learns a score, as a ``ScoreTask`` does."""
+
+    loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
 
 
 def score_terms(

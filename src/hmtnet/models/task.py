@@ -20,6 +20,7 @@ from hmtnet.models.optimisation import (
 )
 from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops, true_grades
 from hmtnet.models.schedules import schedule_for
+from hmtnet.models.score_loss import ScoreFitSettings, score_terms
 
 SELECTED_BY = "val/srcc"
 
@@ -140,3 +141,14 @@ class QualityTask(L.LightningModule):
             schedule["frequency"] = int(self.trainer.num_training_batches)
             schedule["monitor"] = SELECTED_BY
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+
+class ScoreTask(QualityTask):
+    """A task that trains the score by the loss that systems share, and nothing else."""
+
+    fit_settings: ScoreFitSettings
+
+    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
+        """Score term and, if it is on, relation term."""
+        del crops
+        return score_terms(prediction.unit_score, batch.unit_mos, self.fit_settings.loss)

@@ -20,9 +20,8 @@ from hmtnet.models.ahiq.transformer import Transformer, TransformerSettings, che
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.maps import LOCAL_SCORE, MapStyle
-from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
-from hmtnet.models.score_loss import ScoreLossSettings
+from hmtnet.models.score_loss import ScoreFitSettings, ScoreLossSettings
 from hmtnet.models.system import Stage, System
 
 
@@ -70,7 +69,7 @@ def published_loss() -> ScoreLossSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AHIQStageSettings(FitSettings):
+class AHIQStageSettings(ScoreFitSettings):
     """Everything about the AHIQ stage."""
 
     network: AHIQSettings = field(default_factory=AHIQSettings)
@@ -195,6 +194,6 @@ def make_network(settings: AHIQStageSettings, _: StageInputs) -> AHIQ:
 
 SYSTEM = System(
     name="ahiq",
-    stages=(Stage("ahiq", AHIQStageSettings, make_network, "hmtnet.models.ahiq.task:AHIQTask"),),
+    stages=(Stage("ahiq", AHIQStageSettings, make_network, "hmtnet.models.task:ScoreTask"),),
     reference="always",
 )

@@ -7,7 +7,7 @@ from hmtnet.losses import GradeLoss
 from hmtnet.models.hmtnet.grading import GradingSettings
 from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.optimisation import FitSettings, OptimizerSettings
-from hmtnet.models.score_loss import ScoreLossSettings
+from hmtnet.models.score_loss import ScoreFitSettings, ScoreLossSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +61,12 @@ class GradingStageSettings(FitSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SFENStageSettings(FitSettings):
+class SFENStageSettings(ScoreFitSettings):
     """Everything about the SFEN stage.
 
     Attributes:
         network: The network.
         optimizer: By default the extractor is frozen: stage 1 has taught it, and stage 3 tunes it.
-        loss: The loss.
         extractor: What the extractor starts from: ``"grading"``: what the grading network's encoder
             has learned of quality; ``"weights"``: the backbone's own weights.
         prior_folds: Number of parts that the training contents are divided into for
@@ -76,7 +75,6 @@ class SFENStageSettings(FitSettings):
 
     network: SFENSettings = field(default_factory=SFENSettings)
     optimizer: OptimizerSettings = field(default_factory=lambda: OptimizerSettings(loaded_lr=0.0))
-    loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
     extractor: Literal["grading", "weights"] = "grading"
     prior_folds: int = 5
 

@@ -19,7 +19,7 @@ from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import Prediction, QualityNetwork, true_grades
 from hmtnet.models.score_loss import score_terms
-from hmtnet.models.task import QualityTask
+from hmtnet.models.task import QualityTask, ScoreTask
 
 
 class GradeTerms(nn.Module):
@@ -104,7 +104,7 @@ def kept_priors(batch: Batch, settings: SFENSettings, training: bool) -> Tensor 
     return batch.dropout_draw >= settings.prior_dropout
 
 
-class SFENTask(QualityTask):
+class SFENTask(ScoreTask):
     """Train the score; the prior is hidden for some images (``prior_dropout``).
 
     The network is an HMTNet with a frozen grading network, or a bare SFEN.
@@ -142,11 +142,6 @@ class SFENTask(QualityTask):
             return super().judge(crops, batch)
         prediction: Prediction = self.network(crops, keep_prior=keep)
         return prediction
-
-    def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
-        """Score term and relation term."""
-        del crops
-        return score_terms(prediction.unit_score, batch.unit_mos, self.fit_settings.loss)
 
 
 class JointTask(QualityTask):

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from hmtnet.data.crops import Crops
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.heads import NormalisedRegressor
-from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
-from hmtnet.models.score_loss import ScoreLossSettings
+from hmtnet.models.score_loss import ScoreFitSettings
 from hmtnet.models.system import Stage, System
 
 
@@ -23,11 +22,10 @@ class PlainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlainStageSettings(FitSettings):
+class PlainStageSettings(ScoreFitSettings):
     """Everything about the plain stage."""
 
     network: PlainSettings = field(default_factory=PlainSettings)
-    loss: ScoreLossSettings = field(default_factory=ScoreLossSettings)
 
 
 class PlainNet(QualityNetwork):
@@ -62,7 +60,7 @@ SYSTEM = System(
             name="plain",
             settings=PlainStageSettings,
             network=lambda settings, _: PlainNet(settings.network),
-            task="hmtnet.models.plain.task:PlainTask",
+            task="hmtnet.models.task:ScoreTask",
         ),
     ),
 )
