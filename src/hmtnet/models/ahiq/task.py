@@ -18,4 +18,6 @@ class AHIQTask(QualityTask):
     def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Score term and, if it is on, relation term."""
         del crops
-        return score_terms(prediction.unit_score, batch.unit_mos, self.fit_settings.loss)
+        return score_terms(
+            prediction.unit_score, batch.unit_mos, self.fit_settings.loss, repeated=batch.repeated
+        )
