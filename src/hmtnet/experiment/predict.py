@@ -36,10 +36,10 @@ def predict(
         grades: For the true grades.
         subsets: Which of train, val and test.
         device: Where to compute, in float32 everywhere, so that scores are reproducible.
-        batches: At most so many batches a subset (a capped run).
+        batches: At most so many batches per subset (a capped run).
 
     Returns:
-        One row an image; scores in the dataset's own unit.
+        One row per image; scores in the dataset's own unit.
     """
     network.to(device).eval()
     parts = []
