@@ -41,7 +41,7 @@ CASES = [
     (JointLossSettings(alpha=0), {"grading.grade", "grading.sigma"}),
     (SFENStageSettings(), {"prior_folds"}),
     (SFENStageSettings(network=SFENSettings(prior_source="out_of_fold")), set()),
-    (SFENSettings(perspectives=("texture", "saliency")), set()),
+    (SFENSettings(perspectives=("texture", "saliency"), texture="residual"), set()),
     (SFENSettings(perspectives=("texture", "saliency"), texture="mscn"), {"sigma"}),
     (SFENSettings(), {"texture", "sigma"}),
     (SFENSettings(perspectives=("gradient",)), {"texture", "sigma", "saliency"}),
