@@ -28,11 +28,11 @@ def test_a_dataset_is_read_and_split_by_name(demo_root):
 
 
 def test_runs_and_the_tests_between_them_are_frames(finished):
-    frame = hmtnet.runs(finished.runs)
+    frame = hmtnet.storage(finished.runs)
     trained = frame[frame.kind == "system"]
     assert set(trained.stage) == {"grading", "sfen", "joint"}
     joint = trained[trained.stage == "joint"].iloc[0]
-    predictions = hmtnet.runs(joint.path)
+    predictions = hmtnet.storage(joint.path)
     assert predictions[predictions.stage == "joint"].iloc[0].srcc == joint.srcc
     assert math.isfinite(joint.srcc) and set(frame[frame.kind == "reference"].path) == {None}
     pairs = hmtnet.compare_runs(finished.runs)
@@ -45,4 +45,4 @@ def test_runs_and_the_tests_between_them_are_frames(finished):
 
 def test_without_runs_it_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match="hmtnet train"):
-        hmtnet.runs(tmp_path)
+        hmtnet.storage(tmp_path)

@@ -247,7 +247,7 @@ def test_a_capped_run_says_that_its_numbers_mean_nothing(hmtnet, tiny, tmp_path)
     for path in run_directories(tmp_path):
         found = prediction_files.read(path / "predictions.csv")
         assert [len(found.select(name)) for name in found.subsets] == [8, 4, 4]  # 2 batches of 4
-        assert store.read_meta(path)["debug"] == {"epochs": 1, "batches": 2}
+        assert store.read_meta(path)["debug"]["batches"] == 2
 
 
 def test_an_undefined_objective_is_told_and_is_the_worst(

@@ -8,12 +8,14 @@ from PIL import Image
 
 from hmtnet.data.crops import CropSettings, cut
 from hmtnet.data.datamodule import ImageDataset, LoaderSettings, QualityData
+from hmtnet.data.grades import Grades, GradesSettings
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.data.sampler import Draw
 from hmtnet.data.split import Split
 from hmtnet.errors import DataError
+from hmtnet.experiment.predict import tabulate
 
 SPLIT = Split("content", 0, (0, 1, 2, 3, 4), (5, 6), (7,), "content-s0-x", False)
 # (width, height); the third is smaller than the crop.
@@ -216,6 +218,33 @@ def test_labels_are_unit_scores_also_where_lower_is_better(manifest):
     store = ImageStore(worse, range(8), "none")
     batch = next(iter(QualityData(worse, SPLIT, store, CROPS, 5).tiled("train")))
     torch.testing.assert_close(batch.unit_mos, torch.tensor([1.0, 0.9, 0.8, 0.7, 0.6]))
+
+
+@pytest.mark.parametrize("count", [5, 7, 10])
+def test_a_mos_on_an_edge_has_one_grade_everywhere(manifest, count):
+    records = [
+        dataclasses.replace(r, mos=100.0 * (i + 1) / 10) for i, r in enumerate(manifest.records)
+    ]
+    on_edges = dataclasses.replace(manifest, records=tuple(records))
+    grades = Grades.fit(np.linspace(0, 1, 50), GradesSettings(count=count, rule="width"))
+    store = ImageStore(on_edges, range(8), "none")
+    data = QualityData(on_edges, SPLIT, store, CROPS, 5, grades=grades)
+    (batch,) = data.tiled("train")
+    assert batch.grades.tolist() == grades.of(on_edges)[:5].tolist()
+    table = tabulate(
+        on_edges, grades, "train", range(5), np.zeros(5), np.zeros(5, int), np.zeros((5, 0))
+    )
+    assert table.true_grade.tolist() == batch.grades.tolist()
+    if count in (5, 10):  # a MOS on an edge belongs to the better grade
+        assert batch.grades.tolist() == [(i + 1) * count // 10 for i in range(5)]
+    assert -1 not in batch.grades
+
+
+def test_images_without_grades_have_none(manifest):
+    (batch,) = QualityData(manifest, SPLIT, ImageStore(manifest, range(8), "none"), CROPS, 5).tiled(
+        "train"
+    )
+    assert batch.grades.tolist() == [-1] * 5
 
 
 def test_a_label_that_rounding_put_outside_the_range_enters_inside(manifest):

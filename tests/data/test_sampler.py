@@ -42,6 +42,13 @@ def test_seed_and_epoch_are_not_exchangeable():
     assert order(sampler) != order(other)
 
 
+@given(rows, worlds)
+def test_what_only_makes_processes_equally_long_is_marked(rows, world):
+    draws = [d for rank in range(world) for d in EpochSampler(rows, 1, True, rank, world)]
+    assert sorted(draw.row for draw in draws if not draw.repeated) == sorted(rows)
+    assert len(draws) % world == 0 and len(draws) - len(rows) < world
+
+
 def test_the_epoch_travels_with_the_row():
     sampler = EpochSampler([7, 9], seed=0, shuffle=False)
     sampler.set_epoch(5)

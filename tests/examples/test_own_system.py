@@ -334,7 +334,9 @@ def test_its_weights_are_those_of_training_images(site):
         images=[],
         corners=[],
         unit_mos=torch.tensor([0.5, 0.5]),
+        grades=torch.tensor([1, 1]),
         dropout_draw=torch.zeros(2),
+        repeated=torch.tensor([False, False]),
     )
     crops = Crops(torch.zeros(2, 3, 8, 8), torch.arange(2), 2)
     prediction = Prediction(unit_score=torch.tensor([0.7, 0.9]))

@@ -82,7 +82,7 @@ def test_each_prior_comes_from_a_network_that_lacks_the_content(trained, context
         assert seen["upstream"] == []
         # And it is this very network that has judged them.
         found_again = restore(path)
-        data = fold.context.data(found_again.settings, found_again.network)
+        data = fold.context.data(found_again.settings, found_again.network, found_again.grades)
         batch = next(iter(data.tiled("test")))
         with torch.inference_mode():
             own = found_again.network(make_crops(batch, 48, None)).log_grades

@@ -10,6 +10,7 @@ from PIL import Image
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
+from hmtnet.data.grades import Grades
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.data.settings import DataSettings
@@ -173,7 +174,7 @@ def test_only_references_that_are_looked_at_are_kept_in_memory(small_systems, to
     network = small_systems.Difference(
         needs_reference=use == "always", learns_from_reference=use == "training"
     )
-    context.data(settings.system.stages["paired"], network)
+    context.data(settings.system.stages["paired"], network, Grades((0.5,)))
     for name, rows in context.split.subsets.items():
         for row in rows:  # one that is decoded anew is another object
             kept = context.store.reference(row) is context.store.reference(row)

@@ -28,12 +28,14 @@ scores = torch.rand(10, generator=generator)
 from hmtnet.models.score_loss import ScoreLossSettings, score_terms
 
 
-def relate(rows, kind):
+def relate(rows, kind, repeated=0):
     # The relation of scores to the MOS, and its gradient where the scores come from.
     rows = torch.tensor(list(rows), dtype=torch.long)
     weight = torch.linspace(-1, 1, 6, dtype=torch.float64).requires_grad_()
     settings = ScoreLossSettings(relation=kind)
-    terms = score_terms(pixels[rows] @ weight, scores[rows].double(), settings)
+    again = torch.arange(len(rows)) >= len(rows) - repeated
+    mos = scores[rows].double()
+    terms = score_terms(pixels[rows] @ weight, mos, settings, repeated=again)
     terms["relation"].backward()
     return {"loss": terms["relation"].detach(), "weight": weight.grad}
 
@@ -66,6 +68,8 @@ dist.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=2)
 results = {name: train(parts[rank]) for name, parts in PARTS.items()}
 for kind in ("ranking", "plcc"):
     results[kind] = relate(PARTS["even"][rank], kind)
+    # The second process draws an image once more, to have as many as the first one.
+    results[f"{kind}, repeated"] = relate([range(5), [*range(5, 9), 0]][rank], kind, repeated=rank)
 # What distributed data parallel does to the gradients of parameters.
 for result in results.values():
     dist.all_reduce(result["weight"])
@@ -129,6 +133,14 @@ def test_the_relation_is_that_of_all_images(kind, of_two, plan):
         torch.testing.assert_close(results[kind]["weight"], alone["weight"])
     apart = [plan["relate"](rows, kind)["weight"] for rows in plan["PARTS"]["even"]]
     assert not torch.allclose(sum(apart) / 2, alone["weight"])
+
+
+@pytest.mark.parametrize("kind", ["ranking", "plcc"])
+def test_an_image_that_fills_up_a_process_does_not_count_twice(kind, of_two, plan):
+    alone = plan["relate"](range(9), kind)
+    for results in of_two:
+        torch.testing.assert_close(results[f"{kind}, repeated"]["loss"], alone["loss"])
+        torch.testing.assert_close(results[f"{kind}, repeated"]["weight"], alone["weight"])
 
 
 def test_integers_of_more_dimensions_in_the_order_of_ranks(of_two):

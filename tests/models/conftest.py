@@ -111,7 +111,7 @@ def picture(sharpness, seed, side=SIZE):
 
 
 @pytest.fixture
-def make_batch():
+def make_batch(grades):
     """Make a batch of pictures whose MOS is their sharpness."""
 
     def make(count=8, crops=1):
@@ -122,6 +122,7 @@ def make_batch():
                 pixels=torch.from_numpy(picture(mos[row], row)).permute(2, 0, 1).contiguous(),
                 corners=[(0, 0)] * crops,
                 unit_mos=float(mos[row]),
+                grade=int(grades.assign(mos[row])),
                 dropout_draw=row / count,
             )
             for row in range(count)
@@ -132,7 +133,7 @@ def make_batch():
 
 
 @pytest.fixture
-def make_data():
+def make_data(grades):
     """Make a dataset in memory; unless a split is given, the same images train and validate."""
 
     def make(count=8, *, batch_size=8, crops=None, workers=0, augment=(), seed=0, split=None):
@@ -161,6 +162,7 @@ def make_data():
             augment,
             seed,
             LoaderSettings(workers=workers),
+            grades=grades,
         )
 
     return make

@@ -1,6 +1,6 @@
 """Predictions of one stage on one dataset: the table every reported number is computed from.
 
-The file, ``predictions.csv``, is UTF-8 with one row an image and the columns image, subset, mos,
+The file, ``predictions.csv``, is UTF-8 with one row per image and the columns image, subset, mos,
 mos_std, score, grade, true_grade, p_1…p_K, reference, method, scale. MOS and scores are in the
 dataset's own unit, grades are 1…K with K the best, and an empty cell means "not applicable".
 Numbers are written so that reading returns them to the last bit.
@@ -30,7 +30,7 @@ _AFTER = ("reference", "method", "scale")
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """One row an image; columns of equal length N.
+    """One row per image; columns of equal length N.
 
     Attributes:
         image: Path relative to the dataset's root; unique.

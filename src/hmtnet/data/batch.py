@@ -21,17 +21,21 @@ class Sample:
         pixels: (3, H, W) uint8, at least as large as the crop.
         corners: (top, left) of each crop.
         unit_mos: In [0, 1], 1 = best; NaN where nobody has judged it.
+        grade: Of the MOS, 0 = worst; -1 where nobody has judged it.
         dropout_draw: Uniform in [0, 1), a function of (seed, epoch, row): the one random number
             that a task may use for this image in this epoch.
         reference: (3, H, W) uint8 aligned with ``pixels``, or None.
+        repeated: Whether this visit only makes processes equally long; see ``EpochSampler``.
     """
 
     row: int = 0
     pixels: Tensor
     corners: list[Corner]
     unit_mos: float = math.nan
+    grade: int = -1
     dropout_draw: float = 0.0
     reference: Tensor | None = None
+    repeated: bool = False
 
 
 def place_crops(
@@ -67,7 +71,11 @@ class Batch:
         images: I uint8 tensors (3, H, W).
         corners: For each image the (top, left) of its crops.
         unit_mos: (I,) in [0, 1], 1 = best, float32.
+        grades: (I,) grades of the MOS, 0 = worst, int64. Assigned once, in float64: an edge that a
+            MOS lies on is another number in float32.
         dropout_draw: (I,) uniform in [0, 1), float32.
+        repeated: (I,) bool, which of them only make processes equally long. A loss that compares
+            the images of all processes leaves them out.
         references: I uint8 tensors aligned with ``images``, or None.
         saliency: I maps (1, H, W) in [0, 1] of the images, or None while they are not known.
     """
@@ -76,7 +84,9 @@ class Batch:
     images: list[Tensor]
     corners: list[list[Corner]]
     unit_mos: Tensor
+    grades: Tensor
     dropout_draw: Tensor
+    repeated: Tensor
     references: list[Tensor] | None = None
     saliency: list[Tensor] | None = None
 
@@ -92,7 +102,9 @@ class Batch:
             images=[sample.pixels for sample in samples],
             corners=[sample.corners for sample in samples],
             unit_mos=torch.tensor([s.unit_mos for s in samples], dtype=torch.float32),
+            grades=torch.tensor([sample.grade for sample in samples]),
             dropout_draw=torch.tensor([s.dropout_draw for s in samples], dtype=torch.float32),
+            repeated=torch.tensor([sample.repeated for sample in samples]),
             references=references or None,
         )
 

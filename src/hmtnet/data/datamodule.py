@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from hmtnet.data.augment import Augment
 from hmtnet.data.batch import Batch, Sample, place_crops
 from hmtnet.data.crops import CropSettings
+from hmtnet.data.grades import Grades
 from hmtnet.data.images import ImageStore, to_tensor
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.pairs import ReferenceUse
@@ -45,6 +46,7 @@ class ImageDataset(Dataset[Sample | HmtnetError]):
         seed: int,
         augment: Augment | None,
         with_reference: bool = False,
+        grades: np.ndarray | None = None,
     ) -> None:
         self.store = store
         self.unit_mos = unit_mos
@@ -52,6 +54,7 @@ class ImageDataset(Dataset[Sample | HmtnetError]):
         self.seed = seed
         self.augment = augment
         self.with_reference = with_reference
+        self.grades = grades
 
     def __getitem__(self, draw: Draw) -> Sample | HmtnetError:
         """Prepare one image; an error is returned, to be raised by ``_Loader``."""
@@ -78,7 +81,9 @@ class ImageDataset(Dataset[Sample | HmtnetError]):
             sample,
             row=draw.row,
             unit_mos=float(self.unit_mos[draw.row]),
+            grade=-1 if self.grades is None else int(self.grades[draw.row]),
             dropout_draw=float(rng.random()),
+            repeated=draw.repeated,
         )
 
 
@@ -117,6 +122,7 @@ class QualityData(L.LightningDataModule):
             that each batch is a random sample of them.
         train_on_tiles: Whether training sees its images as validation does, each exactly once and
             in order, instead of drawing from them.
+        grades: The grades, for networks that learn or read them.
     """
 
     def __init__(
@@ -133,6 +139,7 @@ class QualityData(L.LightningDataModule):
         chosen_on: Subset = "val",
         mixed: bool = False,
         train_on_tiles: bool = False,
+        grades: Grades | None = None,
     ) -> None:
         super().__init__()
         self.train_on_tiles = train_on_tiles
@@ -146,9 +153,10 @@ class QualityData(L.LightningDataModule):
         self._epoch = 0
         unit = manifest.unit_mos
         learning, judging = reference != "none", reference == "always"
-        self._drawn = ImageDataset(store, unit, crops, seed, Augment(augment), learning)
-        self._tiled = ImageDataset(store, unit, crops, seed, None, learning)
-        self._judged = ImageDataset(store, unit, crops, seed, None, judging)
+        assigned = None if grades is None else grades.of(manifest)
+        self._drawn = ImageDataset(store, unit, crops, seed, Augment(augment), learning, assigned)
+        self._tiled = ImageDataset(store, unit, crops, seed, None, learning, assigned)
+        self._judged = ImageDataset(store, unit, crops, seed, None, judging, assigned)
 
     def train_dataloader(self) -> _Loader:
         """Random crops of augmented training images, in an order that changes by epoch."""

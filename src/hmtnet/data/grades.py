@@ -81,6 +81,10 @@ class Grades:
         """Return the grade of each unit score; a score on an edge belongs to the better grade."""
         return np.searchsorted(self.edges, np.asarray(unit), side="right").astype(np.int64)
 
+    def of(self, labels: Labels) -> IntArray:
+        """Return the grade of each image's MOS, (records,); assigned here and nowhere else."""
+        return self.assign(labels.unit_mos)
+
     def in_unit_of(self, labels: Labels) -> tuple[float, ...]:
         """Return the edges in the dataset's own unit, from worst to best.
 
@@ -140,7 +144,8 @@ def _quantile_edges(scores: FloatArray, count: int) -> FloatArray:
 def _width_edges(scores: FloatArray, count: int) -> FloatArray:
     """Return the borders of equal parts of the declared range, wherever the scores lie in it."""
     del scores
-    borders: FloatArray = np.linspace(0.0, 1.0, count + 1)[1:-1]
+    # Not linspace, which rounds 3/5 to another number than a MOS of 6 out of 10 is.
+    borders: FloatArray = np.arange(1, count) / count
     return borders
 
 

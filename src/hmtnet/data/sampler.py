@@ -12,6 +12,7 @@ class Draw(NamedTuple):
 
     epoch: int
     row: int
+    repeated: bool = False  # within this epoch, so that every process takes as many steps
 
 
 class EpochSampler(Sampler[Draw]):
@@ -26,8 +27,9 @@ class EpochSampler(Sampler[Draw]):
         shuffle: Whether to shuffle: training does, validation and test do not.
         rank: This process's rank.
         world: Number of processes. In training every process gets the same number of images (if
-            need be, the first ones of the order come twice) because gradients are synchronised step
-            by step; otherwise each image is visited by exactly one process.
+            need be, the first ones of the order come twice, then marked as ``repeated``) because
+            gradients are synchronised step by step; otherwise each image is visited by exactly one
+            process.
     """
 
     def __init__(
@@ -50,8 +52,8 @@ class EpochSampler(Sampler[Draw]):
             rng = np.random.default_rng(np.random.SeedSequence([self.seed, self.epoch]))
             order = rng.permutation(order)
             order = np.resize(order, -(-len(order) // self.world) * self.world)
-        for row in order[self.rank :: self.world].tolist():
-            yield Draw(self.epoch, row)
+        for place in range(self.rank, len(order), self.world):
+            yield Draw(self.epoch, int(order[place]), place >= len(self.rows))
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.rows), self.world)

@@ -116,7 +116,9 @@ class RunContext:
         settings = replace(self.settings, evaluate=EvaluateSettings(test=False, train=False))
         return replace(self, settings=settings, split=split, whole=self)
 
-    def data(self, fit_settings: FitSettings, network: QualityNetwork) -> QualityData:
+    def data(
+        self, fit_settings: FitSettings, network: QualityNetwork, grades: Grades
+    ) -> QualityData:
         """Make a stage's loaders."""
         trainer = self.settings.trainer
         self.store.keep_references(self.rows_with_reference(network.reference_use))
@@ -133,6 +135,7 @@ class RunContext:
             self.chosen_on,
             network.mixes_images,
             train_on_tiles=fit_settings.closed_form,
+            grades=grades,
         )
 
 

@@ -195,6 +195,7 @@ def _predict(
         loader=LoaderSettings(workers=settings.trainer.workers, pin_memory=device.type == "cuda"),
         reference="always" if network.needs_reference else "none",
         mixed=network.mixes_images,
+        grades=trained.grades,
     )
     batches = settings.trainer.debug.batches
     found = predict(network, data, manifest, trained.grades, subsets, device, batches)

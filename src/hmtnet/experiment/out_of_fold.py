@@ -28,7 +28,7 @@ def out_of_fold(folds: Sequence[Fold]) -> Mapping[str, torch.Tensor]:
         found = restore(fold.planned.directory.path)
         judged = predict(
             found.network,
-            context.data(found.settings, found.network),
+            context.data(found.settings, found.network, found.grades),
             context.manifest,
             found.grades,
             ("test",),

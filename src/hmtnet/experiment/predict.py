@@ -5,7 +5,6 @@ from itertools import islice
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from hmtnet.artifact.predictions import Predictions
@@ -37,13 +36,12 @@ def predict(
         grades: For the true grades.
         subsets: Which of train, val and test.
         device: Where to compute, in float32 everywhere, so that scores are reproducible.
-        batches: At most so many batches a subset (a capped run).
+        batches: At most so many batches per subset (a capped run).
 
     Returns:
-        One row an image; scores in the dataset's own unit.
+        One row per image; scores in the dataset's own unit.
     """
     network.to(device).eval()
-    edges = torch.tensor(grades.edges, dtype=torch.float32, device=device)
     parts = []
     for subset in subsets:
         loader = data.tiled(subset)
@@ -54,7 +52,7 @@ def predict(
         for batch in tqdm(islice(loader, total), total=total, desc=f"  {subset}", leave=False):
             rows += batch.rows.tolist()
             for part in in_parts(batch, network, data.crops.size):
-                prediction = _predict_batch(network, part.to(device), data.crops.size, edges)
+                prediction = _predict_batch(network, part.to(device), data.crops.size, grades.count)
                 scores.append(prediction.unit_score.cpu().double().numpy())
                 if prediction.log_grades is not None:
                     probabilities.append(prediction.log_grades.cpu().double().exp().numpy())
@@ -62,10 +60,10 @@ def predict(
     return Predictions.concatenate(parts)
 
 
-def _predict_batch(network: QualityNetwork, batch: Batch, size: int, edges: Tensor) -> Prediction:
-    with reproducible(edges.device):
+def _predict_batch(network: QualityNetwork, batch: Batch, size: int, grades: int) -> Prediction:
+    with reproducible(batch.rows.device):
         crops = make_crops(
-            batch, size, network.saliency_operator, edges if network.reads_labels else None
+            batch, size, network.saliency_operator, grades if network.reads_labels else 0
         )
         prediction: Prediction = network(crops)
         return prediction
@@ -123,7 +121,7 @@ def tabulate(
         mos_std=np.array(std, dtype=np.float64),
         score=score,
         grade=grade,
-        true_grade=grades.assign(manifest.to_unit(mos)),
+        true_grade=grades.of(manifest)[list(rows)],
         probabilities=probabilities,
         # Of a set without references, the context: what numbers are resampled over.
         reference=tuple(manifest.records[row].reference or manifest.content[row] for row in rows),

@@ -114,7 +114,7 @@ def _predict_missing(context: RunContext, planned: Planned) -> None:
     parts.append(
         predict(
             found.network,
-            context.data(found.settings, found.network),
+            context.data(found.settings, found.network, found.grades),
             context.manifest,
             found.grades,
             missing,

@@ -1,4 +1,4 @@
-"""Small pictures of the test images, once a split, for the reports that show cases."""
+"""Small pictures of the test images, once per split, for the reports that show cases."""
 
 from collections.abc import Sequence
 

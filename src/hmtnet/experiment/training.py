@@ -62,7 +62,7 @@ def make_ready(context: RunContext, planned: Planned) -> Ready:
         network = stage.network(fit_settings, inputs)
     # Restored upstream networks come in evaluation mode, and Lightning leaves modes as they are.
     task = stage.make_task(network.train(), fit_settings, inputs)
-    return Ready(network, task, context.data(fit_settings, network), grades)
+    return Ready(network, task, context.data(fit_settings, network, grades), grades)
 
 
 def train(context: RunContext, planned: Planned, ready: Ready) -> None:

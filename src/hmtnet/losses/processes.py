@@ -25,7 +25,7 @@ def gather_across_processes(x: Tensor) -> Tensor:
     Returns:
         (ΣN, …), in the order of the ranks.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if not _together():
         return x
     count = torch.tensor([len(x)], device=x.device)
     counts = [torch.empty_like(count) for _ in range(dist.get_world_size())]
@@ -37,9 +37,21 @@ def gather_across_processes(x: Tensor) -> Tensor:
     return torch.cat([part[:length] for part, length in parts])
 
 
-def gathered(x: Tensor) -> Tensor:
-    """Gather over processes in training; in validation they may have unequally many batches."""
-    return gather_across_processes(x) if torch.is_grad_enabled() else x
+def gathered(x: Tensor, repeated: Tensor) -> Tensor:
+    """Gather over processes in training; in validation they may have unequally many batches.
+
+    Args:
+        x: (N, …).
+        repeated: (N,) bool, what is left out of the gathering, because it has been seen before in
+            the epoch (``Batch.repeated``). A lone process repeats nothing.
+    """
+    if not torch.is_grad_enabled() or not _together():
+        return x
+    return gather_across_processes(x[~repeated])
+
+
+def _together() -> bool:
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 class _Gather(torch.autograd.Function):

@@ -116,7 +116,7 @@ def _starts(z: Floats, y: Floats, parameters: int) -> list[tuple[float, float]]:
 
 
 def _inside(z: Floats, centre: float, width: float) -> float:
-    """Keep a centre from where its curve would only be an exponential of unlimited height."""
+    """Keep a centre near the scores: far from them a logistic is an exponential without a bound."""
     reach = _OUTSIDE * width
     return float(np.clip(centre, z.min() - reach, z.max() + reach))
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.export import register_dataclass
@@ -194,7 +193,7 @@ def _shape(image: Tensor) -> tuple[int, ...]:
 
 
 def make_crops(
-    batch: Batch, size: int, operator: SaliencyOperator | None, edges: Tensor | None = None
+    batch: Batch, size: int, operator: SaliencyOperator | None, grades: int = 0
 ) -> Crops:
     """Cut a batch's crops on its device; saliency is computed on the whole images before.
 
@@ -205,20 +204,15 @@ def make_crops(
         batch: Whole images, with their saliency if it is known already.
         size: P, the side of the crops.
         operator: The operator of a saliency that is not known yet, or None.
-        edges: (K - 1,) edges of the grades, if the crops shall carry the true ones.
+        grades: K, the number of grades, if the crops shall carry the true ones; else 0.
     """
     saliency = batch.saliency
     if saliency is None and operator is not None:
         saliency = saliency_of_list(batch.images, operator)
     crops = cut(batch.images, batch.corners, size, saliency, batch.references)
-    if edges is not None:
-        crops.prior = nearly_certain(true_grades(batch.unit_mos, edges), len(edges) + 1)
+    if grades:
+        crops.prior = nearly_certain(batch.grades, grades)
     return crops
-
-
-def true_grades(unit_mos: Tensor, edges: Tensor) -> Tensor:
-    """Assign grades 0 … K-1 to unit MOS; a MOS on an edge belongs to the better grade."""
-    return torch.bucketize(unit_mos, edges, right=True)
 
 
 def nearly_certain(grade: Tensor, count: int) -> Tensor:

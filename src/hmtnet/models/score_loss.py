@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -44,7 +45,11 @@ class ScoreFitSettings(FitSettings):
 
 
 def score_terms(
-    unit_score: Tensor, unit_mos: Tensor, settings: ScoreLossSettings, weight: Tensor | None = None
+    unit_score: Tensor,
+    unit_mos: Tensor,
+    settings: ScoreLossSettings,
+    weight: Tensor | None = None,
+    repeated: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return the terms ``score`` and, unless it is off, ``relation``.
 
@@ -56,6 +61,7 @@ def score_terms(
         settings: Which terms.
         weight: (I,) at least 0: what each image's distance is multiplied by before the mean over
             the batch, so weights of mean 1 keep its size. The relation has no weights.
+        repeated: (I,) bool, ``Batch.repeated``: what several processes leave out of the relation.
     """
     reduction = "mean" if weight is None else "none"
     if settings.score == "smooth_l1":
@@ -66,8 +72,9 @@ def score_terms(
         distance = loss(unit_score, unit_mos, reduction=reduction)
     terms = {"score": distance if weight is None else (weight * distance).mean()}
     if settings.relation != "none":
+        again = torch.zeros_like(unit_mos, dtype=torch.bool) if repeated is None else repeated
         relation = {"ranking": pairwise_ranking, "plcc": plcc_loss}[settings.relation]
         terms["relation"] = settings.relation_weight * relation(
-            gathered(unit_score), gathered(unit_mos)
+            gathered(unit_score, again), gathered(unit_mos, again)
         )
     return terms

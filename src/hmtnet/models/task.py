@@ -3,7 +3,6 @@
 from typing import Any, Self
 
 import lightning as L
-import torch
 from torch import Tensor
 
 from hmtnet.data.batch import Batch
@@ -18,7 +17,7 @@ from hmtnet.models.optimisation import (
     optimizer_for,
     rest_frozen,
 )
-from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops, true_grades
+from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops
 from hmtnet.models.schedules import schedule_for
 from hmtnet.models.score_loss import ScoreFitSettings, score_terms
 
@@ -40,7 +39,6 @@ class QualityTask(L.LightningModule):
         SettingsError: Nothing is left to learn (``loaded_lr: 0``).
     """
 
-    edges: Tensor
     groups: Tensor | None
 
     def __init__(self, network: QualityNetwork, settings: FitSettings, inputs: StageInputs) -> None:
@@ -49,9 +47,8 @@ class QualityTask(L.LightningModule):
         self.network = network
         self.fit_settings = settings
         self.quality, self.mapped, self.within = QualityMetrics(), MappedQuality(), WithinQuality()
-        self.grading = GradeMetrics(inputs.grades.count)
-        edges = torch.tensor(inputs.grades.edges, dtype=torch.float32)
-        self.register_buffer("edges", edges, persistent=False)
+        self.grades = inputs.grades.count
+        self.grading = GradeMetrics(self.grades)
         self.register_buffer("groups", inputs.groups, persistent=False)
         self.train(network.training)  # Lightning keeps the mode that it finds
 
@@ -73,8 +70,8 @@ class QualityTask(L.LightningModule):
 
     def _step(self, batch: Batch, subset: str) -> tuple[Prediction, Tensor]:
         network = self.network
-        edges = self.edges if network.reads_labels else None
-        crops = make_crops(batch, self.fit_settings.crops.size, network.saliency_operator, edges)
+        grades = self.grades if network.reads_labels else 0
+        crops = make_crops(batch, self.fit_settings.crops.size, network.saliency_operator, grades)
         prediction = self.judge(crops, batch)
         terms = self.losses(prediction, batch, crops)
         loss = sum(terms.values(), prediction.unit_score.new_zeros(()))
@@ -101,8 +98,7 @@ class QualityTask(L.LightningModule):
             self.compare(prediction.unit_score, part.unit_mos, part.rows)
             if self.network.graded:
                 assert prediction.log_grades is not None
-                true = true_grades(part.unit_mos, self.edges)
-                self.grading.update(prediction.log_grades.exp(), true, part.rows)
+                self.grading.update(prediction.log_grades.exp(), part.grades, part.rows)
 
     def compare(self, unit_score: Tensor, unit_mos: Tensor, rows: Tensor) -> None:
         """Add validation images, all (I,), to what is logged of the whole set."""
@@ -151,4 +147,6 @@ class ScoreTask(QualityTask):
     def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Score term and, if it is on, relation term."""
         del crops
-        return score_terms(prediction.unit_score, batch.unit_mos, self.fit_settings.loss)
+        return score_terms(
+            prediction.unit_score, batch.unit_mos, self.fit_settings.loss, repeated=batch.repeated
+        )

@@ -9,7 +9,7 @@ from typing import Self
 from hmtnet.errors import SettingsError
 from hmtnet.storage import status
 
-_LONGEST_NAME = 150  # bytes; file systems allow 255 a name, and temporary files add to it
+_LONGEST_NAME = 150  # bytes; file systems allow 255 per name, and temporary files add to it
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class RunDirectory:
 
     @property
     def predictions(self) -> Path:
-        """One row an image; see `hmtnet.artifact.predictions`."""
+        """One row per image; see `hmtnet.artifact.predictions`."""
         return self.path / "predictions.csv"
 
     @property

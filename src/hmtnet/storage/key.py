@@ -34,6 +34,8 @@ _KNOWN_OTHERWISE = (
     *("data.readers", "data.demo", "data.settings", "data.manifest", "data.memory", "data.split"),
     "models.system",
 )
+# What validation logs beside the SRCC that chooses the epoch.
+_ONLY_LOGGED = ("metrics.quality_mapped", "metrics.quality_within")
 
 
 def digest_of(settings: object, length: int = 12) -> str:
@@ -96,7 +98,7 @@ def _sources_digest(roots: tuple[str, ...], package: str, parts: tuple[str, ...]
         top, _, inside = module.partition(".")
         if top != package:
             return top in followed
-        return _is_in(inside, parts) and not _is_in(inside, _KNOWN_OTHERWISE)
+        return _is_in(inside, parts) and not _is_in(inside, (*_KNOWN_OTHERWISE, *_ONLY_LOGGED))
 
     for root in roots:
         if not counts(root):

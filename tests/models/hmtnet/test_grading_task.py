@@ -4,14 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from hmtnet.data.grades import Grades
 from hmtnet.losses import grade_loss, supervised_contrastive
 from hmtnet.models.hmtnet.settings import GradingLossSettings, GradingStageSettings
 from hmtnet.models.hmtnet.stage import GRADING
 from hmtnet.models.hmtnet.task import GradeTerms
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.quality import make_crops
-from hmtnet.models.task import true_grades
 
 # The last but one is of unknown method, the last is not trained on.
 METHODS = ["a", "a", "b", "b", "c", "c", None, "test"]
@@ -82,6 +80,7 @@ def test_the_contrast_can_be_left_out(scene, terms, off):
 def test_processes_are_asked_only_in_training(scene, terms, monkeypatch):
     # In validation they may have unequally many batches, and would wait for each other forever.
     gathered = []
+    monkeypatch.setattr("hmtnet.losses.processes._together", lambda: True)
     monkeypatch.setattr(
         "hmtnet.losses.processes.gather_across_processes", lambda x: gathered.append(x) or x
     )
@@ -92,21 +91,13 @@ def test_processes_are_asked_only_in_training(scene, terms, monkeypatch):
     assert len(gathered) == 4
 
 
-@pytest.mark.parametrize("edges", [(0.5,), (0.15, 0.4, 0.6, 0.85)])
-def test_true_grades_are_those_of_the_data_room(edges):
-    mos = torch.tensor([0.0, 0.1499, 0.15, 0.4, 0.5, 0.84, 0.85, 0.99, 1.0])
-    found = true_grades(mos, torch.tensor(edges))
-    single = Grades(tuple(float(torch.tensor(edge)) for edge in edges))
-    assert found.tolist() == single.assign(mos.numpy()).tolist()
-
-
 def test_the_stage_makes_network_and_task(grading_settings, grades, make_labels):
     loss = GradingLossSettings(contrast_key="method")
     settings = GradingStageSettings(network=grading_settings, loss=loss)
     given = StageInputs(grades, {}, make_labels(METHODS))
     network = GRADING.network(settings, given)
     task = GRADING.make_task(network, settings, given)
-    assert task.network is network and task.edges.tolist() == pytest.approx(grades.edges)
+    assert task.network is network
     assert task.terms.methods.tolist() == [0, 0, 1, 1, 2, 2, -1, -1]
     assert task.terms.settings is settings.loss
 

@@ -92,10 +92,10 @@ def test_only_the_oracle_reads_labels_and_without_labels_it_says_so(make, make_c
 
 
 def test_look_carries_the_true_grades_where_asked(make_batch):
-    batch = make_batch(4)  # MOS .02 to .98
+    batch = make_batch(4)  # MOS .02 to .98, five grades
     assert make_crops(batch, 48, None).prior is None
-    prior = make_crops(batch, 48, None, torch.tensor([0.2, 0.5, 0.9])).prior
-    assert prior.argmax(1).tolist() == [0, 1, 2, 3]
+    prior = make_crops(batch, 48, None, 5).prior
+    assert prior.argmax(1).tolist() == [0, 1, 3, 4]
     torch.testing.assert_close(prior.exp().sum(1), torch.ones(4))
     torch.testing.assert_close(prior.exp().max(1).values, torch.full((4,), 0.99))
 

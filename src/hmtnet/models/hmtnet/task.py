@@ -17,7 +17,7 @@ from hmtnet.models.hmtnet.settings import (
 )
 from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.inputs import StageInputs
-from hmtnet.models.quality import Prediction, QualityNetwork, true_grades
+from hmtnet.models.quality import Prediction, QualityNetwork
 from hmtnet.models.score_loss import score_terms
 from hmtnet.models.task import QualityTask, ScoreTask
 
@@ -27,10 +27,9 @@ class GradeTerms(nn.Module):
 
     Args:
         settings: Weights and kinds.
-        inputs: The edges of the grades; for ``contrast_key="method"`` the training labels too.
+        inputs: The training labels, for ``contrast_key="method"``.
     """
 
-    edges: Tensor
     methods: Tensor | None
 
     def __init__(self, settings: GradingLossSettings, inputs: StageInputs) -> None:
@@ -39,8 +38,6 @@ class GradeTerms(nn.Module):
         by_method = settings.contrast > 0 and settings.contrast_key == "method"
         methods = inputs.training_labels.keys("method") if by_method else None
         # On the device with the task, so that no step waits for a copy; in no checkpoint.
-        edges = torch.as_tensor(inputs.grades.edges, dtype=torch.float32)
-        self.register_buffer("edges", edges, persistent=False)
         self.register_buffer("methods", methods, persistent=False)
 
     def forward(
@@ -52,19 +49,20 @@ class GradeTerms(nn.Module):
         """
         settings = self.settings
         assert prediction.log_grades is not None and prediction.prior is not None
-        true = true_grades(batch.unit_mos, self.edges)
-        terms = {
-            "grade": grade_loss(prediction.log_grades, true, settings.grade, sigma=settings.sigma)
-        }
+        grade = grade_loss(
+            prediction.log_grades, batch.grades, settings.grade, sigma=settings.sigma
+        )
+        terms = {"grade": grade}
         if settings.contrast > 0 and settings.contrast_key != "none":
-            keys = true if settings.contrast_key == "grade" else self._methods(batch.rows)
+            keys = batch.grades if settings.contrast_key == "grade" else self._methods(batch.rows)
             weighted = settings.contrast_sigma is not None
+            repeated = batch.repeated[crops.image]
             terms["contrast"] = settings.contrast * supervised_contrastive(
-                gathered(prediction.prior.embedding),
-                gathered(keys[crops.image]),
-                gathered(batch.rows[crops.image]),
+                gathered(prediction.prior.embedding, repeated),
+                gathered(keys[crops.image], repeated),
+                gathered(batch.rows[crops.image], repeated),
                 temperature=settings.temperature,
-                scores=gathered(batch.unit_mos[crops.image]) if weighted else None,
+                scores=gathered(batch.unit_mos[crops.image], repeated) if weighted else None,
                 sigma=settings.contrast_sigma,
             )
         return terms
@@ -166,4 +164,7 @@ class JointTask(QualityTask):
         settings = self.fit_settings.loss
         grading = self.terms(prediction.grading, batch, crops)
         grading["grade"] = settings.alpha * grading["grade"]
-        return {**score_terms(prediction.unit_score, batch.unit_mos, settings.score), **grading}
+        score = score_terms(
+            prediction.unit_score, batch.unit_mos, settings.score, repeated=batch.repeated
+        )
+        return {**score, **grading}

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from hmtnet.data.batch import Batch
 from hmtnet.data.crops import Crops
-from hmtnet.losses import gather_across_processes, supervised_contrastive
+from hmtnet.losses import gathered, supervised_contrastive
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.mfen.dan import DAN, DANStageSettings, TypedPrediction
 from hmtnet.models.mfen.network import MFEN, QualityStageSettings, distortion_types
@@ -80,10 +80,11 @@ class DANTask(TypedTask):
         keys = self.types[batch.rows]
         # Images of unknown type are not of one type: each gets a key of its own.
         own = torch.where(keys < 0, -1 - batch.rows, keys)
+        repeated = batch.repeated[crops.image]
         contrast = supervised_contrastive(
-            gather_across_processes(prediction.embedding),
-            gather_across_processes(own[crops.image]),
-            gather_across_processes(batch.rows[crops.image]),
+            gathered(prediction.embedding, repeated),
+            gathered(own[crops.image], repeated),
+            gathered(batch.rows[crops.image], repeated),
             temperature=self.fit_settings.loss.temperature,
         )
         return {"contrast": contrast, "type": type_loss(prediction.log_types, keys)}
@@ -98,7 +99,9 @@ class MFENTask(TypedTask):
         """Score terms and, in training and where there are types, the type's cross entropy."""
         del crops
         settings = self.fit_settings.loss
-        terms = score_terms(prediction.unit_score, batch.unit_mos, settings.score)
+        terms = score_terms(
+            prediction.unit_score, batch.unit_mos, settings.score, repeated=batch.repeated
+        )
         assert isinstance(prediction, TypedPrediction)
         if self.training and prediction.log_types is not None:
             keys = self.types[batch.rows]

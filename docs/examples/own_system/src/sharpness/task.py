@@ -21,7 +21,9 @@ class SharpnessTask(QualityTask):
     def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Score term and relation term."""
         del crops
-        return score_terms(prediction.unit_score, batch.unit_mos, self.fit_settings.loss)
+        return score_terms(
+            prediction.unit_score, batch.unit_mos, self.fit_settings.loss, repeated=batch.repeated
+        )
 
 
 class WeightedTask(SharpnessTask):
@@ -46,7 +48,9 @@ class WeightedTask(SharpnessTask):
         """Weighted score term, and relation term."""
         del crops
         score, mos, settings = prediction.unit_score, batch.unit_mos, self.fit_settings.loss
-        return score_terms(score, mos, settings, weight=self.weight[batch.rows])
+        return score_terms(
+            score, mos, settings, weight=self.weight[batch.rows], repeated=batch.repeated
+        )
 
 
 def certainty(mos_std: Tensor) -> Tensor:
