@@ -217,9 +217,7 @@ def test_every_stage_names_a_task_that_is_there(system):
         assert stage.modules[1] == stage.task_class().__module__
 
 
-@pytest.mark.parametrize(
-    "task", ["hmtnet.models.task:Task", "no_such_module:Task", "Task", ""]
-)
+@pytest.mark.parametrize("task", ["hmtnet.models.task:Task", "no_such_module:Task", "Task", ""])
 def test_a_task_that_cannot_be_imported_is_told(task):
     stage = dataclasses.replace(find_system("plain").stages[0], task=task)
     with pytest.raises(SettingsError, match=r"Stage 'plain': expected its task as 'module:Class'"):
