@@ -66,7 +66,8 @@ def test_it_overfits_one_batch(make_task, make_data, train):
     assert min(epoch["val/class"] for epoch in curve) < 0.95 * first["val/class"]
     terms = {"loss", "score", "class"}
     assert set(last) == {f"{subset}/{term}" for subset in ("train", "val") for term in terms} | {
-        *("score_weight", "val/srcc", "val/plcc", "val/krcc", "val/rmse")
+        *("score_weight", "val/srcc", "val/plcc", "val/krcc", "val/rmse"),
+        *("val/mapped_plcc", "val/mapped_rmse"),
     }
 
 

@@ -88,7 +88,8 @@ def test_the_penalty_is_the_best_on_validation(solve, make_data):
 def test_what_is_logged_is_what_the_solved_network_says(solve, make_data):
     task, curve = solve()
     assert curve.keys() == {
-        *("alpha", "train/loss", "val/loss", "val/srcc", "val/plcc", "val/krcc", "val/rmse")
+        *("alpha", "train/loss", "val/loss", "val/srcc", "val/plcc", "val/krcc", "val/rmse"),
+        *("val/mapped_plcc", "val/mapped_rmse"),
     }
     data = make_data(24, batch_size=24, crops=CROPS, split=SPLIT)
     for subset in ("train", "val"):
