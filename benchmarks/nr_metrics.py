@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from hmtnet.cli.tables import text_table
 
 from hmtnet import metrics
 from hmtnet.baselines.labels import label_only
@@ -27,6 +26,7 @@ from hmtnet.data.series import series
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import DataError, listed
+from hmtnet.report.render.terminal import text_table
 
 Floats = npt.NDArray[np.float64]
 LOWER_IS_BETTER = frozenset({"BRISQUE", "NIQE", "ILNIQE"})
@@ -73,7 +73,7 @@ def table(labels: Labels, scores: Mapping[str, Floats], splits: int) -> list[lis
     whole = np.ones(len(labels), dtype=bool)
     common = np.all([np.isfinite(values) for values in scores.values()], axis=0)
     made = [make(labels, s) for s in series(labels, SplitSettings(protocol="content"), splits)]
-    expected = [label_only(labels, split).scores for split in made]
+    expected = [label_only(labels, split.train).scores for split in made]
 
     def median(values: Floats | None, known: npt.NDArray[np.bool_]) -> str:
         found = []

@@ -17,22 +17,22 @@ def test_every_name_is_there_and_no_other():
 
 
 def test_a_dataset_is_read_and_split_by_name(demo_root):
-    demo = hmtnet.read_dataset("demo", root=str(demo_root))
+    demo = hmtnet.read_dataset("demo")
     found = hmtnet.split(demo, "method", seed=3)
     assert found.protocol == "method" and found.seed == 3
     assert {"demo", "table"} <= set(hmtnet.list_datasets()) and "plain" in hmtnet.list_systems()
     with pytest.raises(SettingsError, match=r"sed.*seed"):
         hmtnet.split(demo, sed=3)
     with pytest.raises(SettingsError, match=r"rot.*root"):
-        hmtnet.read_dataset("demo", rot=str(demo_root))
+        hmtnet.read_dataset("demo", rot="x")
 
 
 def test_runs_and_the_tests_between_them_are_frames(finished):
-    frame = hmtnet.storage(finished.runs)
+    frame = hmtnet.runs(finished.runs)
     trained = frame[frame.kind == "system"]
     assert set(trained.stage) == {"grading", "sfen", "joint"}
     joint = trained[trained.stage == "joint"].iloc[0]
-    predictions = hmtnet.storage(joint.path)
+    predictions = hmtnet.runs(joint.path)
     assert predictions[predictions.stage == "joint"].iloc[0].srcc == joint.srcc
     assert math.isfinite(joint.srcc) and set(frame[frame.kind == "reference"].path) == {None}
     pairs = hmtnet.compare_runs(finished.runs)
@@ -45,4 +45,4 @@ def test_runs_and_the_tests_between_them_are_frames(finished):
 
 def test_without_runs_it_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match="hmtnet train"):
-        hmtnet.storage(tmp_path)
+        hmtnet.runs(tmp_path)

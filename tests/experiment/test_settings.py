@@ -34,7 +34,7 @@ def test_settings_become_the_tree_they_were_made_of():
         ({"system": {}}, "Setting 'system': expected a group with a name"),
         ({"system": {"name": "hmtnt"}}, "Unknown system 'hmtnt'. Did you mean 'hmtnet'?"),
         ({"data": {}}, "Setting 'data.reader' is required"),
-        ({"size": {"name": "tiny"}}, "Setting 'size.batch_size' is required"),
+        ({"size": {"name": "tiny"}}, "Setting 'size.epochs' is required"),
         (
             {"stages": ["joint"], "upstream": {"joint": "x"}},
             "Stage 'joint' is to be trained .* and to be taken",
@@ -46,5 +46,6 @@ def test_what_cannot_be_meant_is_refused(changes, message):
         train_settings({**LEAST, **changes})
 
 
-def test_caps_are_active_if_any_is_set():
-    assert not Caps().active and Caps(epochs=1).active and Caps(batches=1).active
+def test_a_cap_counts_where_something_is_left_out():
+    assert Caps().reached(8, 10) is None and Caps(epochs=999, batches=10).reached(8, 10) is None
+    assert Caps(epochs=1, batches=99).reached(8, 10) == Caps(epochs=1)

@@ -267,12 +267,12 @@ def test_a_package_that_hands_names_on_is_looked_through(sources, imports, count
 
 
 def test_what_training_uses_counts_and_what_only_reports_does_not():
-    lines = counted("hmtnet.models.plain.network", "hmtnet.models.plain.task", TRAINER)
+    lines = counted("hmtnet.models.plain.network", "hmtnet.models.task", TRAINER)
     for module in ("experiment.training", "experiment.fitting", "experiment.callbacks"):
         assert f"hmtnet.{module}" in lines
     for module in ("metrics.correlation", "metrics.quality", "losses.ranking", "data.augment"):
         assert f"hmtnet.{module}" in lines
-    for part in ("metrics.bootstrap", "metrics.significance", "metrics.logistic", "report", "cli"):
+    for part in ("metrics.resampling", "metrics.significance", "report", "cli"):
         assert not any(line.startswith(f"hmtnet.{part}") for line in lines)
     for module in ("experiment.progress", "experiment.predict", "data.manifest", "models.system"):
         assert f"hmtnet.{module}" not in lines
