@@ -103,7 +103,7 @@ def test_verify_with_nothing_to_draw(hmtnet, on, tmp_path):
 def test_a_split_is_written_and_used_again(hmtnet, on, tmp_path):
     path, again = tmp_path / "split.json", tmp_path / "again.json"
     done = hmtnet("data", "split", *on, "split=scale", "seed=4", f"output={path}")
-    assert done.code == 0 and "by protocol 'scale': scale-s4-" in done.out, done.err
+    assert done.code == 0 and "by protocol 'scale': scale-x4-s4-" in done.out, done.err
     made = json.loads(path.read_text())
     words = ("split=file", f"split.file={path}", "format=json", f"output={again}")
     document = json.loads(hmtnet("data", "split", *on, *words).out)
