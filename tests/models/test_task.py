@@ -181,7 +181,9 @@ def test_a_score_that_is_no_number_ends_training(make_task, make_data):
 
 
 def test_a_task_without_losses_is_none(grading_settings, make_grading, grades, make_batch):
-    task = QualityTask(make_grading(), GradingStageSettings(network=grading_settings), grades)
+    task = QualityTask(
+        make_grading(), GradingStageSettings(network=grading_settings), StageInputs(grades)
+    )
     with pytest.raises(NotImplementedError):
         task.losses(None, make_batch(), None)
 
