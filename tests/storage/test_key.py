@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmtnet.errors import SettingsError
+from hmtnet.models.system import find_system
 from hmtnet.storage import key
 from hmtnet.storage.key import digest_of, sources_digest
 
@@ -267,7 +268,7 @@ def test_a_package_that_hands_names_on_is_looked_through(sources, imports, count
 
 
 def test_what_training_uses_counts_and_what_only_reports_does_not():
-    lines = counted("hmtnet.models.plain.network", "hmtnet.models.task", TRAINER)
+    lines = counted(*find_system("plain").stage("plain").modules, TRAINER)
     for module in ("experiment.training", "experiment.fitting", "experiment.callbacks"):
         assert f"hmtnet.{module}" in lines
     for module in ("metrics.correlation", "metrics.quality", "losses.ranking", "data.augment"):
