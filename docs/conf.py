@@ -59,5 +59,6 @@ def setup(app: Any) -> None:
     """Register what conf.py adds to Sphinx."""
     app.connect("autodoc-process-docstring", escape_bars)
 
+
 # Attributes of several classes share a name, such as "scale": a reader finds each on its own page.
 suppress_warnings = ["ref.python"]
