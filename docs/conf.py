@@ -58,7 +58,3 @@ def escape_bars(app: Any, what: str, name: str, thing: Any, options: Any, lines:
 def setup(app: Any) -> None:
     """Register what conf.py adds to Sphinx."""
     app.connect("autodoc-process-docstring", escape_bars)
-
-
-# Attributes of several classes share a name, such as "scale": a reader finds each on its own page.
-suppress_warnings = ["ref.python"]

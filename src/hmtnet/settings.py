@@ -96,7 +96,7 @@ def _join(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one return a type
+def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one return per type
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value

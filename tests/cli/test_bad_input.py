@@ -119,7 +119,7 @@ def test_a_later_stage_that_does_not_fit_is_refused_before_the_first_one_trains(
     assert message.startswith("hmtnet: system.sfen: ") and "levels" in message
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="it is there")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_hardware_that_is_not_there(refused):
     message = refused("trainer.accelerator=gpu")
     assert "Lightning refuses the trainer settings" in message and "trainer=auto" in message

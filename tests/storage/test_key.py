@@ -273,7 +273,7 @@ def test_what_training_uses_counts_and_what_only_reports_does_not():
         assert f"hmtnet.{module}" in lines
     for module in ("metrics.correlation", "metrics.quality", "losses.ranking", "data.augment"):
         assert f"hmtnet.{module}" in lines
-    for part in ("metrics.resampling", "metrics.significance", "report", "cli"):
+    for part in ("metrics.resampling", "metrics.significance", "metrics.logistic", "report", "cli"):
         assert not any(line.startswith(f"hmtnet.{part}") for line in lines)
     for module in ("experiment.progress", "experiment.predict", "data.manifest", "models.system"):
         assert f"hmtnet.{module}" not in lines

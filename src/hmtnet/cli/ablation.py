@@ -18,7 +18,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from hmtnet.cli.composing import conf_folder
+from hmtnet.data.readers import read
 from hmtnet.errors import DataError, listed
+from hmtnet.experiment.settings import train_settings
 from hmtnet.metrics import holm
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.numbers.comparisons import SIGNIFICANT, compare
@@ -87,11 +89,14 @@ class Ablation:
     @property
     def departures(self) -> list[str]:
         """What the reference was told beside the defaults of its size, as overrides."""
-        return [
-            f"{path}={Path(value).name if path.endswith('.weights') else value}"
+        told = {
+            path: self.settings[path]
             for path in _departures(self.settings)
             if not _repeated(path, self.settings)
-            for value in [str(self.settings[path])]
+        }
+        return [
+            f"{path}={Path(str(value)).name if path.endswith('.weights') else value}"
+            for path, value in told.items()
         ]
 
     def __str__(self) -> str:
@@ -126,9 +131,6 @@ class Ablation:
         Raises:
             HmtnetError: The images or the weights are not here.
         """
-        from hmtnet.data.readers import read
-        from hmtnet.experiment.settings import train_settings
-
         run = self.reference.runs[0]
         root = read(train_settings(_written(run))[0].data).root
         images = run.predictions.select("test").image
@@ -223,13 +225,8 @@ def _answer(file: Path, entry: Entry, reference: Entry, view: View) -> Answer:
 
 def _less(entry: Entry, reference: Entry, key: str) -> list[float]:
     """Return entry less reference on each split that both have, seeds averaged before."""
-
-    def at(row: Entry, split: str) -> float:
-        values = [o.measured.values[key] for o in row.outcomes if o.split == split]
-        return spread(values).mean
-
     shared = [split for split in reference.splits if split in entry.splits]
-    return [at(entry, split) - at(reference, split) for split in shared]
+    return [entry.mean_at(split, key) - reference.mean_at(split, key) for split in shared]
 
 
 def _flat(tree: Mapping[str, Any], where: str = "") -> dict[str, Any]:

@@ -100,7 +100,7 @@ def _status(root: Path, name: str) -> _Status | None:
     Strings instead of paths, as below: this runs for each of ten thousand files at every start.
     """
     try:
-        found = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - speed
+        found = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 - see above
     except (OSError, ValueError):
         return None
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
@@ -119,13 +119,13 @@ def _check_inside(root: Path, names: list[str]) -> None:
 
     def outside_by_folder(path: str) -> bool:
         folder, last = os.path.split(path)
-        if last in ("", os.curdir, os.pardir) or os.path.islink(path):  # noqa: PTH114 - speed
+        if last in ("", os.curdir, os.pardir) or os.path.islink(path):  # noqa: PTH114 - see above
             return outside(path)
         if folder not in leaves:
             leaves[folder] = outside(folder)
         return leaves[folder]
 
-    found = [name for name in names if outside_by_folder(os.path.join(root, name))]  # noqa: PTH118 - speed
+    found = [name for name in names if outside_by_folder(os.path.join(root, name))]  # noqa: PTH118 - see above
     for folder in (parent for name in found for parent in [*Path(name).parents][-2::-1]):
         if (root / folder).is_symlink():
             raise DataError(

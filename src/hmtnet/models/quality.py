@@ -107,6 +107,7 @@ class QualityNetwork(nn.Module):
 
     def forward(self, crops: Crops) -> Prediction:
         """Judge the images that ``crops`` come from."""
+        # nn.Module has no abstract methods: a network without this one fails when it is asked.
         raise NotImplementedError("A network says here how it judges.")
 
     def in_passes(self, run_pass: RunPass) -> Means:

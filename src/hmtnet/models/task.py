@@ -66,6 +66,7 @@ class QualityTask(L.LightningModule):
 
     def losses(self, prediction: Prediction, batch: Batch, crops: Crops) -> dict[str, Tensor]:
         """Return the weighted terms of the loss by name; their sum is minimised."""
+        # LightningModule has no abstract methods: a task without this one fails at its first step.
         raise NotImplementedError("A task says here what it minimises.")
 
     def _step(self, batch: Batch, subset: str) -> tuple[Prediction, Tensor]:

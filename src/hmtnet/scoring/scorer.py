@@ -215,8 +215,8 @@ def _device(name: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        # A device without its driver, library or kernels raises one of three kinds here.
         torch.zeros(1, device=device)
+    # torch raises one of these three where a device lacks its driver, library or kernels.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]
         raise SettingsError(

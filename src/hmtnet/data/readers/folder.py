@@ -72,7 +72,7 @@ def spelled(folder: Path, parts: Sequence[str]) -> Path | None:
         if (folder / part).exists():
             folder = folder / part
             continue
-        found = [name for name in os.listdir(folder) if same(name) == same(part)]  # noqa: PTH208 - speed
+        found = [entry.name for entry in folder.iterdir() if same(entry.name) == same(part)]
         if len(found) != 1:
             return None
         folder = folder / found[0]

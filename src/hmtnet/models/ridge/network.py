@@ -93,7 +93,8 @@ class RidgeNet(QualityNetwork):
     are solved on are those that are scored.
 
     Attributes:
-        centre, scale: (F,) what standardises the features.
+        centre: (F,) what is taken from the features.
+        scale: (F,) what they are then divided by.
         alpha: () the penalty that was chosen; NaN before anything is solved.
 
     Args:

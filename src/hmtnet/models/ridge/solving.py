@@ -29,7 +29,9 @@ class Solution:
     """score = weight · (feature - centre) / scale + bias.
 
     Attributes:
-        centre, scale, weight: (F,).
+        centre: (F,).
+        scale: (F,).
+        weight: (F,).
         bias: The mean MOS, in [0, 1].
         alpha: The penalty it was solved with.
     """

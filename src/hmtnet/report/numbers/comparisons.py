@@ -18,7 +18,6 @@ from hmtnet.metrics.significance import (
 )
 from hmtnet.report.numbers.intervals import difference, groups_of
 from hmtnet.report.numbers.leaderboard import Entry, View
-from hmtnet.report.numbers.quantities import spread
 from hmtnet.report.numbers.reference_rows import LABEL_ONLY
 
 MOST_ROWS = 10
@@ -185,7 +184,7 @@ def _over_splits(rows: Sequence[Entry]) -> Test | None:
     splits, kept, notes = _shared_splits(rows)
     if len(splits) < 2 or len(kept) < 2:
         return None
-    results = {row.name: [_srcc_at(row, split) for split in splits] for row in kept}
+    results = {row.name: [row.mean_at(split, "srcc") for split in splits] for row in kept}
     names = tuple(results)
     folds = _folds(kept, splits)
     if folds is not None and len(splits) >= FEWEST_FOLDS:
@@ -225,7 +224,7 @@ def _ranks(rows: Sequence[Entry]) -> tuple[tuple[Rank, ...], str]:
     splits, kept, _ = _shared_splits(rows)
     if len(splits) < 2 or len(kept) < 2:
         return (), ""
-    found = rank_stability([[_srcc_at(row, split) for split in splits] for row in kept])
+    found = rank_stability([[row.mean_at(split, "srcc") for split in splits] for row in kept])
     ranks = [
         Rank(row.name, *map(float, numbers))
         for row, *numbers in zip(kept, found.mean_rank, found.sd_rank, found.best, strict=True)
@@ -246,7 +245,9 @@ def _shared_splits(rows: Sequence[Entry]) -> tuple[list[str], list[Entry], list[
     splits = list(max(rows, key=lambda row: len(row.splits)).splits)
     complete = [row for row in rows if set(splits) <= set(row.splits)]
     kept = [
-        row for row in complete if not any(math.isnan(_srcc_at(row, split)) for split in splits)
+        row
+        for row in complete
+        if not any(math.isnan(row.mean_at(split, "srcc")) for split in splits)
     ]
     notes = [
         f"Not compared: '{row.name}' was tested on {len(set(splits) & set(row.splits))} of these "
@@ -258,11 +259,6 @@ def _shared_splits(rows: Sequence[Entry]) -> tuple[list[str], list[Entry], list[
     if undefined:
         notes.append(f"Not compared, because SRCC is undefined on a split: {listed(undefined)}.")
     return splits, kept, notes
-
-
-def _srcc_at(row: Entry, split: str) -> float:
-    values = [o.measured.values["srcc"] for o in row.outcomes if o.split == split]
-    return spread(values).mean
 
 
 def _folds(rows: Sequence[Entry], splits: Sequence[str]) -> list[set[Hashable]] | None:

@@ -1,18 +1,15 @@
 """Finished runs, and the tests between them, as data frames for one's own analyses."""
 
-import math
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from hmtnet.errors import DataError, listed
-from hmtnet.report.numbers.collect import Collection, collect
-from hmtnet.report.numbers.comparisons import compare
-from hmtnet.report.numbers.leaderboard import Outcome, entries
+from hmtnet.report.numbers.build import build_report
+from hmtnet.report.numbers.collect import collect
+from hmtnet.report.numbers.model import Section
 from hmtnet.report.numbers.quantities import QUANTITIES
-from hmtnet.report.numbers.run import Run
-from hmtnet.report.numbers.sections import FULL_REFERENCE, by_grounds, configurations
 
 
 def runs(*folders: Path | str) -> pd.DataFrame:
@@ -29,26 +26,25 @@ def runs(*folders: Path | str) -> pd.DataFrame:
     Raises:
         DataError: There is no usable run; why each cannot be used is told.
     """
-    found = _usable(folders)
     rows: list[dict[str, Any]] = []
-    for grounds, members in by_grounds(found.runs).items():
-        configured, _ = configurations(members, found.runs)
-        measured, _ = entries(grounds, configured, members)
-        for entry in measured:
+    for section in _sections(folders):
+        for entry in section.entries:
             by_place = {(run.split, run.seed): run for run in entry.runs}
             for outcome in entry.outcomes:
-                run = by_place.get((outcome.split, -1 if outcome.seed is None else outcome.seed))
+                # What needs no training has neither seed nor run.
+                run = None if outcome.seed is None else by_place[outcome.split, outcome.seed]
                 rows.append(
                     {
-                        "dataset": grounds.dataset,
-                        "label_kind": grounds.label_kind,
-                        "protocol": grounds.protocol,
+                        "dataset": section.grounds.dataset,
+                        "label_kind": section.grounds.label_kind,
+                        "protocol": section.grounds.protocol,
                         "name": entry.name,
                         "kind": entry.kind,
-                        **_facts(run),
+                        **{fact: getattr(run, fact, None) for fact in ("system", "stage", "key")},
                         "split": outcome.split,
                         "seed": outcome.seed,
-                        **_numbers(outcome),
+                        "images": len(outcome.test),
+                        **{q.key: outcome.measured.values[q.key] for q in QUANTITIES},
                         "path": None if run is None else run.path,
                     }
                 )
@@ -69,44 +65,19 @@ def compare_runs(*folders: Path | str) -> pd.DataFrame:
     Raises:
         DataError: There is no usable run.
     """
-    found = _usable(folders)
     columns = ["dataset", "protocol", "test", "first", "second", "difference", "low", "high", "p"]
     rows = []
-    for grounds, members in by_grounds(found.runs).items():
-        configured, _ = configurations(members, found.runs)
-        measured, view = entries(grounds, configured, members)
-        for block in ("", FULL_REFERENCE):
-            for test in compare(measured, view, block).tests:
-                for (first, second), pair in test.cells.items():
-                    if test.names.index(first) < test.names.index(second):
-                        numbers = (pair.point, pair.low, pair.high, pair.p)
-                        rows.append(
-                            (grounds.dataset, grounds.protocol, test.title, first, second, *numbers)
-                        )
+    for section in _sections(folders):
+        where = (section.grounds.dataset, section.grounds.protocol)
+        comparisons = [section.comparison, section.full_reference]
+        for test in [test for found in comparisons if found is not None for test in found.tests]:
+            for first, second in combinations(test.names, 2):
+                if (first, second) in test.cells:
+                    pair = test.cells[first, second]
+                    numbers = (pair.point, pair.low, pair.high, pair.p)
+                    rows.append((*where, test.title, first, second, *numbers))
     return pd.DataFrame(rows, columns=columns)
 
 
-def _usable(folders: tuple[Path | str, ...]) -> Collection:
-    found = collect([Path(folder).expanduser() for folder in folders or ("runs",)])
-    if not found.runs:
-        reasons = listed([str(problem) for problem in found.problems])
-        raise DataError(
-            f"Expected run directories with predicted test images in "
-            f"{', '.join(map(str, folders)) or 'runs'}, found none"
-            + (f" that can be used: {reasons}" if reasons else ". Train first: hmtnet train.")
-        )
-    return found
-
-
-def _facts(run: Run | None) -> dict[str, Any]:
-    if run is None:
-        return {"system": None, "stage": None, "key": None}
-    return {"system": run.system, "stage": run.stage, "key": run.key}
-
-
-def _numbers(outcome: Outcome) -> dict[str, float]:
-    values = outcome.measured.values
-    return {
-        "images": len(outcome.test),
-        **{q.key: values.get(q.key, math.nan) for q in QUANTITIES},
-    }
+def _sections(folders: tuple[Path | str, ...]) -> tuple[Section, ...]:
+    return build_report(collect([Path(folder).expanduser() for folder in folders])).sections

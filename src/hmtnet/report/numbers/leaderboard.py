@@ -91,6 +91,10 @@ class Entry:
         """Ids of the splits it was measured on."""
         return tuple(dict.fromkeys(outcome.split for outcome in self.outcomes))
 
+    def mean_at(self, split: str, key: str) -> float:
+        """Return one number (a key of ``QUANTITIES``) on one split, seeds averaged."""
+        return spread([o.measured.values[key] for o in self.outcomes if o.split == split]).mean
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds it was trained with."""
