@@ -139,7 +139,7 @@ def test_pixels_become_unit_floats_and_floats_pass():
     ("wrong", "message"),
     [
         ({"size": 15}, "size: expected at least 16 pixels, found 15"),
-        ({"count": 0}, "count: expected at least 1 crop an image, found 0"),
+        ({"count": 0}, "count: expected at least 1 crop per image, found 0"),
         ({"grid": 0}, "grid: expected 'cover' or at least 1, found 0"),
     ],
 )

@@ -57,7 +57,7 @@ def test_an_image_that_comes_twice_must_come_alike():
     score, mos = columns(8)
     image = torch.tensor([0, 1, 2, 3, 4, 5, 6, 0])
     mos[7] = mos[0]
-    with pytest.raises(MetricError, match=r"score: expected one value an image.*image\(s\) 0\."):
+    with pytest.raises(MetricError, match=r"score: expected one value per image.*image\(s\) 0\."):
         quality(score, mos, image)
     score[7] = score[0] + 0.005 * score.abs().max()  # another batch, half precision
     once = quality(score[:7], mos[:7])

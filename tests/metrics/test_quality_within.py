@@ -47,7 +47,7 @@ def test_an_image_stays_in_its_cell_however_large_the_numbers():
     metric = WithinQuality()
     ones, image = torch.ones(2), torch.tensor([3, 3])
     metric.update(ones, ones, torch.tensor([500, 501]), torch.tensor([0, 0]), image)
-    with pytest.raises(MetricError, match=r"cell: expected one value an image.*image\(s\) 3\."):
+    with pytest.raises(MetricError, match=r"cell: expected one value per image.*image\(s\) 3\."):
         metric.compute()
 
 

@@ -48,7 +48,7 @@ class Study:
     """Outcomes of all baselines over all splits.
 
     Attributes:
-        outcomes: One a baseline and split.
+        outcomes: One per baseline and split.
         reasons: Why a baseline does not apply to the dataset, by its name.
         leaky: Whether a split tests content that it trains on.
     """

@@ -17,9 +17,9 @@ class CropSettings:
 
     Attributes:
         size: Side of the square crops, pixels.
-        count: Random crops an image and epoch in training.
+        count: Random crops per image and epoch in training.
         grid: Fixed tiles in validation, test and scoring: ``"cover"`` takes as many as cover the
-            image, a number at most that many a side, evenly spread.
+            image, a number at most that many per side, evenly spread.
     """
 
     size: int = 96
@@ -30,7 +30,7 @@ class CropSettings:
         if self.size < 16:
             raise ValueError(f"size: expected at least 16 pixels, found {self.size}")
         if self.count < 1:
-            raise ValueError(f"count: expected at least 1 crop an image, found {self.count}")
+            raise ValueError(f"count: expected at least 1 crop per image, found {self.count}")
         if self.grid != "cover" and self.grid < 1:
             raise ValueError(f"grid: expected 'cover' or at least 1, found {self.grid}")
 

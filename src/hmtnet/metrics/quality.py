@@ -26,7 +26,7 @@ from hmtnet.metrics.checks import Floats, Integers, MetricError, require_finite
 
 
 class PerImage(Metric):
-    """Rows of values, one an image, gathered over batches and processes.
+    """Rows of values, one per image, gathered over batches and processes.
 
     Args:
         columns: Name of each column, and the shape and type of a column without rows.
@@ -86,7 +86,7 @@ class PerImage(Metric):
         super().sync(dist_sync_fn, process_group, should_sync, distributed_available)
 
     def unique_rows(self) -> dict[str, Any]:
-        """Return the columns as arrays, one row an image, in the order of the images' ids.
+        """Return the columns as arrays, one row per image, in the order of the images' ids.
 
         Returns:
             Name of the column to (N, …) array; ``image`` to (N,) int64.
@@ -114,7 +114,7 @@ class PerImage(Metric):
         differ = np.abs(values - kept).max(axis=across, initial=0) > allowed
         if differ.any():
             raise MetricError(
-                f"{name}: expected one value an image, found different ones for image(s) "
+                f"{name}: expected one value per image, found different ones for image(s) "
                 f"{listed(np.unique(image[differ]))}. Reduce crops to their image before the "
                 "update, and reset the metric after each epoch."
             )

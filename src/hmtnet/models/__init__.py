@@ -1,1 +1,1 @@
-"""Networks (plain modules) and the tasks that train them: a folder a system."""
+"""Networks (plain modules) and the tasks that train them: one folder per system."""

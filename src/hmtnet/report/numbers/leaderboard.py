@@ -57,7 +57,7 @@ class Entry:
     Attributes:
         name: What it is called.
         kind: ``system``, or ``reference`` for what needs no network.
-        outcomes: One a split and seed.
+        outcomes: One per split and seed.
         spreads: Each number over splits, seeds averaged before; by key of ``QUANTITIES``.
         view: Predictions of the view's test images, seeds averaged, split by split; None where
             there are none.
@@ -277,7 +277,7 @@ def _pooled(parts: Sequence[Predictions]) -> Predictions:
 
 
 def _by_split(outcomes: Sequence[Outcome], key: str) -> list[float]:
-    """Return one number a split: the mean over seeds, of those where it is defined."""
+    """Return one number per split: the mean over seeds, of those where it is defined."""
     found: dict[str, list[float]] = {}
     for outcome in outcomes:
         found.setdefault(outcome.split, []).append(outcome.measured.values[key])

@@ -37,7 +37,7 @@ class Run:
         variant: How it is drawn, which all its seeds and indices share, e.g. ``kfold5``.
         leaky: Whether one content may lie in several subsets.
         seed: Of the training.
-        predictions: One row an image.
+        predictions: One row per image.
         settings: The stage's settings.
         grades: Edges (unit scores, ascending) and rule; no edges where unknown.
         upstream: Keys of the stages it started from, by stage name.
@@ -92,7 +92,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
     Args:
         folder: The run directory.
         meta: The stage's description.
-        predictions: One row an image.
+        predictions: One row per image.
         finished: When, ISO 8601.
 
     Raises:

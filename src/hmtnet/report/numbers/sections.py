@@ -70,7 +70,7 @@ class Configuration:
 
     Attributes:
         name: System and stage, and in brackets what tells this row from others of that name.
-        runs: One a split and seed, ordered by both.
+        runs: One per split and seed, ordered by both.
         differences: Every setting in which rows of that name differ, with this row's value.
     """
 

@@ -25,7 +25,7 @@ _BEHIND = ("parameters", "trained_parameters", "seconds", "runs", "settings")
 
 
 def as_csv(report: Report) -> str:
-    """Return one line a row of every leaderboard; an empty cell is undefined or not applicable.
+    """Return one line per row of every leaderboard; an empty cell is undefined or not applicable.
 
     Numbers have all their digits, so that they can be compared with a computation of one's own.
     """

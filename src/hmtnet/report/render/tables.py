@@ -27,7 +27,7 @@ def leaderboard_table(section: Section) -> Table:
             "them there is none: shown is the range of SRCC within one reference.",
         ),
         *(_column(quantity, mos) for quantity in quantities[1:]),
-        Column("fit", "How the fits of the logistic curve went, one a split and seed.", text=True),
+        Column("fit", "How the logistic fits went, one per split and seed.", text=True),
         Column("splits"),
         Column("seeds"),
     ]
