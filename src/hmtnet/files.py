@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def written_aside(path: Path, durable: bool = False) -> Iterator[Path]:
     """Yield a path beside ``path`` to write to; rename it to ``path`` when the block succeeds.
 
     A reader therefore sees the old file or the new one, never a part. If the block raises, ``path``
@@ -18,6 +18,8 @@ def written_aside(path: Path) -> Iterator[Path]:
 
     Args:
         path: The file to write. Its folder is made if it does not exist.
+        durable: Wait until file and name are on the disk, so that also a machine that loses power
+            leaves the old file or the new one.
 
     Yields:
         A temporary path in the same folder, with the same suffix.
@@ -33,14 +35,27 @@ def written_aside(path: Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         aside.chmod(0o666 & ~umask)
+        if durable:
+            _flush(aside)
         aside.replace(path)
+        if durable and os.name != "nt":  # where folders cannot be opened
+            _flush(path.parent)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to ``path``, whole or not at all."""
-    with written_aside(path) as aside:
+def _flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str, durable: bool = False) -> None:
+    """Write UTF-8 text to ``path``, whole or not at all; see `written_aside`."""
+    with written_aside(path, durable) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -1,11 +1,8 @@
-"""What is written while a stage trains: curves, status, checkpoints, the bar."""
+"""What is written while a stage trains: curves and the bar."""
 
 import csv
 
-import pytest
-import torch
-
-from hmtnet.experiment.callbacks import WholeCheckpoints, write_curve
+from hmtnet.experiment.callbacks import write_curve
 from hmtnet.experiment.progress import StageProgress
 
 
@@ -14,46 +11,13 @@ def rows_of(path):
         return list(csv.DictReader(stream))
 
 
-def test_an_epoch_s_row_replaces_it_and_later_ones(tmp_path):
-    path = tmp_path / "metrics.csv"
-    for epoch in (1, 2, 3):
-        write_curve(path, {"epoch": epoch, "loss": epoch / 10})
-    write_curve(path, {"epoch": 2, "loss": 0.7})
-    assert rows_of(path) == [{"epoch": "1", "loss": "0.1"}, {"epoch": "2", "loss": "0.7"}]
-    write_curve(path, {"epoch": 1, "loss": 0.9})
-    assert rows_of(path) == [{"epoch": "1", "loss": "0.9"}]
-    assert path.read_bytes() == b"epoch,loss\n1,0.9\n"
-
-
 def test_a_curve_that_appears_later_gets_its_column(tmp_path):
     path = tmp_path / "metrics.csv"
-    write_curve(path, {"epoch": 1, "loss": 1.0})
-    write_curve(path, {"epoch": 2, "loss": 0.5, "val/ece": 0.1})
-    write_curve(path, {"epoch": 3, "loss": 0.4})
-    assert [row["val/ece"] for row in rows_of(path)] == ["", "0.1", ""]
-
-
-def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "last.ckpt"
-    WholeCheckpoints().save_checkpoint({"weight": torch.ones(2)}, path)
-    with pytest.raises(AttributeError):  # what cannot be pickled fails half-way
-        WholeCheckpoints().save_checkpoint({"weight": torch.zeros(2), "bad": lambda: 0}, path)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["last.ckpt"]
-    assert torch.equal(WholeCheckpoints().load_checkpoint(path)["weight"], torch.ones(2))
-
-
-class Harmful:
-    """What a checkpoint of somebody else's might hold: code that runs when it is read."""
-
-    def __reduce__(self):
-        return (print, ("harm",))
-
-
-def test_a_checkpoint_is_read_as_weights_only(tmp_path, capsys):
-    torch.save({"weight": Harmful()}, tmp_path / "last.ckpt")
-    with pytest.raises(Exception, match=r"(?i)weights.only"):
-        WholeCheckpoints().load_checkpoint(tmp_path / "last.ckpt")
-    assert capsys.readouterr().out == ""
+    rows = [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5, "ece": 0.1}, {"epoch": 3}]
+    write_curve(path, rows)
+    assert [row["ece"] for row in rows_of(path)] == ["", "0.1", ""]
+    write_curve(path, rows[:1])
+    assert path.read_bytes() == b"epoch,loss\n1,1.0\n"
 
 
 def test_a_bar_that_was_never_opened_can_be_closed():

@@ -7,10 +7,8 @@ import torch
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
-from hmtnet.experiment.initial_candidate import Start, chosen_state
 from hmtnet.metrics import srcc
 from hmtnet.storage import status as run_status
-from hmtnet.storage.directory import RunDirectory
 
 JOINT = "stages=[joint]"
 
@@ -66,25 +64,3 @@ def test_the_start_is_judged_as_the_stage_before_was(finished):
 def test_stages_with_random_weights_have_no_epoch_zero(finished):
     for name in ("grading", "sfen"):
         assert rows_of(finished.stages[name])[0]["epoch"] == "1"
-
-
-@pytest.mark.parametrize(
-    "start, epochs, chosen",
-    [
-        (0.5, (0.4, 0.45), "start"),
-        (0.5, (0.4, 0.5), "best"),  # of equals the trained one
-        (0.5, ("nan", "nan"), "start"),
-        (float("nan"), (0.1, 0.2), "best"),
-        (None, (0.1, 0.2), "best"),
-    ],
-)
-def test_the_higher_validation_srcc_is_chosen(tmp_path, start, epochs, chosen):
-    directory = RunDirectory(tmp_path)
-    lines = ["epoch,val/srcc", *(f"{i},{score}" for i, score in enumerate(epochs, start=1))]
-    directory.metrics.write_text("\n".join(lines))
-    directory.checkpoints.mkdir()
-    weights = {"network.w": torch.ones(2), "edges": torch.zeros(1)}
-    torch.save({"state_dict": weights}, directory.checkpoints / "best.ckpt")
-    given = None if start is None else Start(start, {"w": torch.zeros(2)})
-    found = chosen_state(directory, given)
-    assert found.keys() == {"w"} and found["w"].tolist() == [float(chosen == "best")] * 2

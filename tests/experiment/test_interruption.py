@@ -13,7 +13,7 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.description import amend_description, read_description
 from hmtnet.cli.main import BAD_INPUT, INTERRUPTED
-from hmtnet.experiment import callbacks, stage, training
+from hmtnet.experiment import callbacks, checkpoints, stage, training
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 
@@ -42,6 +42,11 @@ def rows_of(path):
         return list(csv.DictReader(stream))
 
 
+def scores_of(runs):
+    """Return what the epochs of stage 2 are chosen by."""
+    return [float(row["val/srcc"]) for row in rows_of(directory_of(runs, "sfen").metrics)]
+
+
 def assert_equal_results(one, other):
     """Weights and predictions agree to the last bit, and the curves by what was computed."""
     ours, theirs = store.load(one.path).tensors, store.load(other.path).tensors
@@ -57,8 +62,7 @@ def uninterrupted(hmtnet, tiny, tmp_path_factory):
     runs = tmp_path_factory.mktemp("uninterrupted") / "runs"
     done = hmtnet(*tiny(runs, *WORDS))
     assert done.code == 0, done.err
-    rows = rows_of(directory_of(runs, "sfen").metrics)
-    chosen = [float(row["val/srcc"]) for row in rows]
+    chosen = scores_of(runs)
     assert max(chosen) > chosen[0], "choose another seed: the first epoch must not be the best"
     return runs
 
@@ -86,7 +90,7 @@ def test_killed_in_the_middle_of_stage_2_it_resumes_to_the_same_bits(
     assert run_status.read(killed.status).state == "running" and not killed.finished
     assert not killed.meta.exists() and not killed.predictions.exists()
     # What a kill in the midst of writing leaves.
-    for half in (killed.path / ".stage-x1.safetensors", killed.checkpoints / ".last-x2.ckpt"):
+    for half in (killed.path / ".stage-x1.safetensors", killed.checkpoints / ".epoch-0002-x2.ckpt"):
         half.parent.mkdir(exist_ok=True)
         half.write_bytes(b"half")
 
@@ -125,19 +129,14 @@ def kill_at(monkeypatch, where, name, call, after, counts=lambda *_: True):
     monkeypatch.setattr(where, name, dying)
 
 
-def writes(file):
-    """Count the checkpoints of one name."""
-    return lambda _, checkpoint, path, *__: Path(path).name == file
-
-
-CHECKPOINTS = (callbacks.WholeCheckpoints, "save_checkpoint")
+CHECKPOINTS = (checkpoints.ProvenCheckpoints, "save_checkpoint")
 PLACES = {
     "before anything is trained": (training, "fit", 1, False),
     "after an epoch's curve": (callbacks, "write_curve", 3, True),
-    "before a better epoch is kept": (*CHECKPOINTS, 2, False, writes("best.ckpt")),
-    "after a better epoch is kept": (*CHECKPOINTS, 2, True, writes("best.ckpt")),
-    "after a checkpoint to resume from": (*CHECKPOINTS, 3, True, writes("last.ckpt")),
-    "after the last epoch": (training, "chosen_state", 1, False),
+    "before a checkpoint": (*CHECKPOINTS, 2, False),
+    "between a checkpoint's digest and its name": (checkpoints, "write_text", 3, True),
+    "after a checkpoint": (*CHECKPOINTS, 3, True),
+    "after the last epoch": (training, "fit_stage", 1, True),
     "before predictions are written": (training.prediction_files, "write", 1, False),
     "between predictions and artifact": (training.store, "save", 1, False),
     "between artifact and status": (training.store, "save", 1, True),
@@ -146,7 +145,7 @@ PLACES = {
 
 
 # One of each kind; the others take as long, and a real kill comes after an epoch's curve.
-QUICK = ("before a better epoch is kept", "between artifact and status")
+QUICK = ("between a checkpoint's digest and its name", "between artifact and status")
 
 
 @pytest.mark.parametrize(
@@ -178,22 +177,90 @@ def test_a_stage_whose_start_is_a_candidate_resumes_to_the_same_bits(
 
     assert hmtnet(*words("whole")).code == 0
     whole = directory_of(tmp_path / "whole", "joint")
-    for runs in ("killed", "lost"):
-        with pytest.MonkeyPatch.context() as patch:
-            kill_at(patch, *CHECKPOINTS, 2, True, writes("last.ckpt"))
-            with pytest.raises(Killed):
-                hmtnet(*words(runs))
-    done, killed = hmtnet(*words("killed")), directory_of(tmp_path / "killed", "joint")
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, *CHECKPOINTS, 2, True)
+        with pytest.raises(Killed):
+            hmtnet(*words("killed"))
+    killed = directory_of(tmp_path / "killed", "joint")
+    killed.metrics.write_bytes(b"\x00 what a fault has left of a curve")
+    done = hmtnet(*words("killed"))
     assert done.code == 0 and "joint: resuming" in done.err, done.err
     assert [int(row["epoch"]) for row in rows_of(killed.metrics)] == [0, 1, 2, 3]
     assert_equal_results(killed, whole)
-    # Without the curve nobody knows how good the start was; what is trained counts.
-    lost = directory_of(tmp_path / "lost", "joint")
-    lost.metrics.unlink()
-    done = hmtnet(*words("lost"))
-    assert done.code == 0 and "joint: resuming" in done.err, done.err
-    assert [int(row["epoch"]) for row in rows_of(lost.metrics)] == [3]
-    assert "kept_start" not in store.read_meta(lost.path)
+
+
+def test_moved_while_it_was_interrupted_it_keeps_the_best_epoch(
+    hmtnet, words, tmp_path, uninterrupted
+):
+    best = max(range(EPOCHS), key=lambda i: scores_of(uninterrupted)[i])
+    assert best + 1 < EPOCHS, "choose another seed: the last epoch must not be the best"
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, *CHECKPOINTS, best + 1, True)
+        with pytest.raises(Killed):
+            hmtnet(*words)
+    moved = (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    done = hmtnet(*(word.replace(str(tmp_path / "runs"), str(moved)) for word in words))
+    assert done.code == 0 and "sfen: resuming" in done.err, done.err
+    assert_equal_results(directory_of(moved, "sfen"), directory_of(uninterrupted, "sfen"))
+
+
+def truncate(path, _):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path, _):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def replace_by_another(path, before):
+    for end in ("", ".sha256"):
+        shutil.copyfile(f"{before}{end}", f"{path}{end}")
+
+
+def lose_the_digest(path, _):
+    Path(f"{path}.sha256").unlink()
+
+
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        (flip, "is damaged: its SHA-256"),
+        pytest.param(truncate, "is damaged: its SHA-256", marks=pytest.mark.full),
+        pytest.param(replace_by_another, "is damaged: its SHA-256", marks=pytest.mark.full),
+        pytest.param(lose_the_digest, "has no SHA-256 beside it", marks=pytest.mark.full),
+    ],
+)
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
+    hmtnet, words, tmp_path, uninterrupted, damage, said
+):
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, *CHECKPOINTS, 4, False)
+        with pytest.raises(Killed):
+            hmtnet(*words)
+    killed = directory_of(tmp_path / "runs", "sfen")
+    before, last = (killed.checkpoints / f"epoch-000{epoch}.ckpt" for epoch in (2, 3))
+    kept = sorted(path.name for path in killed.checkpoints.glob("*.ckpt"))
+    assert kept == [before.name, last.name]
+    damage(last, before)
+    done = hmtnet(*words)
+    assert done.code == 0, done.err
+    assert f"{last} {said}" in done.err and "goes on from the end of epoch 2." in done.err
+    assert_equal_results(killed, directory_of(uninterrupted, "sfen"))
+
+
+def test_without_an_intact_checkpoint_it_begins_anew(hmtnet, words, tmp_path, uninterrupted):
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, *CHECKPOINTS, 2, False)
+        with pytest.raises(Killed):
+            hmtnet(*words)
+    killed = directory_of(tmp_path / "runs", "sfen")
+    flip(killed.checkpoints / "epoch-0001.ckpt", None)
+    done = hmtnet(*words)
+    assert done.code == 0 and "goes on from its beginning." in done.err, done.err
+    assert "sfen: training" in done.err
+    assert_equal_results(killed, directory_of(uninterrupted, "sfen"))
 
 
 def test_interrupted_from_the_keyboard_it_says_so_and_resumes(

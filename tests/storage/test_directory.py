@@ -16,7 +16,6 @@ def test_the_documented_places():
         name: str(getattr(run, name).relative_to(run.path))
         for name in (
             "settings", "status", "metrics", "predictions", "weights", "meta", "checkpoints",
-            "last_checkpoint",
         )
     }  # fmt: skip
     assert names == {
@@ -27,7 +26,6 @@ def test_the_documented_places():
         "weights": "stage.safetensors",
         "meta": "stage.json",
         "checkpoints": "checkpoints",
-        "last_checkpoint": "checkpoints/last.ckpt",
     }
 
 

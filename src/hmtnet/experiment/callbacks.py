@@ -1,16 +1,14 @@
-"""What a stage leaves while Lightning trains it: curves, status, checkpoints."""
+"""What a stage leaves while Lightning trains it: its curve and its status."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback
 
 from hmtnet.files import written_aside
-from hmtnet.models.task import SELECTED_BY
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
@@ -19,13 +17,21 @@ from hmtnet.storage.status import Status
 class EpochRecord(Callback):
     """One row per epoch in ``metrics.csv``, and the run's status.
 
-    The file is rewritten whole each time; rows of epochs that a resumed run trains again are
-    replaced, so that it reads as if nothing had happened.
+    The rows travel in checkpoints, and the file is written whole each time: so a resumed run's
+    curve reads as if nothing had happened, whatever became of the file meanwhile.
+
+    Args:
+        directory: The run directory.
+        status: The status that the run begins with.
+        start: The row of epoch 0, where the stage's start is a candidate.
     """
 
-    def __init__(self, directory: RunDirectory, status: Status) -> None:
+    def __init__(
+        self, directory: RunDirectory, status: Status, start: Mapping[str, float] | None = None
+    ) -> None:
         self.directory = directory
         self.status = status
+        self.rows: list[dict[str, float]] = [] if start is None else [dict(start)]
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the epoch down."""
@@ -36,64 +42,26 @@ class EpochRecord(Callback):
         row: dict[str, float] = {"epoch": epoch + 1, "step": trainer.global_step}
         groups = trainer.optimizers[0].param_groups
         if groups:  # there are none where the weights are solved for
-            row["lr"] = max(group["lr"] for group in groups)
+            row["lr"] = float(max(group["lr"] for group in groups))
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        write_curve(self.directory.metrics, row)
+        self.rows.append(row)
+        write_curve(self.directory.metrics, self.rows)
         self.status = self.status.then(epoch=epoch + 1)
         run_status.write(self.directory.status, self.status)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the curve so far."""
+        return {"rows": self.rows}
 
-def write_curve(path: Path, row: dict[str, Any]) -> None:
-    """Put one epoch's row into a CSV of curves, replacing this and later epochs."""
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = [r for r in csv.DictReader(stream) if int(r["epoch"]) < row["epoch"]]
-    names = list(dict.fromkeys([*row, *(name for r in rows for name in r)]))
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the curve so far."""
+        self.rows = state_dict["rows"]
+
+
+def write_curve(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write a CSV of curves, one row per epoch; what an epoch lacks is an empty cell."""
+    names = list(dict.fromkeys(name for row in reversed(rows) for name in row))
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows([*rows, row])
-
-
-class WholeCheckpoints(TorchCheckpointIO):
-    """Checkpoints that appear whole or not at all, and are read as weights only."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
-    ) -> None:
-        """Write aside, then rename: a kill while writing leaves the previous checkpoint."""
-        del storage_options
-        with written_aside(Path(path)) as aside:
-            torch.save(checkpoint, aside)
-
-    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Load tensors and plain values only."""
-        del args, kwargs
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return checkpoint
-
-
-def checkpointing(directory: RunDirectory) -> list[ModelCheckpoint]:
-    """Keep the best epoch (by validation SRCC) and the last one (to resume from).
-
-    The last is written after the best, so that whatever is killed in between, the last checkpoint
-    knows no better epoch than the best file holds or will hold again.
-    """
-    return [
-        ModelCheckpoint(
-            directory.checkpoints,
-            filename="best",
-            monitor=SELECTED_BY,
-            mode="max",
-            save_weights_only=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        ),
-        ModelCheckpoint(
-            directory.checkpoints,
-            filename="last",
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        ),
-    ]
+        writer.writerows(rows)

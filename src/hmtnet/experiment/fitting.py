@@ -14,12 +14,19 @@ from lightning.pytorch.callbacks import Callback
 
 from hmtnet.data.datamodule import QualityData
 from hmtnet.errors import SettingsError
-from hmtnet.experiment.callbacks import EpochRecord, WholeCheckpoints, checkpointing
+from hmtnet.experiment.callbacks import EpochRecord
+from hmtnet.experiment.checkpoints import (
+    Candidate,
+    EpochCheckpoints,
+    ProvenCheckpoints,
+    check_best,
+    newest,
+)
 from hmtnet.experiment.loggers import logging_to
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.progress import StageProgress
 from hmtnet.experiment.settings import LoggerSettings, TrainerSettings
-from hmtnet.models.task import QualityTask
+from hmtnet.models.task import SELECTED_BY, QualityTask
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
 
@@ -44,19 +51,32 @@ def fit(
     status: Status,
     trainer_settings: TrainerSettings,
     logger_settings: LoggerSettings,
-    epochs: int,
-) -> None:
+    start: Candidate | None = None,
+) -> Candidate:
     """Train a task to its last epoch, resuming from its last checkpoint if there is one.
 
+    Args:
+        task: What is trained.
+        data: What it learns from.
+        directory: The run directory.
+        status: The status that the run begins with; it says how many epochs there are.
+        trainer_settings: The hardware.
+        logger_settings: Where else curves go.
+        start: The network before its first step, where that is a candidate. A resumed training
+            takes what its checkpoint says.
+
+    Returns:
+        The best epoch, by what epochs are chosen by.
+
     Raises:
+        ArtifactError: That epoch is not the best of the curve.
         KeyboardInterrupt: Training was interrupted from the keyboard.
     """
-    resume = str(directory.last_checkpoint) if directory.last_checkpoint.exists() else None
-    callbacks: list[Callback] = [
-        StageProgress(status.stage),
-        EpochRecord(directory, status),
-        *checkpointing(directory),
-    ]
+    resume = newest(directory.checkpoints)
+    epoch_zero = None if start is None else {"epoch": 0, "step": 0, SELECTED_BY: start.score}
+    record = EpochRecord(directory, status, epoch_zero)
+    checkpoints = EpochCheckpoints(directory.checkpoints, status.key, start)
+    callbacks: list[Callback] = [StageProgress(status.stage), record, checkpoints]
     if is_helper(trainer_settings):
         logger_settings = LoggerSettings()
     elif trainer_settings.devices > 1:
@@ -65,11 +85,11 @@ def fit(
     with quiet_lightning(), logging_to(logger_settings, directory, status) as logger:
         trainer = make_trainer(
             trainer_settings,
-            max_epochs=epochs,
+            max_epochs=status.epochs,
             gradient_clip_val=task.fit_settings.optimizer.clip or None,
             callbacks=callbacks,
             logger=logger or False,
-            plugins=[WholeCheckpoints()],
+            plugins=[ProvenCheckpoints()],
             default_root_dir=directory.path,
         )
         if trainer_settings.compile:
@@ -77,10 +97,11 @@ def fit(
             eager = trainer_settings.compile == "eager"
             task.network.compile(backend="eager" if eager else "inductor")
         try:
-            trainer.fit(task, datamodule=data, ckpt_path=resume)
+            trainer.fit(task, datamodule=data, ckpt_path=resume and str(resume.path))
         except SystemExit as stop:
             # Lightning turns Ctrl-C into an exit like any other.
             raise KeyboardInterrupt from stop
+    return check_best(checkpoints.best, record.rows)
 
 
 def uncompiled(settings: TrainerSettings) -> AbstractContextManager[Any]:
@@ -89,17 +110,6 @@ def uncompiled(settings: TrainerSettings) -> AbstractContextManager[Any]:
         return nullcontext()
     context: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
     return context
-
-
-def best_state(directory: RunDirectory) -> dict[str, torch.Tensor]:
-    """Return the state dict of the network at the epoch that validation chose."""
-    path = directory.checkpoints / "best.ckpt"
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    return {
-        key.removeprefix("network."): value
-        for key, value in state.items()
-        if key.startswith("network.")
-    }
 
 
 def check_hardware(settings: TrainerSettings) -> None:

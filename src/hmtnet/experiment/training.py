@@ -14,10 +14,11 @@ from hmtnet.artifact import store
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
+from hmtnet.experiment.checkpoints import Candidate, newest, set_damaged_aside
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe
 from hmtnet.experiment.fitting import device_of, fit, uncompiled
-from hmtnet.experiment.initial_candidate import chosen_state, start_of
+from hmtnet.experiment.initial_candidate import start_of
 from hmtnet.experiment.out_of_fold import out_of_fold
 from hmtnet.experiment.plan import Planned, shared_grades
 from hmtnet.experiment.predict import predict
@@ -70,23 +71,25 @@ def train(context: RunContext, planned: Planned, ready: Ready) -> None:
     directory = planned.directory
     for leftover in directory.path.glob(".*-*"):
         leftover.unlink()  # of a process that was killed while it wrote a file
+    set_damaged_aside(directory.checkpoints, planned.key)
+    resumes = newest(directory.checkpoints) is not None
     status = begin(context, planned)
     write_text(directory.settings, yaml.safe_dump(composed(context.settings), sort_keys=False))
     run_status.write(directory.status, status)
-    verb = "resuming" if directory.last_checkpoint.exists() else "training"
+    verb = "resuming" if resumes else "training"
     log.info("%s: %s %s", planned.stage.name, verb, directory.path)
     try:
-        start = start_of(context, ready.network, ready.data, ready.grades, directory)
+        # A resumed stage was judged when it began.
+        start = None if resumes else start_of(context, ready.network, ready.data, ready.grades)
         started = time.perf_counter()
-        fit_stage(context, planned, ready, status)
+        chosen = fit_stage(context, planned, ready, status, start)
         seconds = round(time.perf_counter() - started, 2)
         # A resumed stage was timed from where it resumed.
         cost = {"seconds": seconds, "epochs_timed": status.epochs - status.epoch}
-        chosen = chosen_state(directory, start)
-        kept_start = start is not None and chosen is start.state
+        kept_start = chosen.epoch == 0
         if kept_start:
             log.info("%s: no epoch beat its start, which is kept", planned.stage.name)
-        ready.network.load_state_dict(chosen)
+        ready.network.load_state_dict(chosen.state)
         objective = _leave_artifact(context, planned, ready, cost, kept_start)
         done = status.then(state="finished", epoch=status.epochs, objective=objective)
         run_status.write(directory.status, done)
@@ -101,24 +104,27 @@ def begin(context: RunContext, planned: Planned) -> Status:
     """Return the status of a stage that begins, or resumes after its last completed epoch."""
     planned_epochs = context.settings.system.stages[planned.stage.name].epochs
     epochs = min(planned_epochs, context.settings.trainer.debug.epochs or planned_epochs)
-    before = run_status.read(planned.directory.status)
-    resumes = before is not None and planned.directory.last_checkpoint.exists()
-    return Status.begin(
-        planned.stage.name, planned.key, epochs, before.epoch if before and resumes else 0
-    )
+    resumed = newest(planned.directory.checkpoints)
+    return Status.begin(planned.stage.name, planned.key, epochs, resumed.epoch if resumed else 0)
 
 
-def fit_stage(context: RunContext, planned: Planned, ready: Ready, status: Status) -> None:
-    """Let Lightning train a stage to its last epoch."""
+def fit_stage(
+    context: RunContext,
+    planned: Planned,
+    ready: Ready,
+    status: Status,
+    start: Candidate | None = None,
+) -> Candidate:
+    """Let Lightning train a stage to its last epoch, and return the best one."""
     settings = context.settings
-    fit(
+    return fit(
         ready.task,
         ready.data,
         planned.directory,
         status,
         settings.trainer,
         settings.logger,
-        status.epochs,
+        start,
     )
 
 

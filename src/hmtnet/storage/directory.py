@@ -71,11 +71,6 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
-    def last_checkpoint(self) -> Path:
-        """The state at the end of the last completed epoch."""
-        return self.checkpoints / "last.ckpt"
-
-    @property
     def finished(self) -> bool:
         """Whether the run says so and its artifact is there."""
         found = status.read(self.status)

@@ -85,7 +85,7 @@ def test_killed_after_an_epoch_it_resumes_to_the_same_bits(hmtnet, one_stage, tr
 
     words = one_stage("nemg", tmp_path, EPOCHS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "chosen_state", killed)
+        patch.setattr(training, "predict", killed)
         with pytest.raises(Killed):
             hmtnet(*words)
     done = hmtnet(*words)

@@ -11,7 +11,7 @@ import torch
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.cli.main import BAD_INPUT
-from hmtnet.experiment import callbacks, training
+from hmtnet.experiment import checkpoints, training
 from hmtnet.models.ridge import RidgeNet
 from hmtnet.models.system import find_system
 from hmtnet.scoring.restore import restore
@@ -98,8 +98,8 @@ class Killed(BaseException):
 
 PLACES = {
     "before anything": ((training, "fit"), "training"),
-    "before the checkpoint": ((callbacks.WholeCheckpoints, "save_checkpoint"), "training"),
-    "after the only epoch": ((training, "chosen_state"), "resuming"),
+    "before the checkpoint": ((checkpoints.ProvenCheckpoints, "save_checkpoint"), "training"),
+    "after the only epoch": ((training, "predict"), "resuming"),
     "before the artifact": ((training.store, "save"), "resuming"),
 }
 
