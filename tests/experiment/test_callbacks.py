@@ -1,36 +1,10 @@
 """What is written while a stage trains: curves, status, checkpoints, the bar."""
 
-import csv
-
 import pytest
 import torch
 
-from hmtnet.experiment.callbacks import WholeCheckpoints, write_curve
+from hmtnet.experiment.callbacks import WholeCheckpoints
 from hmtnet.experiment.progress import StageProgress
-
-
-def rows_of(path):
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def test_an_epoch_s_row_replaces_it_and_later_ones(tmp_path):
-    path = tmp_path / "metrics.csv"
-    for epoch in (1, 2, 3):
-        write_curve(path, {"epoch": epoch, "loss": epoch / 10})
-    write_curve(path, {"epoch": 2, "loss": 0.7})
-    assert rows_of(path) == [{"epoch": "1", "loss": "0.1"}, {"epoch": "2", "loss": "0.7"}]
-    write_curve(path, {"epoch": 1, "loss": 0.9})
-    assert rows_of(path) == [{"epoch": "1", "loss": "0.9"}]
-    assert path.read_bytes() == b"epoch,loss\n1,0.9\n"
-
-
-def test_a_curve_that_appears_later_gets_its_column(tmp_path):
-    path = tmp_path / "metrics.csv"
-    write_curve(path, {"epoch": 1, "loss": 1.0})
-    write_curve(path, {"epoch": 2, "loss": 0.5, "val/ece": 0.1})
-    write_curve(path, {"epoch": 3, "loss": 0.4})
-    assert [row["val/ece"] for row in rows_of(path)] == ["", "0.1", ""]
 
 
 def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path):

@@ -133,7 +133,7 @@ def writes(file):
 CHECKPOINTS = (callbacks.WholeCheckpoints, "save_checkpoint")
 PLACES = {
     "before anything is trained": (training, "fit", 1, False),
-    "after an epoch's curve": (callbacks, "write_curve", 3, True),
+    "after an epoch's curve": (callbacks.curves, "write", 3, True),
     "before a better epoch is kept": (*CHECKPOINTS, 2, False, writes("best.ckpt")),
     "after a better epoch is kept": (*CHECKPOINTS, 2, True, writes("best.ckpt")),
     "after a checkpoint to resume from": (*CHECKPOINTS, 3, True, writes("last.ckpt")),
@@ -189,9 +189,10 @@ def test_a_stage_whose_start_is_a_candidate_resumes_to_the_same_bits(
     assert_equal_results(killed, whole)
     # Without the curve nobody knows how good the start was; what is trained counts.
     lost = directory_of(tmp_path / "lost", "joint")
-    lost.metrics.unlink()
+    lost.metrics.write_bytes(b"\0" * 99)
     done = hmtnet(*words("lost"))
     assert done.code == 0 and "joint: resuming" in done.err, done.err
+    assert "are damaged" in done.err
     assert [int(row["epoch"]) for row in rows_of(lost.metrics)] == [3]
     assert "kept_start" not in store.read_meta(lost.path)
 
@@ -203,7 +204,7 @@ def test_interrupted_from_the_keyboard_it_says_so_and_resumes(
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks, "write_curve", interrupted)
+        patch.setattr(callbacks.curves, "write", interrupted)
         done = hmtnet(*words)
     assert done.code == INTERRUPTED and "the same command resumes" in done.err
     stopped = directory_of(tmp_path / "runs", "sfen")

@@ -1,6 +1,5 @@
 """What a stage leaves while Lightning trains it: curves, status, checkpoints."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from hmtnet.artifact import curves
 from hmtnet.files import written_aside
 from hmtnet.models.task import SELECTED_BY
 from hmtnet.storage import status as run_status
@@ -38,22 +38,9 @@ class EpochRecord(Callback):
         if groups:  # there are none where the weights are solved for
             row["lr"] = max(group["lr"] for group in groups)
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        write_curve(self.directory.metrics, row)
+        curves.write(self.directory.metrics, row)
         self.status = self.status.then(epoch=epoch + 1)
         run_status.write(self.directory.status, self.status)
-
-
-def write_curve(path: Path, row: dict[str, Any]) -> None:
-    """Put one epoch's row into a CSV of curves, replacing this and later epochs."""
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = [r for r in csv.DictReader(stream) if int(r["epoch"]) < row["epoch"]]
-    names = list(dict.fromkeys([*row, *(name for r in rows for name in r)]))
-    with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*rows, row])
 
 
 class WholeCheckpoints(TorchCheckpointIO):

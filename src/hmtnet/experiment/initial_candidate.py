@@ -5,16 +5,15 @@ whole network was trained upstream has one epoch more to choose from: the one be
 epoch 0. It is judged in float32, as predictions are; the others in the precision of the training.
 """
 
-import csv
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from hmtnet.artifact import curves
 from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
-from hmtnet.experiment.callbacks import write_curve
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.fitting import best_state, device_of
 from hmtnet.experiment.predict import predict
@@ -67,7 +66,7 @@ def start_of(
     network.cpu().train()
     exact = srcc(context.manifest.to_unit(found.score), context.manifest.to_unit(found.mos))
     score = float(np.float32(exact))  # as epochs are logged: equals must stay equal
-    write_curve(directory.metrics, {"epoch": 0, "step": 0, SELECTED_BY: score})
+    curves.write(directory.metrics, {"epoch": 0, "step": 0, SELECTED_BY: score})
     return Start(score, state)
 
 
@@ -84,5 +83,5 @@ def _curve(directory: RunDirectory) -> dict[int, float]:
     """Read the score that epochs are chosen by, by epoch."""
     if not directory.metrics.exists():
         return {}
-    with directory.metrics.open(encoding="utf-8", newline="") as stream:
-        return {int(row["epoch"]): float(row[SELECTED_BY]) for row in csv.DictReader(stream)}
+    found = curves.read(directory.metrics).items()
+    return {epoch: float(row.get(SELECTED_BY) or math.nan) for epoch, row in found}

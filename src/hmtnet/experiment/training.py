@@ -9,8 +9,8 @@ import numpy as np
 import torch
 import yaml
 
+from hmtnet.artifact import curves, store
 from hmtnet.artifact import predictions as prediction_files
-from hmtnet.artifact import store
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
@@ -73,6 +73,7 @@ def train(context: RunContext, planned: Planned, ready: Ready) -> None:
     status = begin(context, planned)
     write_text(directory.settings, yaml.safe_dump(composed(context.settings), sort_keys=False))
     run_status.write(directory.status, status)
+    curves.set_aside_if_damaged(directory.metrics)
     verb = "resuming" if directory.last_checkpoint.exists() else "training"
     log.info("%s: %s %s", planned.stage.name, verb, directory.path)
     try:
