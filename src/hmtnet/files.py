@@ -1,12 +1,14 @@
-"""Files that appear whole or not at all, and their digests."""
+"""Files that appear whole or not at all, their digests, and JSON that is read safely."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -57,6 +59,19 @@ def write_text(path: Path, text: str, durable: bool = False) -> None:
     """Write UTF-8 text to ``path``, whole or not at all; see `written_aside`."""
     with written_aside(path, durable) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_json(path: Path, encoding: str = "utf-8") -> Any:
+    """Read a JSON file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no JSON text in this encoding, or is nested too deeply for Python.
+    """
+    try:
+        return json.loads(path.read_text(encoding=encoding))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def test_a_folder_without_one(tmp_path):
         read_description(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '"a"', json.dumps({"format": 1})])
+@pytest.mark.parametrize("text", ["{", "[]", '"a"', json.dumps({"format": 1}), "[" * 100_000])
 def test_a_damaged_one(tmp_path, text):
     (tmp_path / META_FILE).write_text(text)
     with pytest.raises(ArtifactError, match="is damaged"):

@@ -132,7 +132,7 @@ def kill_at(monkeypatch, where, name, call, after, counts=lambda *_: True):
 CHECKPOINTS = (checkpoints.ProvenCheckpoints, "save_checkpoint")
 PLACES = {
     "before anything is trained": (training, "fit", 1, False),
-    "after an epoch's curve": (callbacks, "write_curve", 3, True),
+    "after an epoch's curve": (callbacks.curves, "write", 3, True),
     "before a checkpoint": (*CHECKPOINTS, 2, False),
     "between a checkpoint's digest and its name": (checkpoints, "write_text", 3, True),
     "after a checkpoint": (*CHECKPOINTS, 3, True),
@@ -270,7 +270,7 @@ def test_interrupted_from_the_keyboard_it_says_so_and_resumes(
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks, "write_curve", interrupted)
+        patch.setattr(callbacks.curves, "write", interrupted)
         done = hmtnet(*words)
     assert done.code == INTERRUPTED and "the same command resumes" in done.err
     stopped = directory_of(tmp_path / "runs", "sfen")

@@ -60,6 +60,7 @@ def test_no_file_is_no_status(tmp_path):
         b"null",
         b"{}",
         b'{"state": "finished"}',
+        b"[" * 100_000,
     ],
 )
 def test_a_damaged_file_is_no_status(tmp_path, text):

@@ -8,7 +8,7 @@ from typing import Any
 
 from hmtnet import __version__
 from hmtnet.errors import ArtifactError, listed
-from hmtnet.files import write_text
+from hmtnet.files import read_json, write_text
 
 FORMAT = 2
 """Raised when readers need another key; 2 says how the split was drawn, and what predicted."""
@@ -97,7 +97,7 @@ def read_document(folder: Path) -> dict[str, Any]:
     """
     path = folder / META_FILE
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except FileNotFoundError:
         raise ArtifactError(
             f"No finished stage in {folder}: {META_FILE} is missing. Train the stage, or give the "
@@ -105,7 +105,7 @@ def read_document(folder: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error}.") from error
-    except ValueError as error:  # neither JSON nor UTF-8
+    except ValueError as error:
         raise damaged(path, str(error)) from error
     if not isinstance(document, dict):
         raise damaged(path, "expected a JSON object")

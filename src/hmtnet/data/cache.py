@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hmtnet.errors import DataError
-from hmtnet.files import digest_text, write_text
+from hmtnet.files import digest_text, read_json, write_text
 
 _log = logging.getLogger(__name__)
 
@@ -45,10 +45,10 @@ def recall(kind: str, name: str) -> Any:
     Its form is the caller's to check: a file may be of another version.
     """
     try:
-        kept = json.loads(cache_file(kind, name).read_text(encoding="utf-8"))
+        kept = read_json(cache_file(kind, name))
         value = kept["value"]
         return value if kept["digest"] == digest_text(_text(value)) else None
-    except (OSError, DataError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, DataError, ValueError, LookupError, TypeError):
         return None
 
 

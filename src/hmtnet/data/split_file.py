@@ -9,7 +9,7 @@ from hmtnet.data.labels import Labels
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.split import SUBSETS, Split, named
 from hmtnet.errors import DataError, SettingsError, listed
-from hmtnet.files import write_text
+from hmtnet.files import read_json, write_text
 
 FORMAT = 1
 
@@ -117,12 +117,12 @@ _OPTIONAL: dict[str, tuple[tuple[type, ...], Any]] = {
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors write a mark
+        document = read_json(path, encoding="utf-8-sig")  # some editors write a mark
     except OSError as error:
         raise DataError(
             f"The split file '{path}' cannot be read: {error.strerror}. Name it with split.file."
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(
             f"The split file '{path}' is no JSON text: {error}. Make it anew with: hmtnet data "
             "split."

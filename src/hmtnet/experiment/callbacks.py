@@ -1,14 +1,12 @@
 """What a stage leaves while Lightning trains it: its curve and its status."""
 
-import csv
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
-from hmtnet.files import written_aside
+from hmtnet.artifact import curves
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
@@ -45,7 +43,7 @@ class EpochRecord(Callback):
             row["lr"] = float(max(group["lr"] for group in groups))
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         self.rows.append(row)
-        write_curve(self.directory.metrics, self.rows)
+        curves.write(self.directory.metrics, self.rows)
         self.status = self.status.then(epoch=epoch + 1)
         run_status.write(self.directory.status, self.status)
 
@@ -56,12 +54,3 @@ class EpochRecord(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the curve so far."""
         self.rows = state_dict["rows"]
-
-
-def write_curve(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write a CSV of curves, one row per epoch; what an epoch lacks is an empty cell."""
-    names = list(dict.fromkeys(name for row in reversed(rows) for name in row))
-    with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hmtnet.errors import HmtnetError, SettingsError
-from hmtnet.files import write_text
+from hmtnet.files import read_json, write_text
 from hmtnet.settings import build
 
 
@@ -96,7 +96,7 @@ def read(path: Path) -> Status | None:
     that only a newer hmtnet knows are ignored.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = read_json(Path(path))
         known = {field.name for field in dataclasses.fields(Status)}
         return build(Status, {name: document[name] for name in known & document.keys()})
     except (FileNotFoundError, NotADirectoryError):

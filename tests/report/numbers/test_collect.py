@@ -112,7 +112,7 @@ def test_a_run_that_was_interrupted_before_it_predicted(bad, runs):
     assert "not finished" in only_problem(runs).message
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]"])
+@pytest.mark.parametrize("text", [None, "{", "[]", "[" * 100_000])
 def test_a_status_that_is_missing_or_damaged(bad, runs, text):
     (bad / "status.json").unlink() if text is None else (bad / "status.json").write_text(text)
     assert "status.json" in only_problem(runs).message

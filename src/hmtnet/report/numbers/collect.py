@@ -1,6 +1,5 @@
 """Run directories, found and read; what cannot be used is told, and the others go on."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.description import META_FILE, read_description
 from hmtnet.errors import ArtifactError, DataError, listed
+from hmtnet.files import read_json
 from hmtnet.report.numbers.run import Run, run_from, run_value
 
 PREDICTIONS_FILE = "predictions.csv"
@@ -129,7 +129,7 @@ def _check_finished(folder: Path) -> str:
     path = folder / STATUS_FILE
     advice = "Run the same command again: it resumes or reuses the run."
     try:
-        status = json.loads(path.read_text(encoding="utf-8"))
+        status = read_json(path)
         state = status.get("state")
     except FileNotFoundError:
         raise ArtifactError(

@@ -1,6 +1,5 @@
 """How a run went: what it was told, and its learning curves."""
 
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from hmtnet.artifact import curves
 from hmtnet.metrics.checks import Floats
 
 SETTINGS_FILE = "settings.yaml"
@@ -64,10 +64,9 @@ def read_history(folder: Path, stage: Mapping[str, Any]) -> History:
 
 def _curves(path: Path) -> Curves | None:
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        names = ("epoch", "val/srcc", "train/loss", "val/loss")
-        columns = [[float(row.get(name) or math.nan) for row in rows] for name in names]
-    except (OSError, ValueError, csv.Error):
+        rows = curves.read(path).values()
+    except (OSError, ValueError):
         return None
-    return Curves(*(np.array(column) for column in columns)) if rows else None
+    names = ("epoch", "val/srcc", "train/loss", "val/loss")
+    columns = [[float(row.get(name) or math.nan) for row in rows] for name in names]
+    return Curves(*(np.array(column) for column in columns))
