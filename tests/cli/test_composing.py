@@ -28,7 +28,7 @@ def values(monkeypatch, tmp_path):
 def test_values_are_plain_and_resolved(values):
     (found,) = values("size=small", "seed=3", "data.columns={image: name}", "+upstream.grading=x")
     assert found["split"]["seed"] == 3
-    assert found["system"]["sfen"]["network"]["backbone"]["name"] == "mobilenetv2_100.ra_in1k"
+    assert found["system"]["sfen"]["network"]["backbone"]["name"] == "tf_efficientnet_lite0.in1k"
     assert found["data"]["columns"] == {"image": "name"}
     assert found["upstream"] == {"grading": "x"}
     assert type(found["system"]["sfen"]["network"]["perspectives"]) is list

@@ -49,7 +49,7 @@ def test_help_of_train_lists_settings_and_options_and_trains_nothing(hmtnet, tmp
     monkeypatch.chdir(tmp_path)
     done = hmtnet("train", "--help", "size=small")
     assert (done.code, done.err) == (0, "")
-    assert "mobilenetv2_100" in done.out and "loaded_lr" in done.out  # the settings as composed
+    assert "efficientnet_lite0" in done.out and "loaded_lr" in done.out  # the settings as composed
     assert "size: full, published, quick, small, tiny" in done.out  # and what else there is
     assert list(tmp_path.iterdir()) == []
 

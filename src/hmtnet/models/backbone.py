@@ -20,7 +20,8 @@ class BackboneSettings(WeightedSettings):
 
     Attributes:
         name: ``"plain"`` or a timm backbone by ``name.tag``.
-        weights: ``"none"`` (random), ``"hub"`` (those of the tag) or a file's path.
+        weights: ``"none"`` (random), ``"package"`` (those that an installed package brings; of the
+            EfficientNet-Lites), ``"hub"`` (those of the tag) or a file's path.
         widths: Channels of the plain encoder's levels.
         norm: Batch norms: ``"train"`` learns statistics, ``"frozen"`` keeps the loaded ones also
             while fine-tuning, ``"auto"`` freezes exactly where weights are loaded. Folded weights
@@ -62,7 +63,7 @@ class BackboneSettings(WeightedSettings):
 
     def identified(self) -> Self:
         """Return equal settings for equal networks: ``"auto"`` is what it means here."""
-        return replace(self._decided(), weights=identity_of(self.name, self.weights))
+        return replace(self._decided(), weights=identity_of(self.name, self.weights, self.told_by))
 
     def _decided(self) -> Self:
         norm: Literal["frozen", "train"] = "frozen" if self.frozen_norms else "train"

@@ -1,4 +1,4 @@
-"""Pretrained weights: from a file, from the hub, or none, and never silently another."""
+"""Pretrained weights: from a file, a package, the hub, or none, and never silently another."""
 
 import os
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hmtnet.errors import WeightsError, listed
 from hmtnet.files import digest_file
+from hmtnet.models.packaged import in_timm_names, packaged_file
 
 OFFLINE = "HMTNET_OFFLINE"
 
@@ -20,7 +21,8 @@ class WeightedSettings:
 
     Attributes:
         name: Which network.
-        weights: ``"none"`` (random), ``"hub"`` (those that belong to the name) or a file's path.
+        weights: ``"none"`` (random), ``"package"`` (those that an installed package brings),
+            ``"hub"`` (those that belong to the name) or a file's path.
         told_by: The setting that names the weights, for messages.
     """
 
@@ -34,7 +36,7 @@ class WeightedSettings:
 
     def identified(self) -> Self:
         """Return equal settings for equal networks: weights named by what they are."""
-        return replace(self, weights=identity_of(self.name, self.weights))
+        return replace(self, weights=identity_of(self.name, self.weights, self.told_by))
 
     def trained(self) -> dict[str, Tensor]:
         """Read the weights that are named, and that are not ``"none"``.
@@ -44,20 +46,27 @@ class WeightedSettings:
         """
         if self.weights == "hub":
             return hub_state(self.name, self.told_by)
+        if self.weights == "package":
+            packaged = read_weights(packaged_file(self.name, self.told_by))
+            return in_timm_names(packaged, self.name)
         return read_weights(weights_file(self.weights))
 
 
-def identity_of(name: str, weights: str) -> str:
+def identity_of(name: str, weights: str, told_by: str = WeightedSettings.told_by) -> str:
     """Name the weights by what they are, not where they lie: part of a stage's key.
 
     Returns:
         ``"none"``, ``"hub:<name.tag>"`` or ``"sha256:<digest of the file>"``.
+
+    Raises:
+        WeightsError: The file, or the package that brings it, is not there.
     """
     if weights == "none":
         return "none"
     if weights == "hub":
         return f"hub:{name}"
-    return f"sha256:{digest_file(weights_file(weights))}"
+    path = packaged_file(name, told_by) if weights == "package" else weights_file(weights)
+    return f"sha256:{digest_file(path)}"
 
 
 def weights_file(weights: str) -> Path:
@@ -70,7 +79,8 @@ def weights_file(weights: str) -> Path:
     if not path.is_file():
         raise WeightsError(
             f"Weights: no file '{weights}'. Give the path of a .safetensors, .pth or .pt file, "
-            "'hub' to fetch the backbone's own, or 'none' to start from random weights."
+            "'package' for those that come with a package, 'hub' to fetch the backbone's own, or "
+            "'none' to start from random weights."
         )
     return path
 
