@@ -141,9 +141,7 @@ class Scorer:
             path = Path(image)
             yield path, self(path, maps)
 
-    def _tiles(
-        self, image: ImageLike, reference: ImageLike | None, scale: float | None
-    ) -> Tiles:
+    def _tiles(self, image: ImageLike, reference: ImageLike | None, scale: float | None) -> Tiles:
         """Read the images; the decoded ones are not kept, as the tiles have their own."""
         pixels, pristine = read_rgb(image), None
         if reference is not None:
