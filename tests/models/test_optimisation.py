@@ -46,6 +46,13 @@ def test_every_trained_parameter_gets_its_rate_and_decay_and_a_frozen_one_is_abs
     assert found == expected
 
 
+def test_vectors_decay_too_where_asked_for():
+    settings = OptimizerSettings(weight_decay=0.3, decay_vectors=True)
+    groups = optimizer_for(Network(), settings).param_groups
+    assert {group["weight_decay"] for group in groups} == {0.3}
+    assert sum(len(group["params"]) for group in groups) == 8
+
+
 def test_a_loaded_whole_passes_its_rate_to_all_inside():
     network = Network()
     network.loaded = True

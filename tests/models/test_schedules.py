@@ -61,6 +61,12 @@ def test_step_multiplies_after_so_many_epochs():
     assert found == pytest.approx([1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25])
 
 
+def test_the_first_rate_of_step_may_have_another_length():
+    found = rates(ScheduleSettings(name="step", first=4, every=2, factor=0.5), 8)
+    assert found == pytest.approx([1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.125])
+    assert rates(ScheduleSettings(name="step", first=1, every=3, factor=0.5), 3)[1:] == [0.5] * 3
+
+
 def test_wave_falls_and_rises_by_its_period_whatever_the_length():
     settings = ScheduleSettings(name="wave", period=4, final=0.2)
     found = rates(settings, 16)
@@ -120,6 +126,7 @@ def test_only_cosine_and_constant_warm_up(name):
         ({"final": 1.5}, "final: expected 0 to 1, found 1.5"),
         ({"factor": 1.0}, "factor: expected between 0 and 1, found 1"),
         ({"factor": 0.0}, "factor: expected between 0 and 1, found 0"),
+        ({"first": 0}, "first: expected at least 1 or null, found 0"),
         ({"every": 0}, "every: expected at least 1, found 0"),
         ({"patience": -1}, "patience: expected at least 0, found -1"),
         ({"period": 0}, "period: expected at least 1, found 0"),

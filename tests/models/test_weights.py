@@ -1,7 +1,10 @@
 import pickle
 import shutil
+from argparse import Namespace
+from pathlib import PurePosixPath
 
 import huggingface_hub
+import numpy as np
 import pytest
 import timm
 import torch
@@ -43,6 +46,41 @@ def test_a_whole_networks_file_fills_every_tensor_of_the_backbone(mobilenet, tmp
 def test_a_checkpoint_may_hold_the_state_one_level_down(mobilenet, tmp_path):
     path = write({"state_dict": mobilenet, "epoch": 3}, tmp_path / "checkpoint.pth")
     assert read_weights(path).keys() == mobilenet.keys()
+
+
+NUMBERS = (np.float64(0.8), np.float32(0.8), np.float16(0.5), np.int64(3), np.uint8(7), np.bool_(1))
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model"])
+def test_a_training_checkpoint_with_its_command_line_and_numbers_is_read(tmp_path, key):
+    state = {"conv.weight": torch.rand(2, 3)}
+    held = {
+        "epoch": 3,
+        "arch": "resnet18",
+        key: state,
+        "args": Namespace(lr=0.1, data="x", f=None),
+        "optimizer": {"state": {0: {"step": torch.ones(())}}},
+        "metric": NUMBERS,
+    }
+    found = read_weights(write(held, tmp_path / "checkpoint.pth"))
+    assert found.keys() == state.keys() and torch.equal(found["conv.weight"], state["conv.weight"])
+
+
+def test_a_number_of_an_earlier_numpy_is_read(tmp_path):
+    path = tmp_path / "old.pth"
+    held = {"model": {"a": torch.ones(2)}, "rho": np.float64(0.5)}
+    torch.save(held, path, _use_new_zipfile_serialization=False)  # in which names are plain text
+    text = path.read_bytes()
+    assert text.count(b"numpy._core.multiarray") == 1
+    path.write_bytes(text.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    assert read_weights(path)["a"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("other", [PurePosixPath("x"), np.zeros(2), np.array(["a"], object)])
+def test_nothing_else_that_is_pickled_is_taken(tmp_path, other):
+    held = {"state_dict": {"a": torch.ones(1)}, "args": Namespace(path=other)}
+    with pytest.raises(WeightsError, match="cannot read"):
+        read_weights(write(held, tmp_path / "checkpoint.pth"))
 
 
 @pytest.mark.parametrize("name", ["test_convnext", "test_resnet", "test_byobnet"])

@@ -250,6 +250,19 @@ def test_a_reference_one_pixel_larger_is_cut_and_another_size_refused(spread, no
         scorer(whole, reference=whole / 255)
 
 
+def test_a_reference_may_be_larger_by_the_scale_factor_as_in_training(spread, noise):
+    scorer = Scorer(spread("paired")[0], "cpu")
+    whole = noise(103, 121)
+    verdict = scorer(whole[:100, :120], reference=whole, scale=4)
+    assert verdict.unit_score == 1 and (verdict.layout.height, verdict.layout.width) == (100, 120)
+    with pytest.raises(DataError, match=r"by 2\.5 at most \(its scale factor\)"):
+        scorer(whole[:100], reference=whole, scale=2.5)
+    with pytest.raises(SettingsError, match="at least 1 beside a reference, found scale=0"):
+        scorer(whole, reference=whole, scale=0)
+    with pytest.raises(SettingsError, match="found scale=4 and no reference"):
+        Scorer(spread("alone")[0], "cpu")(whole, scale=4)
+
+
 def test_a_reference_is_asked_for_and_not_taken_in_vain(spread, noise, tmp_path):
     image = noise(100, 100)
     with pytest.raises(SettingsError, match=r"'paired' compares .* and none is given.*reference=…"):

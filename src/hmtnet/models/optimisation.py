@@ -24,8 +24,10 @@ class OptimizerSettings:
             its batch norms' statistics too, and saves its backward pass. A head that starts at
             random pulls good features away (Kumar et al., ICLR 2022): let it learn on frozen ones
             first, and tune all in a later stage.
-        weight_decay: Norms, biases and other vectors are left out. Decoupled in AdamW; in Adam an
-            L2 penalty, whose gradient is scaled like any other.
+        weight_decay: Decoupled in AdamW; in Adam an L2 penalty, whose gradient is scaled like any
+            other.
+        decay_vectors: Whether norms, biases and other vectors decay too, as they did in earlier
+            methods.
         clip: Largest norm of the gradient; 0 does not clip.
     """
 
@@ -33,12 +35,17 @@ class OptimizerSettings:
     lr: float = 1e-3
     loaded_lr: float = 1e-4
     weight_decay: float = 1e-4
+    decay_vectors: bool = False
     clip: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("lr", "loaded_lr", "weight_decay", "clip"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected at least 0, found {getattr(self, name)}")
+
+    def idle(self) -> set[str]:
+        """Name what has no effect: what decays where nothing does."""
+        return set() if self.weight_decay else {"decay_vectors"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +170,8 @@ def optimizer_for(network: nn.Module, settings: OptimizerSettings) -> Optimizer:
     for parameter in network.parameters():
         if parameter.requires_grad:
             which = id(parameter)
-            group = (which in loaded, factors.get(which, 1.0), parameter.ndim > 1)
+            decays = parameter.ndim > 1 or settings.decay_vectors
+            group = (which in loaded, factors.get(which, 1.0), decays)
             groups.setdefault(group, []).append(parameter)
     kind: type[Adam | AdamW] = Adam if settings.name == "adam" else AdamW
     return kind(

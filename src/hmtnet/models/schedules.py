@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 _READS = {
     "cosine": ("warmup", "final"),
     "constant": ("warmup",),
-    "step": ("every", "factor"),
+    "step": ("first", "every", "factor"),
     "plateau": ("factor", "patience"),
     "wave": ("final", "period"),
 }
@@ -23,11 +23,13 @@ class ScheduleSettings:
 
     Attributes:
         name: ``"cosine"`` falls to ``final`` after a linear warm-up; ``"constant"`` stays after it.
-            The others have no warm-up: ``"step"`` multiplies by ``factor`` after ``every`` epochs;
-            ``"plateau"`` does after more than ``patience`` epochs without a better validation
-            SRCC; ``"wave"`` falls to ``final`` and rises again, ``period`` steps each way.
+            The others have no warm-up: ``"step"`` multiplies by ``factor`` after ``first`` epochs
+            and then after ``every`` more each; ``"plateau"`` does after more than ``patience``
+            epochs without a better validation SRCC; ``"wave"`` falls to ``final`` and rises again,
+            ``period`` steps each way.
         warmup: Share of all steps that the warm-up takes (cosine, constant).
         final: Lowest learning rate as a share of the highest (cosine, wave).
+        first: Epochs at the highest learning rate; None: as many as at the others (step).
         every: Epochs at one learning rate (step).
         factor: What the learning rate is multiplied by, between 0 and 1 (step, plateau).
         patience: Epochs to wait for a better validation SRCC before the rate falls (plateau).
@@ -37,6 +39,7 @@ class ScheduleSettings:
     name: Literal["cosine", "constant", "step", "plateau", "wave"] = "cosine"
     warmup: float = 0.1
     final: float = 0.01
+    first: int | None = None
     every: int = 10
     factor: float = 0.1
     patience: int = 5
@@ -49,6 +52,8 @@ class ScheduleSettings:
             raise ValueError(f"final: expected 0 to 1, found {self.final}")
         if not 0 < self.factor < 1:
             raise ValueError(f"factor: expected between 0 and 1, found {self.factor}")
+        if self.first is not None and self.first < 1:
+            raise ValueError(f"first: expected at least 1 or null, found {self.first}")
         for name, least in (("every", 1), ("patience", 0), ("period", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: expected at least {least}, found {getattr(self, name)}")
@@ -86,7 +91,8 @@ def schedule_for(
 
     def share(done: int) -> float:
         if settings.name == "step":
-            return settings.factor ** (done // settings.every)
+            later = done - (settings.first or settings.every)
+            return settings.factor ** max(0, later // settings.every + 1)
         if settings.name == "wave":
             return between(done / settings.period)
         if done < warmup:

@@ -1,18 +1,32 @@
 """Pretrained weights: from a file, a package, the hub, or none, and never silently another."""
 
 import os
+from argparse import Namespace
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.serialization import safe_globals
 
 from hmtnet.errors import WeightsError, listed
 from hmtnet.files import digest_file
 from hmtnet.models.packaged import in_timm_names, packaged_file
 
 OFFLINE = "HMTNET_OFFLINE"
+
+# What training scripts pickle beside tensors, and nothing else: their command line, and numbers of
+# NumPy's, whose function has had two names.
+_SCALAR = np.float64(0).__reduce__()[0]
+_HARMLESS: list[Any] = [
+    *(Namespace, np.dtype, _SCALAR, (_SCALAR, "numpy.core.multiarray.scalar")),
+    *{type(np.dtype(code)) for code in "?" + np.typecodes["AllInteger"] + np.typecodes["Float"]},
+]
+
+# Under which keys a checkpoint holds its state dict.
+_STATES = ("state_dict", "model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,23 +100,35 @@ def weights_file(weights: str) -> Path:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read a state dict without executing anything that the file might hold.
+    """Read a state dict, or that of a training checkpoint (``state_dict`` or ``model`` in it).
 
     Raises:
-        WeightsError: The file is damaged or holds more than tensors.
+        WeightsError: As for `read_checkpoint`, or there is no state dict of tensors.
+    """
+    state = read_checkpoint(path)
+    if isinstance(state, dict):
+        state = next((state[key] for key in _STATES if isinstance(state.get(key), dict)), state)
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise WeightsError(f"Weights: '{path}' does not hold a state dict of tensors.")
+    return state
+
+
+def read_checkpoint(path: Path) -> Any:
+    """Read what a file holds without executing anything of it.
+
+    Raises:
+        WeightsError: The file is damaged, or holds more than tensors, plain values, numbers of
+            NumPy's and a command line (``argparse.Namespace``).
     """
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with safe_globals(_HARMLESS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise WeightsError(f"Weights: cannot read '{path}' ({error}).") from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise WeightsError(f"Weights: '{path}' does not hold a state dict of tensors.")
-    return state
 
 
 def load_backbone(backbone: torch.nn.Module, state: dict[str, Tensor], what: str) -> None:

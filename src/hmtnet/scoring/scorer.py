@@ -86,7 +86,11 @@ class Scorer:
         self._network = self.restored.network.to(self.device).eval()
 
     def __call__(
-        self, image: ImageLike, maps: bool = True, reference: ImageLike | None = None
+        self,
+        image: ImageLike,
+        maps: bool = True,
+        reference: ImageLike | None = None,
+        scale: float | None = None,
     ) -> Verdict:
         """Judge one image, beside its reference where the stage is of a full-reference system.
 
@@ -96,18 +100,21 @@ class Scorer:
             maps: Whether the verdict has maps. They need memory as large as the image, several
                 times; without, memory holds the image, its saliency and ``batch_tiles`` tiles; a
                 network that declares no passes needs all tiles together.
-            reference: The reference image, where the stage needs it. A side may be one pixel longer
-                or shorter; then both images are cut to their common top-left part.
+            reference: The reference image, where the stage needs it. A side may be longer or
+                shorter by the scale factor; then both images are cut to their common top-left part,
+                as in training.
+            scale: The image's scale factor; None where it is unknown, and 1 pixel is allowed.
 
         Raises:
             DataError: An image cannot be read, is no 8-bit RGB, or is of another size than its
                 reference.
-            SettingsError: The stage needs a reference and there is none, or the other way round.
+            SettingsError: The stage needs a reference and there is none, or the other way round; or
+                there is a scale factor without a reference, or one below 1.
         """
-        self._check_reference(reference)
+        self._check_reference(reference, scale)
         network = self._network
         with reproducible(self.device):
-            tiles = self._tiles(image, reference)
+            tiles = self._tiles(image, reference, scale)
             if not maps:
                 return self._verdict(judge(network, tiles, _blind), tiles, {}, {})
             collector = Collector(network.shows, tiles)
@@ -134,16 +141,16 @@ class Scorer:
             path = Path(image)
             yield path, self(path, maps)
 
-    def _tiles(self, image: ImageLike, reference: ImageLike | None) -> Tiles:
+    def _tiles(self, image: ImageLike, reference: ImageLike | None, scale: float | None) -> Tiles:
         """Read the images; the decoded ones are not kept, as the tiles have their own."""
         pixels, pristine = read_rgb(image), None
         if reference is not None:
             name = str(image) if isinstance(image, (str, Path)) else "given"
-            pixels, pristine = common_part(pixels, read_rgb(reference), None, name)
+            pixels, pristine = common_part(pixels, read_rgb(reference), scale, name)
         crops, operator = self.restored.settings.crops, self._network.saliency_operator
         return Tiles(pixels, crops, operator, self.device, self.batch_tiles, pristine)
 
-    def _check_reference(self, reference: ImageLike | None) -> None:
+    def _check_reference(self, reference: ImageLike | None, scale: float | None) -> None:
         stage, needed = self.restored.stage, self._network.needs_reference
         if needed and reference is None:
             raise SettingsError(
@@ -154,6 +161,12 @@ class Scorer:
             raise SettingsError(
                 f"Stage '{stage}' judges images without a reference, and one is given. Leave it "
                 "out, or take a stage of a full-reference system."
+            )
+        if scale is not None and (reference is None or scale < 1):
+            raise SettingsError(
+                "scale says by how much an image and its reference may differ in size: expected a "
+                f"factor of at least 1 beside a reference, found scale={scale}"
+                + (" and no reference. Leave it out." if reference is None else ".")
             )
 
     def _verdict(

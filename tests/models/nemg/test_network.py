@@ -28,9 +28,47 @@ def count(module):
 
 def test_the_published_network_has_3_67_million_parameters_beyond_resnet_50(full):
     beyond = count(full) - count(full.backbone)
-    assert beyond == 3_673_544 and round(beyond / 1e6, 2) == 3.67
+    assert beyond == 3_673_031 and round(beyond / 1e6, 2) == 3.67
     assert count(full.backbone) == 23_508_032
     assert count(full.semantic) == 2_655_808
+
+
+def test_convolutions_over_concatenated_features_have_no_bias(full):
+    bare = {name for name, m in full.decoder.named_modules() if getattr(m, "bias", 0) is None}
+    fine, seen = ([f"{name}.{i}.0" for i in range(n)] for name, n in (("fine", 4), ("seen", 3)))
+    assert bare == {"coarse.0.0", *fine, *seen, "error_ssim"}
+    expected = (256 + 1 + 64) * 9 * 64 + (3 + 2 + 2 + 2 + 3 * 3) * 64 * 9 * 64 + 65
+    assert sum(full.decoder.get_submodule(name).weight.numel() for name in bare) == expected
+
+
+@pytest.mark.parametrize(("kaiming", "least"), [(True, 0.8), (False, 0.3)])
+def test_heads_start_by_kaiming_s_rule_or_smaller(make_net, kaiming, least):
+    heads = []
+    for seed in range(8):
+        torch.manual_seed(seed)
+        network = make_net(kaiming_heads=kaiming)
+        decoder = network.decoder
+        layers = (decoder.error_mse, decoder.error_ssim, decoder.sensitivity, network.score)
+        # Beside Kaiming's deviation, (2 / inputs)^½; the coarse map's own weight starts at 1.
+        heads += [(m.weight[:, :16] * (m.weight[:, :16].shape[1] / 2) ** 0.5) for m in layers]
+    found = torch.cat([head.flatten() for head in heads]).std().item()
+    assert least < found < least + 0.3
+
+
+def test_the_fine_error_map_starts_around_the_coarse_one(make_net):
+    assert make_net().decoder.error_ssim.weight[0, -1] == 1
+
+
+@pytest.mark.parametrize("ends", ["relu", "leaky", "softplus"])
+def test_only_published_sensitivity_can_die(make_net, make_crops, ends):
+    network = make_net(sensitivity=ends)
+    head = network.decoder.sensitivity
+    torch.nn.init.zeros_(head.weight)
+    alive = network(make_crops((2,), saliency=False)).maps["sensitivity"]
+    torch.testing.assert_close(alive, torch.ones_like(alive))  # what each of them starts from
+    torch.nn.init.constant_(head.bias, -3.0)
+    network(make_crops((2,), saliency=False)).unit_score.sum().backward()
+    assert head.bias.grad.any() == (ends != "relu")
 
 
 def test_the_published_network_s_maps(full):

@@ -31,6 +31,7 @@ def test_the_published_weights_are_the_defaults():
             "40 pixels make error maps of 10 places, smaller than the window of SSIM, 11; "
             "expected at least 41 pixels",
         ),
+        ({"network": {"sensitivity": "gelu"}}, "'gelu' is not one of relu, leaky, softplus"),
         ({"network": {"semantics": []}}, "Did you mean 'semantic'"),
     ],
 )

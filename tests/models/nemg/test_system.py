@@ -5,12 +5,16 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from PIL import Image
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
+from hmtnet.cli.composing import conf_folder
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.experiment import training
+from hmtnet.experiment.settings import train_settings
 from hmtnet.models.nemg import NEMGNet
 from hmtnet.models.system import find_system
 from hmtnet.scoring.restore import restore
@@ -133,3 +137,17 @@ def test_crops_that_are_too_small_are_refused(hmtnet, one_stage, tmp_path):
     done = hmtnet(*one_stage("nemg", tmp_path / "runs", "size.crops.size=32"))
     assert done.code == BAD_INPUT and not (tmp_path / "runs").exists()
     assert "32 pixels make error maps of 8 places, smaller than the window of SSIM" in done.err
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [("published", (True, "relu")), ("full", (True, "relu")), ("quick", (False, "softplus"))],
+)
+def test_the_sizes_of_a_minute_start_smaller_and_cannot_die(size, expected):
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        tree = OmegaConf.to_container(
+            compose("train", ["system=nemg", f"size={size}"]), resolve=True
+        )
+    stage = train_settings(tree, complete=True)[0].system.stages["nemg"]
+    assert (stage.network.kaiming_heads, stage.network.sensitivity) == expected
+    assert stage.optimizer.decay_vectors == (size == "published")

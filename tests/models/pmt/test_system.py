@@ -5,6 +5,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from torch.optim import SGD
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
@@ -13,6 +14,7 @@ from hmtnet.cli.main import BAD_INPUT
 from hmtnet.experiment import callbacks
 from hmtnet.experiment.settings import train_settings
 from hmtnet.models.pmt import PMTNet
+from hmtnet.models.schedules import schedule_for
 from hmtnet.models.system import find_system
 from hmtnet.scoring.restore import restore
 
@@ -105,14 +107,22 @@ def test_published_is_the_authors_recipe():
     stage = stage_of("size=published")
     optimizer, schedule = stage.optimizer, stage.schedule
     assert (optimizer.name, optimizer.weight_decay, optimizer.clip) == ("adam", 5e-4, 0)
+    assert optimizer.decay_vectors
     assert optimizer.lr == optimizer.loaded_lr == 1.093e-4
-    assert (schedule.name, schedule.every, schedule.factor) == ("step", 6, 0.1)
+    (rate,) = schedule_for(SGD([torch.zeros(1)], 1.0), schedule, 30).lr_lambdas
+    assert [t for t in range(1, 30) if rate(t) < 0.2 * rate(t - 1)] == [7, 13, 19, 25]
     assert (stage.epochs, stage.batch_size, stage.augment) == (30, 12, ("horizontal_flip",))
     assert (stage.crops.size, stage.crops.count, stage.crops.grid) == (224, 4, 2)
     backbone = stage.network.backbone
     assert (backbone.name, backbone.weights) == ("resnet50.tv_in1k", "hub")
     assert not backbone.frozen_norms and not backbone.sees_mscn
     assert (stage.network.classes, stage.loss.progressive) == (10, "linear")
+    assert stage.loss.mos_range == 1
+
+
+@pytest.mark.parametrize("size", ["tiny", "quick", "small", "full"])
+def test_elsewhere_the_score_rules_earlier(size):
+    assert stage_of(f"size={size}").loss.mos_range == 100
 
 
 def test_static_weights_can_be_asked_for():

@@ -16,7 +16,7 @@ from hmtnet.data.crops import Crops
 from hmtnet.errors import SettingsError
 from hmtnet.models.backbone import Backbone, BackboneSettings
 from hmtnet.models.maps import MapStyle
-from hmtnet.models.nemg.decoder import NestedDecoder, convolution
+from hmtnet.models.nemg.decoder import Activation, NestedDecoder, convolution
 from hmtnet.models.nemg.error import Pyramid, Size, error_map, gray
 from hmtnet.models.nemg.stride import keep_third_stage_fine
 from hmtnet.models.optimisation import FitSettings, OptimizerSettings
@@ -35,6 +35,11 @@ class NEMGSettings:
         backbone: The feature extractor, fine-tuned as a whole.
         semantic: Channels of the 1×1 convolutions between its coarsest level and ``width``.
         width: Channels of the decoder.
+        kaiming_heads: Whether the last layers of the maps and of the score start by Kaiming's rule,
+            as published; or with torch's smaller weights, so that first scores are near the scale
+            on the features of any backbone (ours).
+        sensitivity: What ends the sensitivity map: ``"relu"``, as published, which may die and
+            leave one score for all images; ``"leaky"`` or ``"softplus"``, which cannot.
         shave: How many places of the map at stride 8 are left out at each border before the mean,
             because their features have seen what padding made up.
     """
@@ -42,6 +47,8 @@ class NEMGSettings:
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
     semantic: tuple[int, ...] = (1024, 512)
     width: int = 64
+    kaiming_heads: bool = True
+    sensitivity: Activation = "relu"
     shave: int = 4
 
     def __post_init__(self) -> None:
@@ -139,9 +146,15 @@ class NEMGNet(QualityNetwork):
         self.pyramid = Pyramid()
         # One channel more: what is fine in the image itself.
         self.decoder = NestedDecoder(
-            self.backbone.channels[self._fine] + 1, settings.width, self.pyramid
+            self.backbone.channels[self._fine] + 1,
+            settings.width,
+            self.pyramid,
+            settings.kaiming_heads,
+            settings.sensitivity,
         )
         self.score = nn.Conv2d(2, 1, 1)
+        if settings.kaiming_heads:
+            nn.init.kaiming_normal_(self.score.weight)
         assert self.score.bias is not None
         nn.init.constant_(self.score.bias, 0.5)
 
@@ -154,8 +167,8 @@ class NEMGNet(QualityNetwork):
         Returns:
             Scores, and the maps ``error_mse`` and ``error_ssim`` (N, 1, ⌈P/4⌉, ⌈P/4⌉), about in
             [0, 1] with 1 = no error, which differ in the loss that taught them, and
-            ``sensitivity`` (N, 2, ⌈P/8⌉, ⌈P/8⌉), at least 0: how much each place counts by the
-            one and by the other error.
+            ``sensitivity`` (N, 2, ⌈P/8⌉, ⌈P/8⌉), at least 0 (nearly, if ``leaky``): how much
+            each place counts by the one and by the other error.
 
         Raises:
             SettingsError: The crops are so small that shaving leaves nothing of their maps.

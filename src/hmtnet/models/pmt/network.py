@@ -52,9 +52,10 @@ class PMTLossSettings:
             λ2 = 1 - λ1; ``"off"`` leaves them at ``score_weight`` and ``class_weight``.
         score_weight: λ1 of ``"off"``; the default is the authors'.
         class_weight: λ2 of ``"off"``; the default is the authors'.
-        mos_range: On which range the distance is taken: 1 is the unit score, beside which the
-            cross-entropy rules until the last epochs. The authors take each dataset's own range,
-            mostly 100.
+        mos_range: What the distance of unit scores is multiplied by, and so how early the score
+            takes over. 1 is the authors' balance (``size=published``): their network says the score
+            on 0 to 100, so its gradient is 1 there, and the class rules until the last epochs. At
+            100 (all other sizes; ours) the score rules from the second epoch on.
     """
 
     progressive: Literal["linear", "off"] = "linear"
