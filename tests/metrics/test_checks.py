@@ -5,8 +5,25 @@ import pytest
 import torch
 
 from hmtnet.errors import HmtnetError
-from hmtnet.metrics import MetricError, krcc, plcc, rmse, srcc
+from hmtnet.metrics import (
+    MetricError,
+    accuracy,
+    average_seeds,
+    bootstrap,
+    by_group,
+    holm,
+    krcc,
+    mapped_plcc,
+    median_grade,
+    outlier_ratio,
+    plcc,
+    rank_stability,
+    rmse,
+    srcc,
+    within_tau,
+)
 from hmtnet.metrics.checks import grades, pair, probability_rows, vector
+from hmtnet.metrics.fidelity import luma, ssim
 
 CORRELATIONS = [srcc, plcc, krcc, rmse]
 
@@ -40,6 +57,32 @@ def test_lengths_must_agree(metric):
 def test_metric_errors_are_both_ours_and_value_errors():
     assert issubclass(MetricError, HmtnetError)
     assert issubclass(MetricError, ValueError)
+
+
+MASKED = np.ma.masked_array([1.0, 2.0, 99.0, 3.0], mask=[0, 0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        *(lambda m, f=f: f(m, [1, 2, 3, 4]) for f in (*CORRELATIONS, accuracy, mapped_plcc)),
+        *(lambda m, f=f: f([1, 2, 3, 4], m) for f in (*CORRELATIONS, accuracy, mapped_plcc)),
+        lambda m: outlier_ratio([1, 2, 3, 4], [1, 2, 3, 4], m),
+        lambda m: within_tau([1, 2, 3, 4], [1, 2, 3, 4], m),
+        lambda m: by_group([1, 2, 3, 4], [1, 2, 3, 4], m),
+        lambda m: bootstrap([1, 2, 3, 4], [1, 2, 3, 4], m, "srcc"),
+        lambda m: average_seeds([m, m]),
+        lambda m: rank_stability(np.ma.stack([m, m])),
+        lambda m: median_grade(np.ma.stack([m, m])),
+        lambda m: holm(m / 100),
+        lambda m: ssim(np.ma.ones((16, 16)), np.ones((16, 16))),
+        lambda m: luma(np.ma.ones((16, 16, 3), dtype=np.uint8)),
+    ],
+)
+def test_masked_arrays_are_refused(metric):
+    # NumPy would quietly take the hidden 99 for a score.
+    with pytest.raises(MetricError, match="expected plain values, found a masked array"):
+        metric(MASKED)
 
 
 def test_text_is_refused():

@@ -7,7 +7,16 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmtnet.metrics import krcc, plcc, rmse, srcc
+from hmtnet.metrics import (
+    bootstrap,
+    krcc,
+    mapped_plcc,
+    plcc,
+    rmse,
+    srcc,
+    within_srcc,
+    within_tau,
+)
 from hmtnet.metrics.correlation import count_pairs
 
 AGAINST_SCIPY = [
@@ -73,6 +82,35 @@ def test_two_images_agree_or_do_not(metric):
 def test_without_variation_a_correlation_is_undefined_and_not_zero(metric, score, mos):
     # The mean of ten .1 is not .1: centring first would leave noise and a correlation of it.
     assert math.isnan(metric(score, mos))
+
+
+def rounded_constant(n: int = 200) -> np.ndarray:
+    """What a network that ignores its input gives: .5 and the last bits of float32."""
+    return 0.5 + 6e-8 * np.random.default_rng(0).uniform(-1, 1, n)
+
+
+@pytest.mark.parametrize("metric", [srcc, plcc, krcc])
+@pytest.mark.parametrize("unit", [1.0, -100.0, 1e-30, 1e30])
+def test_a_constant_up_to_float32_rounding_is_undefined(metric, unit):
+    score, mos = unit * rounded_constant(), np.arange(200.0)
+    assert math.isnan(metric(score, mos)) and math.isnan(metric(mos, score))
+    score[0] = unit * 0.5001  # one image that differs by more is a prediction
+    assert not math.isnan(metric(score, mos))
+
+
+def test_everything_made_of_correlations_follows_the_same_rule():
+    score, mos = rounded_constant(), np.arange(200.0)
+    cells = [i % 4 for i in range(200)]
+    assert math.isnan(within_tau(score, mos, cells))
+    # Within cells too: a table of means, rounded, orders nothing there.
+    assert math.isnan(within_tau(score + np.array(cells), mos, cells))
+    assert math.isnan(within_srcc(score + np.array(cells), mos, cells))
+    assert math.isnan(mapped_plcc(score, mos).value)
+    for statistic in ("srcc", "plcc", "krcc"):
+        found = bootstrap(score, mos, [i % 20 for i in range(200)], statistic)
+        assert math.isnan(found.point) and found.reason
+    within = bootstrap(score + cells, mos, [i // 4 for i in range(200)], "within_tau", cells=cells)
+    assert math.isnan(within.point)
 
 
 def test_rmse_needs_one_image_and_no_variation():

@@ -75,9 +75,11 @@ def test_tau_within_cells(levels):
 
 
 @pytest.mark.parametrize("many", [m for m, _ in STATISTICS[:3]])
-def test_a_resample_without_variation_is_undefined(many):
+@pytest.mark.parametrize("noise", [0.0, 1e-8])
+def test_a_resample_without_variation_is_undefined(many, noise):
     # The second resample has group 0 only, where scores are all .1, whose mean is not .1.
     score, mos = np.array([0.1] * 10 + [1.0, 2.0]), np.arange(12.0)
+    score[::2] += noise
     group = np.array([0] * 10 + [1, 1])
     values = many(score, mos, group)(np.array([[1, 1], [2, 0]]))
     assert not math.isnan(values[0])

@@ -142,8 +142,22 @@ def require_finite(array: Floats, name: str, images: Sequence[object] | None = N
     )
 
 
+def require_unmasked(values: object, name: str) -> None:
+    """Raise :class:`MetricError` if values are a masked array, whose hidden ones would count."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise MetricError(
+            f"{name}: expected plain values, found a masked array, and a metric would count what "
+            "it hides. Leave the masked images out of all arguments, e.g. by values[~mask].data."
+        )
+
+
 def numbers(values: Any, name: str) -> Floats:
-    """Return anything array-like as float64, exactly; half precision is widened, never rounded."""
+    """Return anything array-like as float64, exactly; half precision is widened, never rounded.
+
+    Raises:
+        MetricError: If the values are no numbers, or a masked array.
+    """
+    require_unmasked(values, name)
     if hasattr(values, "detach"):
         # A tensor: NumPy can read neither bfloat16 nor a GPU's memory. Asking for the attribute
         # spares whoever evaluates a file the seconds that importing torch takes.

@@ -2,10 +2,12 @@
 
 A correlation of fewer than two images, or with a constant input, does not exist. It is returned as
 NaN and shown as undefined; never as 0, which would claim that a predictor was tried and found
-unrelated. A NaN or infinity in the *input* is an error, ``MetricError``.
+unrelated. What differs by the rounding of float32 alone is constant (:func:`is_constant`). A NaN or
+infinity in the *input* is an error, ``MetricError``.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +18,45 @@ from hmtnet.metrics.checks import Floats, Integers, Values, pair
 UNDEFINED = math.nan
 """What a metric returns where it has no value."""
 
+ROUNDING = 4 * float(np.finfo(np.float32).eps)
+"""Range, relative to the largest magnitude, up to which values are one constant.
+
+A network that ignores its input still gives scores that differ in the last bits of float32, by how
+images were batched. They would be ranked like any others.
+"""
+
+
+def rounding_apart(low: Floats, high: Floats) -> NDArray[np.bool_]:
+    """Return where lowest and highest value of a group differ by rounding at most."""
+    with np.errstate(over="ignore"):  # what is infinitely far apart is not constant
+        return np.asarray(high - low <= ROUNDING * np.maximum(np.abs(low), np.abs(high)))
+
+
+def is_constant(values: Floats) -> bool:
+    """Whether finite values are one constant, up to the rounding of float32; also no value at all.
+
+    >>> is_constant(np.array([0.5 - 6e-8, 0.5 + 6e-8]))
+    True
+    """
+    return len(values) == 0 or bool(rounding_apart(values.min(), values.max()))
+
+
+def levelled(values: Floats, cell: Integers) -> Floats:
+    """Make the values of each cell equal where they are one constant up to rounding.
+
+    Args:
+        values: (N,) finite.
+        cell: (N,) whole numbers from 0.
+    """
+    cells = int(cell.max(initial=-1)) + 1
+    low, high = np.full(cells, np.inf), np.full(cells, -np.inf)
+    np.minimum.at(low, cell, values)
+    np.maximum.at(high, cell, values)
+    used = low <= high
+    flat = np.zeros(cells, dtype=np.bool_)
+    flat[used] = rounding_apart(low[used], high[used])
+    return np.where(flat[cell], high[cell], values)
+
 
 def srcc(score: Values, mos: Values) -> float:
     """Spearman's rank correlation: PLCC of the ranks, tied values sharing their mean rank.
@@ -25,7 +66,7 @@ def srcc(score: Values, mos: Values) -> float:
         mos: (N,) human scores, any unit.
 
     Returns:
-        In [-1, 1]; NaN (undefined) if N < 2 or an input is constant.
+        In [-1, 1]; NaN (undefined) if N < 2 or an input is constant up to rounding.
 
     Raises:
         MetricError: If a value is not finite or the lengths differ.
@@ -36,7 +77,7 @@ def srcc(score: Values, mos: Values) -> float:
     nan
     """
     score, mos = pair(score, mos)
-    return _pearson(_mean_ranks(score), _mean_ranks(mos))
+    return _correlation(score, mos, _mean_ranks)
 
 
 def plcc(score: Values, mos: Values) -> float:
@@ -50,7 +91,7 @@ def plcc(score: Values, mos: Values) -> float:
         mos: (N,) human scores, any unit.
 
     Returns:
-        In [-1, 1]; NaN (undefined) if N < 2 or an input is constant.
+        In [-1, 1]; NaN (undefined) if N < 2 or an input is constant up to rounding.
 
     Raises:
         MetricError: If a value is not finite or the lengths differ.
@@ -58,7 +99,7 @@ def plcc(score: Values, mos: Values) -> float:
     >>> plcc([1, 2, 3], [20, 40, 60])
     1.0
     """
-    return _pearson(*pair(score, mos))
+    return _correlation(*pair(score, mos), lambda values: values)
 
 
 def krcc(score: Values, mos: Values) -> float:
@@ -72,7 +113,7 @@ def krcc(score: Values, mos: Values) -> float:
         mos: (N,) human scores, any unit.
 
     Returns:
-        In [-1, 1]; NaN (undefined) if N < 2 or an input is constant.
+        In [-1, 1]; NaN (undefined) if N < 2 or an input is constant up to rounding.
 
     Raises:
         MetricError: If a value is not finite or the lengths differ.
@@ -138,6 +179,8 @@ class PairCounts(NamedTuple):
 def count_pairs(score: Floats, mos: Floats, cell: Integers) -> PairCounts:
     """Count concordant, discordant and tied pairs, of images in the same cell only.
 
+    Where a cell's values are one constant up to rounding, all its pairs are tied.
+
     Args:
         score: (N,) finite.
         mos: (N,) finite.
@@ -146,7 +189,7 @@ def count_pairs(score: Floats, mos: Floats, cell: Integers) -> PairCounts:
     Returns:
         The counts, summed over cells. O(N log N) time, O(N) memory.
     """
-    score_rank, mos_rank = _dense_ranks(score), _dense_ranks(mos)
+    score_rank, mos_rank = (_dense_ranks(levelled(values, cell)) for values in (score, mos))
     # Within a cell by score and, where that is tied, by MOS: a later image with a lower MOS is then
     # a discordant pair, and pairs tied in the score are never counted as one.
     order = np.lexsort((mos_rank, score_rank, cell))
@@ -218,12 +261,12 @@ def _mean_ranks(values: Floats) -> Floats:
     return ranks
 
 
-def _pearson(x: Floats, y: Floats) -> float:
-    """Pearson's correlation of finite vectors of one length."""
+def _correlation(x: Floats, y: Floats, of: Callable[[Floats], Floats]) -> float:
+    """Pearson's correlation of something of finite vectors of one length."""
     # Compared before centring: a rounded mean would leave noise in the place of a constant's zeros.
-    if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
+    if len(x) < 2 or is_constant(x) or is_constant(y):
         return UNDEFINED
-    x, y = _centred(x), _centred(y)
+    x, y = _centred(of(x)), _centred(of(y))
     cosine = float(x @ y) / math.sqrt(float(x @ x) * float(y @ y))
     return min(1.0, max(-1.0, cosine))
 

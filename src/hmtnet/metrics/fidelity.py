@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, signal
 
 from hmtnet.errors import DataError
+from hmtnet.metrics.checks import require_unmasked
 
 Plane = NDArray[np.float64]
 
@@ -34,6 +35,7 @@ def luma(image: NDArray[np.uint8]) -> Plane:
     Raises:
         DataError: If the image is not uint8 of that shape.
     """
+    require_unmasked(image, "image")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise DataError(
             f"Luma needs an RGB image of shape (H, W, 3) and type uint8, but got shape "
@@ -165,6 +167,8 @@ def haarpsi(reference: ArrayLike, distorted: ArrayLike, *, halve: bool = True) -
 
 def _pair(reference: ArrayLike, distorted: ArrayLike, least: int) -> tuple[Plane, Plane]:
     """Return both lumas as float64, checked."""
+    for plane in (reference, distorted):
+        require_unmasked(plane, "luma")
     first = np.asarray(reference, dtype=np.float64)
     second = np.asarray(distorted, dtype=np.float64)
     if first.ndim != 2 or first.shape != second.shape:

@@ -10,7 +10,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from hmtnet.metrics.checks import Floats, Integers, Values, pair, require_length
+from hmtnet.metrics.checks import (
+    Floats,
+    Integers,
+    Values,
+    pair,
+    require_length,
+    require_unmasked,
+)
 from hmtnet.metrics.correlation import UNDEFINED, count_pairs, krcc, plcc, rmse, srcc
 
 Key = TypeVar("Key", bound=Hashable)
@@ -159,6 +166,7 @@ def numbered(keys: Sequence[Hashable]) -> Integers:
 
     Keys that are equal are one group, however their types differ (2 and 2.0).
     """
+    require_unmasked(keys, "groups")
     numbers: dict[Hashable, int] = {}
     return np.array(
         [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in keys],

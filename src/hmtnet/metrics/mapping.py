@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hmtnet.metrics.checks import Floats, MetricError, Values, pair, vector
-from hmtnet.metrics.correlation import UNDEFINED, plcc, rmse
+from hmtnet.metrics.correlation import UNDEFINED, is_constant, plcc, rmse
 from hmtnet.metrics.logistic import curve, exceeds, sigmoid
 
 _FORMS = {4: "logistic4", 5: "logistic5"}
@@ -179,9 +179,9 @@ def _constant(score: Floats, mos: Floats) -> str | None:
     """Return the status where only a constant can be fitted."""
     if len(score) == 0:
         return "undefined: there is no image"
-    if score.min() == score.max():
+    if is_constant(score):
         return "undefined: all scores are equal"
-    if mos.min() == mos.max():
+    if is_constant(mos):
         return "constant: all MOS are equal"
     return None
 

@@ -2,7 +2,7 @@
 
 A resample of groups is a whole number for each group: how often it was drawn. Every image weighs as
 often as its group was drawn, and so nothing has to be copied or sorted again. A resample without a
-value (a constant, no pair) is NaN, as it is in :mod:`hmtnet.metrics.correlation`.
+value (a constant up to rounding, no pair) is NaN, as it is in :mod:`hmtnet.metrics.correlation`.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmtnet.metrics.checks import Floats, Integers
-from hmtnet.metrics.correlation import UNDEFINED
+from hmtnet.metrics.correlation import UNDEFINED, levelled, rounding_apart
 
 Many = Callable[[Integers], Floats]
 """From (R, G), how often each resample draws each group, to (R,), the statistic of each."""
@@ -32,7 +32,7 @@ def many_srcc(score: Floats, mos: Floats, group: Integers) -> Many:
     def block(weights: Floats) -> Floats:
         return _cosine(score_ranks(weights), mos_ranks(weights), weights)
 
-    return _in_blocks(block, group)
+    return _where_varied(_in_blocks(block, group), score, mos, group)
 
 
 def many_plcc(score: Floats, mos: Floats, group: Integers) -> Many:
@@ -41,7 +41,7 @@ def many_plcc(score: Floats, mos: Floats, group: Integers) -> Many:
     def block(weights: Floats) -> Floats:
         return _cosine(_centred(score, weights), _centred(mos, weights), weights)
 
-    return _in_blocks(block, group)
+    return _where_varied(_in_blocks(block, group), score, mos, group)
 
 
 def many_rmse(score: Floats, mos: Floats, group: Integers) -> Many:
@@ -62,7 +62,8 @@ def many_tau(score: Floats, mos: Floats, group: Integers, cell: Integers | None 
 
     How two groups compare (concordant less discordant pairs, pairs not tied) is counted once, in
     O(N²); each number of a resample then is a quadratic form of how often groups are drawn, in
-    O(G²). Two copies of an image are a pair tied in both, as two equal images would be.
+    O(G²). Two copies of an image are a pair tied in both, as two equal images would be. Which cells
+    are constant up to rounding is settled once, by all their images.
 
     Args:
         score: (N,) finite.
@@ -70,7 +71,8 @@ def many_tau(score: Floats, mos: Floats, group: Integers, cell: Integers | None 
         group: (N,) whole numbers from 0, without a gap.
         cell: (N,) whole numbers; pairs across two cells are not counted.
     """
-    forms = _compared(score, mos, group, np.zeros_like(group) if cell is None else cell)
+    cell = np.zeros_like(group) if cell is None else cell
+    forms = _compared(levelled(score, cell), levelled(mos, cell), group, cell)
 
     def values(drawn: Integers) -> Floats:
         weights = drawn.astype(np.float64)
@@ -80,7 +82,7 @@ def many_tau(score: Floats, mos: Floats, group: Integers, cell: Integers | None 
         )
         return _divided(balance, np.sqrt(by_score) * np.sqrt(by_mos))
 
-    return values
+    return _where_varied(values, score, mos, group)
 
 
 def many_of_rows(statistic: Callable[[Integers], float], group: Integers) -> Many:
@@ -89,6 +91,24 @@ def many_of_rows(statistic: Callable[[Integers], float], group: Integers) -> Man
 
     def values(drawn: Integers) -> Floats:
         return np.array([statistic(np.repeat(rows, one[group])) for one in drawn])
+
+    return values
+
+
+def _where_varied(many: Many, score: Floats, mos: Floats, group: Integers) -> Many:
+    """Make a correlation undefined in resamples whose scores or MOS are constant up to rounding."""
+
+    def constant(values: Floats, drawn: Integers) -> NDArray[np.bool_]:
+        low, high = np.full(drawn.shape[1], np.inf), np.full(drawn.shape[1], -np.inf)
+        np.minimum.at(low, group, values)
+        np.maximum.at(high, group, values)
+        least = np.where(drawn > 0, low, np.inf).min(axis=1)
+        return rounding_apart(least, np.where(drawn > 0, high, -np.inf).max(axis=1))
+
+    def values(drawn: Integers) -> Floats:
+        found = many(drawn)
+        found[constant(score, drawn) | constant(mos, drawn)] = UNDEFINED
+        return found
 
     return values
 
@@ -141,17 +161,14 @@ def _ranking(values: Floats) -> Callable[[Floats], Floats]:
 
 def _centred(values: Floats, weights: Floats) -> Floats:
     """Return (R, N) values less the mean of each resample, of magnitude at most 1 in each."""
-    # As in correlation: scaled before and after, so that neither unit nor outlier overflows; and
-    # what is constant in a resample is found before a rounded mean can hide it.
+    # As in correlation: scaled before and after, so that neither unit nor outlier overflows.
     drawn = weights > 0
-    top = np.where(drawn, values, -np.inf).max(axis=1, keepdims=True)
-    bottom = np.where(drawn, values, np.inf).min(axis=1, keepdims=True)
-    exponent = np.frexp(np.maximum(np.abs(top), np.abs(bottom)))[1]
+    exponent = np.frexp(np.where(drawn, np.abs(values), 0.0).max(axis=1, keepdims=True))[1]
     scaled = np.ldexp(np.where(drawn, values, 0.0), -exponent)
     mean = (weights * scaled).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
     centred = np.where(drawn, scaled - mean, 0.0)
     largest = np.abs(centred).max(axis=1, keepdims=True)
-    return np.where(top > bottom, centred / np.where(largest > 0, largest, 1.0), 0.0)
+    return np.asarray(centred / np.where(largest > 0, largest, 1.0))
 
 
 def _cosine(x: Floats, y: Floats, weights: Floats) -> Floats:
