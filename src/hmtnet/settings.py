@@ -1,7 +1,8 @@
 """Plain mappings to typed dataclasses: the one door between configuration and code.
 
 Hydra composes a mapping; everything below the command line works with frozen dataclasses. The
-conversion is strict: an unknown key names the nearest known one, a wrong type or a value outside a
+conversion is strict, but for a number where text is expected, and text that is a number where a
+number is (what is typed carries no type): an unknown key names the nearest known one, a wrong type or a value outside a
 ``Literal`` says what was expected, and nothing is dropped silently.
 """
 
@@ -158,6 +159,10 @@ def _convert_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[
 
 
 def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)  # the year that names a dataset, the position of a column
+    if hint in (int, float) and isinstance(value, str):
+        value = _number(hint, value)
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise _mismatch(where, "a finite number", value)
@@ -169,6 +174,14 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint not in _NAMES:
         raise TypeError(f"Setting '{where}': fields of type {hint!r} are not supported.")
     raise _mismatch(where, _NAMES[hint], value)
+
+
+def _number(hint: type[int] | type[float], text: str) -> int | float | str:
+    """Read a number that comes as it was typed (1e-4, 1_000); other text comes back."""
+    try:
+        return hint(text) if text.isascii() else text
+    except ValueError:
+        return text
 
 
 def _mismatch(where: str, expected: str, found: Any) -> SettingsError:

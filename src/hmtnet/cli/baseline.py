@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,12 +51,11 @@ class BaselineSettings:
 
 def baseline(arguments: Sequence[str]) -> int:
     """Run ``hmtnet baseline`` with Hydra's overrides and return the exit code."""
-    run_composed("baseline", arguments, _job)
+    run_composed("baseline", arguments, partial(build, BaselineSettings), _job)
     return 0
 
 
-def _job(values: dict[str, Any]) -> float:
-    settings = build(BaselineSettings, values)
+def _job(settings: BaselineSettings) -> float:
     if settings.split.protocol == "cross":
         raise SettingsError("hmtnet baseline reads one dataset; split=cross needs two.")
     labels = read_labels(replace(settings.data, labels_only=True))

@@ -3,30 +3,26 @@
 import logging
 import math
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 import hmtnet
-from hmtnet.errors import HmtnetError, SettingsError, listed
+from hmtnet.cli.words import MULTIRUN, hydra_words, is_sweep
+from hmtnet.errors import HmtnetError, SettingsError, listed, nearest
 
 log = logging.getLogger(__name__)
 
-Job = Callable[[dict[str, Any]], float]
-
-MULTIRUN = ("-m", "--multirun")
-
-# key=value, where the key is a path of names; no sign in front.
-PLAIN_OVERRIDE = re.compile(r"^(?P<key>[A-Za-z_][\w.]*)=(?P<value>.*)$", re.DOTALL)
+T = TypeVar("T")
 
 
 def conf_folder() -> Path:
@@ -38,23 +34,69 @@ def conf_folder() -> Path:
     raise SettingsError(f"No configuration beside {package}: reinstall hmtnet.")
 
 
-def run_composed(root: str, arguments: Sequence[str], job: Job, more: Sequence[Path] = ()) -> None:
+def run_composed(
+    root: str,
+    arguments: Sequence[str],
+    read: Callable[[dict[str, Any]], T],
+    job: Callable[[T], float],
+    more: Sequence[Path] = (),
+) -> None:
     """Compose ``conf/<root>.yaml`` with overrides and run ``job``, once or as a multirun.
 
     Args:
         root: Name of the composed root.
         arguments: Hydra's command line: overrides and flags such as ``-m``.
-        job: Gets the resolved values, returns the objective (for a sweeper that searches).
+        read: Makes typed settings of the resolved values. Of a multirun, every job's are made
+            before the first job runs.
+        job: Gets the typed settings, returns the objective (for a sweeper that searches).
         more: Folders of configuration that a plugin of Hydra's adds to ours.
 
     Raises:
-        SettingsError: Hydra cannot compose what is asked for.
+        SettingsError: Hydra cannot compose what is asked for, or a job's settings are wrong.
     """
     log_to_stderr()
     folder = conf_folder()
     # Hydra's parser takes overrides in one piece only, so a flag amidst them goes to the front.
     ordered = sorted(arguments, key=lambda word: word not in MULTIRUN)
-    words = [_override_or_add(word, (folder, *more)) for word in ordered]
+    words = hydra_words(ordered, (folder, *more))
+    # A searching sweeper proposes values as it goes, and a cluster's launcher runs them elsewhere.
+    if is_sweep(words) and not any(word.startswith(("hydra/", "hydra.sweep")) for word in words):
+        _check_jobs(root, words, read)
+    _run(root, words, lambda values: job(read(values)))
+
+
+def _check_jobs(root: str, words: Sequence[str], read: Callable[[dict[str, Any]], object]) -> None:
+    """Compose and read the settings of every job of a multirun, and run none.
+
+    Raises:
+        SettingsError: There is no job, or the settings of some are wrong; all of these are named.
+    """
+    count, refused = 0, []
+
+    def check(values: dict[str, Any]) -> float:
+        nonlocal count
+        count += 1
+        try:
+            read(values)
+        except HmtnetError as error:
+            refused.append(f"{_job_words()}: {error}")
+        return 0.0
+
+    with TemporaryDirectory() as aside:  # where Hydra writes what it has swept over
+        _run(root, [*words, f"hydra.sweep.dir='{aside}'"], check)
+    if refused:
+        which = f"{len(refused)} of {count} jobs cannot run, so none was started"
+        raise SettingsError("\n  ".join([f"{which}:", *refused]))
+    if count == 0:
+        empty = [word.removeprefix("++") for word in words if "(" in word]
+        raise SettingsError(
+            f"The multirun has no job: {listed(empty)} matches nothing. Correct the pattern or the "
+            "range."
+        )
+
+
+def _run(root: str, words: Sequence[str], job: Callable[[dict[str, Any]], float]) -> None:
+    """Let Hydra compose and run ``job``."""
     command_line = sys.argv
     failure: list[Exception] = []
 
@@ -74,20 +116,25 @@ def run_composed(root: str, arguments: Sequence[str], job: Job, more: Sequence[P
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [f"hmtnet {root}", *words]
     try:
-        hydra.main(config_path=str(folder), config_name=root, version_base="1.3")(with_values)()
+        config_path = str(conf_folder())
+        hydra.main(config_path=config_path, config_name=root, version_base="1.3")(with_values)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise SettingsError(_first_lines(error)) from error
+        raise SettingsError(_said(error)) from error
     finally:
         sys.argv = command_line
     if failure:
         raise failure[0]
 
 
+def _job_words() -> str:
+    """Return what a multirun's running job was told, as it was typed."""
+    return " ".join(word.removeprefix("++") for word in HydraConfig.get().overrides.task)
+
+
 def _tell(error: Exception) -> None:
     """Say which job has failed: Hydra goes on with the others, and in the end names only one."""
-    words = " ".join(word.removeprefix("++") for word in HydraConfig.get().overrides.task)
     defect = not isinstance(error, HmtnetError)
-    log.error("Failed, and the others go on: %s\n  %s", words, error, exc_info=defect)
+    log.error("Failed, and the others go on: %s\n  %s", _job_words(), error, exc_info=defect)
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:
@@ -120,32 +167,11 @@ def sweep_name() -> str:
     return Path(HydraConfig.get().sweep.dir).name
 
 
-def _override_or_add(word: str, folders: Sequence[Path]) -> str:
-    """Let a plain ``key=value`` through to our own door.
-
-    Hydra refuses keys that a mapping does not list yet, also where any key is allowed
-    (``data.columns={image: name}``), and its message knows no nearest name. With ``++`` it sets the
-    key in any case, and the typed settings then accept it or say what was probably meant.
-
-    Raises:
-        SettingsError: A group is given no option, which Hydra answers with a defect.
-    """
-    match = PLAIN_OVERRIDE.match(word)
-    if match is None:
-        return word
-    key = match["key"]
-    if "." not in key and any((folder / key).is_dir() for folder in folders):
-        if match["value"] in ("", "null"):
-            found = (path for folder in folders for path in (folder / key).glob("*.yaml"))
-            options = sorted({path.stem for path in found})
-            known = listed(options, 12)
-            raise SettingsError(f"'{word}' chooses nothing. Give {key}=<one of {known}>.")
-        return word
-    return word if key.startswith("hydra.") else f"++{word}"
-
-
-def _first_lines(error: Exception) -> str:
-    """Keep Hydra's message without its search path."""
+def _said(error: Exception) -> str:
+    """Say what Hydra says, without its search path; of an unknown option, say the nearest."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return f"Unknown {group} '{name}'.{nearest(name, error.options)}"
     return str(error).split("\nConfig search path", maxsplit=1)[0].strip()
 
 

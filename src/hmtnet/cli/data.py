@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,11 @@ def data(arguments: Sequence[str]) -> int:
         )
     codes = []
 
-    def job(values: dict[str, Any]) -> float:
-        codes.append(commands[name](build(DatasetSettings, values)))
+    def job(settings: DatasetSettings) -> float:
+        codes.append(commands[name](settings))
         return 0.0
 
-    run_composed("dataset", rest, job)
+    run_composed("dataset", rest, partial(build, DatasetSettings), job)
     return max(codes, default=0)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.description import read_description
@@ -16,12 +16,11 @@ from hmtnet.settings import build
 
 def evaluate(arguments: Sequence[str]) -> int:
     """Run ``hmtnet evaluate`` with Hydra's overrides and return the exit code."""
-    run_composed("evaluate", arguments, _job)
+    run_composed("evaluate", arguments, partial(build, EvaluationSettings), _job)
     return 0
 
 
-def _job(values: dict[str, Any]) -> float:
-    settings = build(EvaluationSettings, values)
+def _job(settings: EvaluationSettings) -> float:
     found = evaluate_stage(settings)
     _show(settings, found)
     return 0.0

@@ -24,6 +24,7 @@ from hmtnet.experiment.baseline import write_baselines
 from hmtnet.experiment.chain import ChainResult, run_chain
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.settings import TrainSettings, train_settings
+from hmtnet.models.system import System
 from hmtnet.metrics.mapping import fit_mapping
 from hmtnet.report.numbers.summary import summarise
 from hmtnet.report.render import figures
@@ -48,13 +49,17 @@ def train(arguments: Sequence[str]) -> int:
     """Run ``hmtnet train`` with Hydra's overrides and return the exit code."""
     packages.join_search_path()
     packages.check_configured(arguments)
-    run_composed("train", arguments, _job, packages.folders())
+    run_composed("train", arguments, _read, _job, packages.folders())
     return 0
 
 
-def _job(values: dict[str, Any]) -> float:
+def _read(values: dict[str, Any]) -> tuple[TrainSettings, System]:
     check_size((conf_folder(), *packages.folders()))
-    settings, system = train_settings(values, complete=True)
+    return train_settings(values, complete=True)
+
+
+def _job(read: tuple[TrainSettings, System]) -> float:
+    settings, system = read
     if is_multirun():
         settings = _for_sweep(settings)
     elif settings.evaluate.test is None:

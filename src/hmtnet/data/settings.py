@@ -47,6 +47,18 @@ class DataSettings:
     licence: str | None = None
     citation: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.root == "":
+            raise ValueError("root: expected a folder or null, found empty text")
+        name = self.name
+        if name is not None and (
+            not name.isprintable() or name.strip(". ") == "" or {"/", "\\"} & {*name}
+        ):
+            raise ValueError(
+                f"name: expected what a folder can be called, without / and \\, found {name!r}; "
+                "run directories are kept under it"
+            )
+
     @property
     def dataset(self) -> str:
         """Name of the dataset: the one given, else the reader's."""
