@@ -6,7 +6,7 @@ conversion is strict: an unknown key names the nearest known one, a wrong type o
 """
 
 import dataclasses
-import math
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -159,7 +159,7 @@ def _convert_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[
 
 def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
+        if not abs(value) <= sys.float_info.max:  # not isfinite, which fails for a larger int
             raise _mismatch(where, "a finite number", value)
         return float(value)
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
