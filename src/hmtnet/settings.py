@@ -7,7 +7,7 @@ number is (what is typed carries no type): an unknown key names the nearest know
 """
 
 import dataclasses
-import math
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -164,7 +164,7 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint in (int, float) and isinstance(value, str):
         value = _number(hint, value)
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
+        if not abs(value) <= sys.float_info.max:  # not isfinite, which fails for a larger int
             raise _mismatch(where, "a finite number", value)
         return float(value)
     if hint is int and isinstance(value, int) and not isinstance(value, bool):

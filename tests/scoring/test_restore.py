@@ -189,8 +189,18 @@ def unknown_key(document):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.pop("grades"), "KeyError: 'grades'"),
-        (lambda d: d.pop("stage"), "KeyError: 'stage'"),
+        (lambda d: d.pop("grades"), "no usable 'grades.edges_unit' (found None)"),
+        (lambda d: d.pop("stage"), "no usable 'stage' (found None)"),
+        (lambda d: d.update(system=[]), "no usable 'system' (found [])"),
+        (lambda d: d.update(settings="x"), "no usable 'settings' (found 'x')"),
+        (lambda d: d.update(grades=[0.5]), "no usable 'grades.edges_unit' (found None)"),
+        (lambda d: d["grades"].update(edges_unit="ab"), "(found 'ab')"),
+        (lambda d: d["grades"].update(edges_unit=[None]), "must ascend"),
+        (lambda d: d["grades"].update(edges_unit=[[0.5]]), "must ascend"),
+        (lambda d: d["grades"].update(edges_unit=[10**400]), "must ascend"),
+        (lambda d: d["settings"].update(epochs=-1), "epochs"),
+        (lambda d: d["settings"]["network"].update(embedding=-3), "negative dimension"),
+        (lambda d: d["settings"]["optimizer"].update(lr=10**400), "a finite number"),
         (lambda d: d.update(system="theirs"), "Unknown system 'theirs'"),
         (lambda d: d.update(stage="gradin"), "no stage 'gradin'"),
         (lambda d: d["grades"].update(edges_unit=[0.5, 0.4]), "edges must ascend"),
@@ -199,7 +209,7 @@ def unknown_key(document):
 )
 def test_a_description_that_cannot_be_built_is_an_artifacts_fault(chain, tmp_path, change, message):
     rewrite(tmp_path / "grading-a1", change)
-    with pytest.raises(ArtifactError, match="can be built here") as error:
+    with pytest.raises(ArtifactError, match="Train the stage again") as error:
         restore(tmp_path / "grading-a1")
     assert message in str(error.value) and "grading-a1/stage.json" in str(error.value)
 
@@ -208,6 +218,22 @@ def test_a_prior_whose_grading_is_not_recorded_is_an_artifacts_fault(chain, tmp_
     rewrite(tmp_path / "sfen-b2", lambda d: d.update(upstream={}))
     with pytest.raises(ArtifactError, match="needs a grading network"):
         restore(tmp_path / "sfen-b2")
+
+
+@pytest.mark.parametrize(
+    ("upstream", "message"),
+    [
+        (None, "no usable 'upstream' (found None)"),
+        ({"grading": 3}, "no usable 'upstream.grading.path' (found None)"),
+        ({"grading": {"path": "../grading-a1", "key": 1}}, "no usable 'upstream.grading.key'"),
+        ({"grading": {"path": "", "key": "b2"}}, "RecursionError"),
+    ],
+)
+def test_odd_upstream_stages_are_an_artifacts_fault(chain, tmp_path, upstream, message):
+    rewrite(tmp_path / "sfen-b2", lambda d: d.update(upstream=upstream))
+    with pytest.raises(ArtifactError) as error:
+        restore(tmp_path / "sfen-b2")
+    assert message in str(error.value)
 
 
 def test_weights_of_another_architecture_are_refused(chain, tmp_path):

@@ -122,6 +122,35 @@ def read_document(folder: Path) -> dict[str, Any]:
     return document
 
 
+def value_at(meta: Mapping[str, Any], *where: str) -> Any:
+    """Return a value of a description by its path; None where there is none."""
+    value: Any = meta
+    for key in where:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def need(folder: Path, meta: Mapping[str, Any], kind: type, *where: str) -> Any:
+    """Return a value of a description by its path.
+
+    Args:
+        folder: Where the description lies, for the message.
+        meta: The description.
+        kind: The type that the value must have.
+        where: The keys that lead to it.
+
+    Raises:
+        ArtifactError: There is none, or it has another type.
+    """
+    value = value_at(meta, *where)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ArtifactError(
+            f"{folder / META_FILE} has no usable '{'.'.join(where)}' (found {value!r}): it is "
+            "damaged, or an older hmtnet made it. Train the stage again."
+        )
+    return value
+
+
 def damaged(path: Path, reason: str) -> ArtifactError:
     """Return the error that says that a file of an artifact is damaged."""
     return ArtifactError(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
+from hmtnet.artifact.description import need
 from hmtnet.cli import packages
 from hmtnet.cli.composing import (
     conf_folder,
@@ -97,8 +98,8 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
     tested = settings.evaluate.test and bool(split.test)
     subset: Literal["val", "test"] = "test" if tested else "val"
     meta = store.read_meta(last.directory.path)
-    grades = Grades(tuple(meta["grades"]["edges_unit"]))
-    capped = meta["debug"] is not None
+    grades = Grades(tuple(need(last.directory.path, meta, list, "grades", "edges_unit")))
+    capped = meta.get("debug") is not None
     rows = []
     if not capped:  # a capped run predicts a part of the images; baselines beside it would mislead
         for baseline, path in write_baselines(Path(settings.runs), manifest, split, grades):
@@ -111,7 +112,7 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
     for stage in result.stages:
         meta = store.read_meta(stage.directory.path)
         note = KEPT_START if meta.get("kept_start") else ""
-        if meta["debug"]:
+        if meta.get("debug"):
             note = CAPPED
         if settings.evaluate.selection == "best_on_test":
             note = BEST_ON_TEST

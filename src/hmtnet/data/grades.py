@@ -47,8 +47,11 @@ class Grades:
     edges: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        borders = np.array([0.0, *self.edges, 1.0])
-        if not (np.diff(borders) > 0).all():
+        borders = (0.0, *self.edges, 1.0)
+        if not all(
+            isinstance(above, float) and below < above
+            for below, above in itertools.pairwise(borders)
+        ):
             raise SettingsError(
                 f"Grade edges must ascend strictly between 0 and 1; found {list(self.edges)}."
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmtnet.artifact import store
+from hmtnet.artifact.description import need
 from hmtnet.data.join import join
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.protocols import make
@@ -105,4 +106,4 @@ def _accept(context: RunContext, name: str, path: Path) -> UpstreamStage:
             f"a finished '{name}' stage."
         )
     leaks.check_upstream(name, leaks.Seen.from_json(meta["seen"]), context.manifest, context.split)
-    return UpstreamStage(str(meta["key"]), path)
+    return UpstreamStage(need(path, meta, str, "key"), path)

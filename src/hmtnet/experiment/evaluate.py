@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hmtnet.artifact import predictions as prediction_files
-from hmtnet.artifact.description import read_description, write_description
+from hmtnet.artifact.description import read_description, value_at, write_description
 from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
@@ -122,7 +122,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         reused = (
             directory.predictions.exists()
             and directory.meta.exists()
-            and read_description(directory.path).get("predictions", {}).get("key") == made_by["key"]
+            and value_at(read_description(directory.path), "predictions", "key") == made_by["key"]
         )
         if not reused:
             _predict(settings, trained, manifest, split, directory, key, made_by)
@@ -233,7 +233,7 @@ def _description(
         "evaluated": {
             "key": trained.key,
             "path": os.path.relpath(path, directory.path),
-            "dataset": trained.meta["dataset"]["name"],
-            "split": trained.meta["split"]["id"],
+            "dataset": value_at(trained.meta, "dataset", "name"),
+            "split": value_at(trained.meta, "split", "id"),
         },
     }

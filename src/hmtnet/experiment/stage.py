@@ -8,7 +8,7 @@ from typing import Any
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
-from hmtnet.artifact.description import amend_description
+from hmtnet.artifact.description import amend_description, value_at
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import Subset
 from hmtnet.experiment.context import RunContext
@@ -80,7 +80,9 @@ def run_stage(context: RunContext, planned: Planned) -> StageResult:
         _predict_missing(context, planned)
         meta = store.read_meta(directory.path)
         _tell_gap(meta)
-    return StageResult(name, planned.key, directory, reused, meta["val_srcc"])
+    found = value_at(meta, "val_srcc")
+    objective = found if isinstance(found, float) else None
+    return StageResult(name, planned.key, directory, reused, objective)
 
 
 def _predict_missing(context: RunContext, planned: Planned) -> None:
@@ -98,7 +100,7 @@ def _predict_missing(context: RunContext, planned: Planned) -> None:
     parts = []
     if directory.predictions.exists():
         before = prediction_files.read(directory.predictions)
-        if store.read_meta(directory.path)["predictions"]["key"] == made_by["key"]:
+        if value_at(store.read_meta(directory.path), "predictions", "key") == made_by["key"]:
             parts.append(before)
         else:
             log.info("%s: predicted anew, by code that has changed", planned.stage.name)
@@ -128,11 +130,9 @@ def _predict_missing(context: RunContext, planned: Planned) -> None:
 
 def _tell_gap(meta: Mapping[str, Any]) -> None:
     """Say how much better grades are known on training images than on others."""
-    found = meta["grade_accuracy"]
-    if found is not None and "train" in found:
+    train, val = (value_at(meta, "grade_accuracy", subset) for subset in ("train", "val"))
+    if isinstance(train, float) and isinstance(val, float):
         log.info(
             "%s: grade accuracy %.1f %% on training images, %.1f %% on validation images",
-            meta["stage"],
-            100 * found["train"],
-            100 * found["val"],
+            *(meta["stage"], 100 * train, 100 * val),
         )

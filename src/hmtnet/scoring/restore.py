@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hmtnet.artifact.description import need, value_at
 from hmtnet.artifact.store import META_FILE, Artifact, load, load_strictly
 from hmtnet.data.grades import Grades
 from hmtnet.errors import ArtifactError, SettingsError
@@ -54,7 +55,9 @@ def restore(folder: Path) -> Restored:
     artifact = load(folder)
     try:
         restored = _rebuild(folder, artifact)
-    except (KeyError, SettingsError) as error:
+    # Settings that are no network's make torch stumble in many ways; a ring of upstream stages ends
+    # in a RecursionError, which is a RuntimeError.
+    except (SettingsError, RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(
             f"{folder / META_FILE} does not describe a network that can be built here "
             f"({type(error).__name__}: {error}). Train the stage again, or use the version of "
@@ -71,14 +74,16 @@ def restore(folder: Path) -> Restored:
 def _rebuild(folder: Path, artifact: Artifact) -> Restored:
     """Build the network that an artifact describes; only what is borrowed has its weights."""
     meta = artifact.meta
-    stage = _system_of(folder, meta).stage(meta["stage"])
+    stage = _system_of(folder, meta).stage(need(folder, meta, str, "stage"))
     what = f"stage '{stage.name}' in {folder}"
-    settings = unweighted(build(stage.settings, meta["settings"])).for_restoring()
-    grades = Grades(edges=tuple(meta["grades"]["edges_unit"]))
+    settings = unweighted(
+        build(stage.settings, need(folder, meta, dict, "settings"))
+    ).for_restoring()
+    grades = Grades(tuple(need(folder, meta, list, "grades", "edges_unit")))
     upstream: dict[str, QualityNetwork] = {}
     for name in stage.borrows:
-        if name in meta["upstream"] and not settings.stands_alone:
-            upstream[name] = _restore_upstream(folder, name, meta["upstream"][name], what)
+        if name in need(folder, meta, dict, "upstream") and not settings.stands_alone:
+            upstream[name] = _restore_upstream(folder, meta, name, what)
     inputs = StageInputs(grades, upstream, state=artifact.tensors)
     network = stage.network(settings, inputs).eval()
     return Restored(network, settings, grades, meta)
@@ -87,7 +92,7 @@ def _rebuild(folder: Path, artifact: Artifact) -> Restored:
 def _system_of(folder: Path, meta: dict[str, Any]) -> System:
     """Find the system that an artifact is of; say which package it is in, where that is missing."""
     try:
-        return find_system(meta["system"])
+        return find_system(need(folder, meta, str, "system"))
     except SettingsError as error:
         if "package" not in meta:
             raise
@@ -100,22 +105,23 @@ def _system_of(folder: Path, meta: dict[str, Any]) -> System:
 def _maker(meta: dict[str, Any]) -> str:
     """Name the package whose code made an artifact, with its version where it is not hmtnet."""
     package = meta.get("package")
-    return "hmtnet" if package is None else f"the package {package['name']} {package['version']}"
+    if package is None:
+        return "hmtnet"
+    return f"the package {value_at(package, 'name')} {value_at(package, 'version')}"
 
 
-def _restore_upstream(
-    folder: Path, name: str, reference: dict[str, str], what: str
-) -> QualityNetwork:
-    path = folder / reference["path"]
+def _restore_upstream(folder: Path, meta: dict[str, Any], name: str, what: str) -> QualityNetwork:
+    path = folder / need(folder, meta, str, "upstream", name, "path")
+    key = need(folder, meta, str, "upstream", name, "key")
     if not path.is_dir():
         raise ArtifactError(
             f"{what} needs the '{name}' stage it was trained on, and there is no {path}. "
             "Move run directories together, or train the chain again."
         )
     upstream = restore(path)
-    if upstream.key != reference["key"]:
+    if upstream.key != key:
         raise ArtifactError(
-            f"{what} was trained on '{name}' with key {reference['key']}, "
+            f"{what} was trained on '{name}' with key {key}, "
             f"but {path} holds key {upstream.key}. Move the right run directory there, or train "
             "the chain again."
         )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hmtnet.artifact.description import need
 from hmtnet.artifact.store import META_FILE, read_meta
 from hmtnet.data.pairs import common_part
 from hmtnet.errors import ArtifactError, SettingsError
@@ -73,16 +74,17 @@ class Scorer:
         self.restored = restore(folder)
         _check_alone(self.restored.network, f"Stage '{self.restored.stage}' in {folder}")
         try:
-            dataset: dict[str, Any] = self.restored.meta["dataset"]
-            low, high = dataset["mos_range"]
+            low, high = need(folder, self.restored.meta, list, "dataset", "mos_range")
             self._range = (float(low), float(high))
-            self._higher_is_better = bool(dataset["higher_is_better"])
-            self._label_kind = str(dataset["label_kind"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ArtifactError(
                 f"{folder / META_FILE} does not say what its scores mean ({type(error).__name__}: "
                 f"{error}). Train the stage again."
             ) from error
+        self._higher_is_better = need(
+            folder, self.restored.meta, bool, "dataset", "higher_is_better"
+        )
+        self._label_kind = need(folder, self.restored.meta, str, "dataset", "label_kind")
         self._network = self.restored.network.to(self.device).eval()
 
     def __call__(
@@ -201,7 +203,7 @@ def _check_weighted(folder: Path) -> None:
         raise ArtifactError(f"{folder} is a file. Give the run directory that it lies in.")
     meta = read_meta(folder)
     if "evaluated" in meta:
-        weights = (folder / str(meta["evaluated"]["path"])).resolve()
+        weights = (folder / need(folder, meta, str, "evaluated", "path")).resolve()
         found = "" if weights.is_dir() else ", which is not there any more"
         raise ArtifactError(
             f"{folder} holds the predictions of an evaluation, not the weights. Give the stage "

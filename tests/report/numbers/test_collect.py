@@ -161,10 +161,17 @@ def test_an_older_version_without_what_tables_need(bad, runs, key):
     assert "Train the stage again" in message
 
 
-@pytest.mark.parametrize("wrong", [[1, 0], [0], [0, "a"], [0, 1, 2]])
+@pytest.mark.parametrize("wrong", [[1, 0], [0], [0, "a"], [0, 1, 2], [0, 10**400]])
 def test_a_range_that_is_none(bad, runs, wrong):
     change(bad / "stage.json", dataset__mos_range=wrong)
     assert "mos_range" in only_problem(runs).message
+
+
+@pytest.mark.parametrize("wrong", ["ab", [0.5, 0.4], [None], [10**400], [[0.5]]])
+def test_edges_of_grades_that_are_none(bad, runs, wrong):
+    change(bad / "stage.json", grades__edges_unit=wrong)
+    message = only_problem(runs).message
+    assert "stage.json" in message and "Train the stage again" in message
 
 
 def test_a_capped_run(runs):

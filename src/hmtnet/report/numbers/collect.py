@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmtnet.artifact import predictions as prediction_files
-from hmtnet.artifact.description import META_FILE, read_description
+from hmtnet.artifact.description import META_FILE, read_description, value_at
 from hmtnet.errors import ArtifactError, DataError, listed
 from hmtnet.files import read_json
-from hmtnet.report.numbers.run import Run, run_from, run_value
+from hmtnet.report.numbers.run import Run, run_from
 
 PREDICTIONS_FILE = "predictions.csv"
 STATUS_FILE = "status.json"
@@ -92,7 +92,7 @@ def read_run(folder: Path) -> Run:
     run = run_from(folder, meta, prediction_files.read(folder / PREDICTIONS_FILE), finished)
     found, expected = (
         run.predictions.subset.count("test"),
-        run_value(meta, "split", "images", "test"),
+        value_at(meta, "split", "images", "test"),
     )
     if not found:
         raise ArtifactError(

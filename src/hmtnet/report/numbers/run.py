@@ -1,14 +1,15 @@
 """A finished stage as its run directory describes it."""
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hmtnet.artifact.description import META_FILE
+from hmtnet.artifact.description import META_FILE, need, value_at
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.errors import ArtifactError
+from hmtnet.data.grades import Grades
+from hmtnet.errors import ArtifactError, SettingsError
 from hmtnet.report.numbers.history import History, read_history
 
 BEST_ON_TEST = "best_on_test"
@@ -98,10 +99,10 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
     Raises:
         ArtifactError: The description lacks what a table cannot do without.
     """
-    if run_value(meta, "split", "id") and not run_value(meta, "split", "variant"):
+    if value_at(meta, "split", "id") and not value_at(meta, "split", "variant"):
         raise ArtifactError(_outdated(folder, meta))
     texts = {
-        name: _need(folder, meta, str, *where)
+        name: need(folder, meta, str, *where)
         for name, where in {
             "key": ("key",),
             "system": ("system",),
@@ -114,77 +115,59 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
             "variant": ("split", "variant"),
         }.items()
     }
-    low, high = _range(folder, _need(folder, meta, list, "dataset", "mos_range"))
-    edges, rule = run_value(meta, "grades", "edges_unit"), run_value(meta, "grades", "rule")
+    low, high = _range(folder, need(folder, meta, list, "dataset", "mos_range"))
+    rule = value_at(meta, "grades", "rule")
     upstream = meta.get("upstream")
     return Run(
         **texts,
         path=folder,
         mos_range=(low, high),
-        higher_is_better=_need(folder, meta, bool, "dataset", "higher_is_better"),
-        leaky=_need(folder, meta, bool, "split", "leaky"),
-        seed=_need(folder, meta, int, "seed"),
+        higher_is_better=need(folder, meta, bool, "dataset", "higher_is_better"),
+        leaky=need(folder, meta, bool, "split", "leaky"),
+        seed=need(folder, meta, int, "seed"),
         predictions=predictions,
         settings=_mapping(meta.get("settings")),
-        grades=(_edges(edges), str(rule or "")),
-        upstream={n: str(run_value(_mapping(upstream), n, "key")) for n in _mapping(upstream)},
+        grades=(_edges(folder, meta), str(rule or "")),
+        upstream={n: str(value_at(_mapping(upstream), n, "key")) for n in _mapping(upstream)},
         cost=_mapping(meta.get("cost")),
         selection=str(meta.get("selection") or "validation"),
-        trained_on=str(run_value(meta, "evaluated", "dataset") or texts["dataset"]),
+        trained_on=str(value_at(meta, "evaluated", "dataset") or texts["dataset"]),
         oracle=bool(meta.get("oracle", False)),
         reference=_reference(folder, meta.get("reference", "none")),
         precision=str(meta.get("precision") or ""),
         finished=finished,
-        train_images=run_value(meta, "split", "images", "train"),
+        train_images=value_at(meta, "split", "images", "train"),
         history=read_history(folder, _mapping(meta.get("settings"))),
-        fold=_fold(folder, meta) if run_value(meta, "split", "folds") else None,
+        fold=_fold(folder, meta) if value_at(meta, "split", "folds") else None,
     )
 
 
 def _fold(folder: Path, meta: Mapping[str, Any]) -> tuple[str, int]:
-    variant = _need(folder, meta, str, "split", "variant")
-    seed, index = (_need(folder, meta, int, "split", name) for name in ("seed", "index"))
+    variant = need(folder, meta, str, "split", "variant")
+    seed, index = (need(folder, meta, int, "split", name) for name in ("seed", "index"))
     return f"{variant}-s{seed}", index
 
 
 def _outdated(folder: Path, meta: Mapping[str, Any]) -> str:
     """Name the command that makes a run of an older hmtnet anew."""
     told = [
-        *(f"{name}={run_value(meta, *where)}" for name, where in _TOLD.items()),
-        f"split.seed={run_value(meta, 'split', 'seed')}",
+        *(f"{name}={value_at(meta, *where)}" for name, where in _TOLD.items()),
+        f"split.seed={value_at(meta, 'split', 'seed')}",
     ]
     command = f"hmtnet train system={meta.get('system')} seed={meta.get('seed')}"
     if "evaluated" in meta:
-        command = f"hmtnet evaluate artifact={folder / str(run_value(meta, 'evaluated', 'path'))}"
+        command = f"hmtnet evaluate artifact={folder / str(value_at(meta, 'evaluated', 'path'))}"
     return (
         "an older hmtnet made it, which did not write down how its split was drawn. Run again what "
         f"made it (settings.yaml beside it has all settings): {command} {' '.join(told)}"
     )
 
 
-def run_value(meta: Mapping[str, Any], *where: str) -> Any:
-    """Return a value of a description by its path; None where there is none."""
-    value: Any = meta
-    for key in where:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _need(folder: Path, meta: Mapping[str, Any], kind: type, *where: str) -> Any:
-    value = run_value(meta, *where)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ArtifactError(
-            f"{folder / META_FILE} has no usable '{'.'.join(where)}' (found {value!r}): it is "
-            "damaged, or an older hmtnet made it. Train the stage again."
-        )
-    return value
-
-
 def _range(folder: Path, values: Sequence[Any]) -> tuple[float, float]:
     if (
         len(values) != 2
-        or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in values)
-        or not values[0] < values[1]
+        or not all(isinstance(v, (int, float)) for v in values)
+        or not -sys.float_info.max <= values[0] < values[1] <= sys.float_info.max
     ):
         raise ArtifactError(
             f"{folder / META_FILE}: 'dataset.mos_range' must be two numbers, lowest first; found "
@@ -202,9 +185,15 @@ def _reference(folder: Path, value: Any) -> str:
     return str(value)
 
 
-def _edges(values: Any) -> tuple[float, ...]:
-    usable = isinstance(values, list) and all(isinstance(v, (int, float)) for v in values)
-    return tuple(float(v) for v in values) if usable else ()
+def _edges(folder: Path, meta: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the edges of the grades; none where an older hmtnet did not write them."""
+    if value_at(meta, "grades", "edges_unit") is None:
+        return ()
+    edges = need(folder, meta, list, "grades", "edges_unit")
+    try:
+        return Grades(tuple(edges)).edges
+    except SettingsError as error:
+        raise ArtifactError(f"{folder / META_FILE}: {error} Train the stage again.") from error
 
 
 def _mapping(value: Any) -> dict[str, Any]:
