@@ -15,6 +15,7 @@ from hmtnet.data.grades import GradesSettings
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import SettingsError
+from hmtnet.experiment.convert import convert_settings
 from hmtnet.experiment.evaluate import EvaluationSettings
 from hmtnet.experiment.settings import (
     EvaluateSettings,
@@ -120,6 +121,15 @@ def test_the_other_roots_list_every_setting_with_its_default(root):
         if field.default is not dataclasses.MISSING:
             assert getattr(settings, field.name) == field.default, field.name
     assert build(ROOTS[root], tree_of("split=method", "seed=3", *needed, root=root)).split.seed == 3
+
+
+def test_convert_composes_to_the_published_network_with_every_setting():
+    tree = tree_of("checkpoint=authors.pth", root="convert")
+    settings, system = convert_settings(tree)
+    assert (settings.runs, settings.size.name, system.name) == ("runs", "published", "ahiq")
+    published, _ = train_settings(tree_of("system=ahiq", "size=published"))
+    assert settings.system == published.system
+    assert {*plain(settings)} == {*tree}
 
 
 def test_another_dataset_is_composed_like_the_first():

@@ -54,7 +54,9 @@ def test_help_of_train_lists_settings_and_options_and_trains_nothing(hmtnet, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", ["train", "evaluate", "baseline", "data verify", "data split"])
+@pytest.mark.parametrize(
+    "words", ["train", "evaluate", "convert", "baseline", "data verify", "data split"]
+)
 def test_help_begins_with_what_the_command_is(hmtnet, tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
     done = hmtnet(*words.split(), "--help")

@@ -18,6 +18,8 @@ commands
              hmtnet train -m system.sfen.optimizer.lr=1e-4,3e-4    a sweep
   evaluate predict a dataset with a finished stage, also another one than it has trained on
              hmtnet evaluate artifact=runs/qads/<split>/joint-<key> data=ma
+  convert  make the checkpoint of a system's authors a run directory that scores
+             hmtnet convert system=ahiq checkpoint=AHIQ.pth
   report   make one page, tables and pictures from run directories
              hmtnet report runs/qads
   baseline predict by SR method and scale alone, never by a pixel, over many splits
@@ -66,6 +68,10 @@ def _run(command: str, rest: list[str]) -> int:
         from hmtnet.cli.evaluate import evaluate
 
         return evaluate(rest)
+    if command == "convert":
+        from hmtnet.cli.convert import convert
+
+        return convert(rest)
     if command == "report":
         from hmtnet.cli.report import report
 
@@ -78,5 +84,5 @@ def _run(command: str, rest: list[str]) -> int:
         from hmtnet.cli.data import data
 
         return data(rest)
-    known = ("train", "evaluate", "report", "baseline", "data")
+    known = ("train", "evaluate", "convert", "report", "baseline", "data")
     raise HmtnetError(f"Unknown command '{command}'.{nearest(command, known)}")

@@ -16,7 +16,8 @@ class Content:
 
     Attributes:
         images: Digests of its image files, sorted.
-        groups: Keys of its content (``Manifest.content``), sorted.
+        groups: Keys of its content (``Manifest.content``), sorted; ``<name>/`` is all content of
+            the dataset of that name, where others have trained and its images are not at hand.
     """
 
     images: tuple[str, ...]
@@ -155,7 +156,11 @@ def seen_rows(
     """
     parts = [part for stage in (upstream, *upstream.upstream) for part in (stage.train, stage.val)]
     images = {digest for part in parts for digest in part.images}
-    groups = set() if leaky else {key for part in parts for key in part.groups}
+    groups = {key for part in parts for key in part.groups}
+    if f"{manifest.name}/" in groups:
+        return list(rows)
+    if leaky:
+        groups = set()
     return [
         row for row in rows if manifest.digests[row] in images or manifest.content[row] in groups
     ]

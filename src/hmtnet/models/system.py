@@ -85,11 +85,15 @@ class System:
         name: As in ``system=<name>``.
         stages: In the order in which they are trained.
         reference: The most that its networks ask of reference images.
+        released: What reads its authors' checkpoint for ``hmtnet convert``, as
+            ``"module:function"``: called with the network of the only stage and the checkpoint,
+            it returns a ``models.released.Released``. Empty where no such checkpoint is known.
     """
 
     name: str
     stages: tuple[Stage, ...]
     reference: ReferenceUse = "none"
+    released: str = ""
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name.

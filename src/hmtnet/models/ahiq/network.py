@@ -196,4 +196,5 @@ SYSTEM = System(
     name="ahiq",
     stages=(Stage("ahiq", AHIQStageSettings, make_network, "hmtnet.models.task:ScoreTask"),),
     reference="always",
+    released="hmtnet.models.ahiq.released:read_released",
 )

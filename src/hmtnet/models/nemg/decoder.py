@@ -1,6 +1,7 @@
 """The nested decoder: a coarse error map, a fine one on its features, a sensitivity on those."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,11 @@ from hmtnet.models.nemg.error import Pyramid, Size
 Activation = Literal["relu", "leaky", "softplus"]
 """What ends a map. Where a whole map is below 0, ReLU leaves it no gradient, and it stays 0."""
 
-ACTIVATIONS = {"relu": F.relu, "leaky": F.leaky_relu, "softplus": F.softplus}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "leaky": F.leaky_relu,
+    "softplus": F.softplus,
+}
 
 
 @dataclass
