@@ -15,11 +15,11 @@ from hmtnet.baselines.labels import SOURCES
 from hmtnet.baselines.study import Outcome, Study, study
 from hmtnet.cli.composing import run_composed
 from hmtnet.data.labels import FloatArray, Labels
-from hmtnet.data.readers import read_labels
+from hmtnet.data.readers import find, read_labels
 from hmtnet.data.series import series
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
-from hmtnet.errors import DataError, SettingsError
+from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.files import write_text
 from hmtnet.report.render.formats import decimals
 from hmtnet.report.render.terminal import text_table
@@ -60,7 +60,7 @@ def _job(values: dict[str, Any]) -> float:
     if settings.split.protocol == "cross":
         raise SettingsError("hmtnet baseline reads one dataset; split=cross needs two.")
     labels = read_labels(replace(settings.data, labels_only=True))
-    variance, reason = _sharpness(labels)
+    variance, reason = _sharpness(labels, settings.data)
     found = study(labels, series(labels, settings.split, settings.splits), variance)
     if reason:
         found = replace(found, reasons={**found.reasons, SHARPNESS: reason})
@@ -73,18 +73,20 @@ def _job(values: dict[str, Any]) -> float:
     return 0.0
 
 
-def _sharpness(labels: Labels) -> tuple[FloatArray | None, str]:
+def _sharpness(labels: Labels, settings: DataSettings) -> tuple[FloatArray | None, str]:
     """Measure the images, or say why they cannot be: labels are enough for the other rows."""
-    absent = sum(not (labels.root / record.image).is_file() for record in labels.records)
-    if absent:
-        return None, f"{absent} of {len(labels)} images are not there"
-    from hmtnet.data.manifest import Manifest
-    from hmtnet.data.sharpness import sharpness_of  # decodes images, and so imports torch
-
+    if settings.labels_only:
+        return None, "data.labels_only=true looks at no image"
     try:
-        return sharpness_of(Manifest.of(labels), range(len(labels))), ""
-    except DataError as error:
-        return None, str(error)
+        found = find(settings.reader).read(settings)
+        if not np.array_equal(found.mos, labels.mos):
+            return None, "some images that have a label are not there"
+        from hmtnet.data.manifest import Manifest
+        from hmtnet.data.sharpness import sharpness_of  # decodes images, and so imports torch
+
+        return sharpness_of(Manifest.of(found), range(len(found))), ""
+    except HmtnetError as error:
+        return None, f"no images that can be measured: {str(error).splitlines()[0]}"
 
 
 def summary(outcomes: Sequence[Outcome], number: str) -> dict[str, float | None]:
