@@ -4,7 +4,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hmtnet.baselines.labels import PIXEL_FREE, label_only, oracle_grade, scale_only
+from hmtnet.baselines.labels import (
+    label_and_reference,
+    label_only,
+    oracle_grade,
+    pixel_free,
+    scale_only,
+)
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Record
 from hmtnet.data.split import Split
@@ -103,10 +109,33 @@ def test_oracle_grade_and_what_it_cannot_do_without():
 
 
 def test_without_training_images_there_is_a_reason():
-    for predict in PIXEL_FREE:
+    for predict in (scale_only, label_only, label_and_reference):
         found = predict(manifest_of(LABELS), [])
         assert found.scores is None and "training images" in found.reason
         assert np.isnan(found.fallback([4, 5]))
+
+
+def test_a_known_reference_adds_its_offset():
+    cell, offset = {"a": 2.0, "b": 6.0}, {"x": 1.0, "y": -1.0, "z": 0.5}
+    shown = [("a", "x"), ("b", "x"), ("a", "y"), ("b", "z")]  # train: unequal counts
+    judged = [("b", "y"), ("a", "z"), ("a", "new"), ("new", "x")]
+    every = [*shown, *judged]
+    images = SimpleNamespace(
+        mos=np.array([cell[m] + offset[r] for m, r in shown] + [99.0] * 4),
+        method=[m for m, _ in every],
+        scale=[2] * 8,
+        reference=[r for _, r in every],
+    )
+    found = label_and_reference(images, range(4))
+    expected = [cell[m] + offset[r] for m, r in judged[:2]]
+    assert found.scores[4:6] == pytest.approx(expected, abs=0.05)
+    # Least squares, to be exact: each training image is explained by method and reference.
+    assert found.scores[:4] == pytest.approx(images.mos[:4], abs=0.02)
+    assert found.used(range(4, 8)) == {
+        "method, scale and reference": 2, "method and scale": 1, "scale": 1, "method": 0, "all": 0
+    }  # fmt: skip
+    assert [b.name for b in pixel_free(images, range(4), [4])][2:] == ["label+reference"]
+    assert [b.name for b in pixel_free(images, range(4), [6])][2:] == []
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -75,6 +75,19 @@ def test_a_baseline_that_does_not_apply_says_why():
     assert found.reasons == {"label-only": "no SR method is named"}
 
 
+def test_a_split_that_shows_test_references_in_training_has_a_third_row():
+    outcomes = study(labels_of(), [SplitSettings(protocol="image")]).outcomes
+    assert [o.baseline for o in outcomes] == ["scale-only", "label-only", "label+reference"]
+    assert outcomes[-1].used["method, scale and reference"] == outcomes[-1].n
+
+
+def test_sharpness_stands_beside_them_where_it_is_known():
+    labels = labels_of()
+    outcomes = study(labels, [SplitSettings()], variance=np.exp(-labels.mos)).outcomes
+    assert [o.baseline for o in outcomes] == ["scale-only", "label-only", "sharpness"]
+    assert outcomes[-1].srcc == pytest.approx(1)  # the more the worse, as training images say
+
+
 def test_a_leaky_protocol_is_known_to_be_leaky():
     assert study(labels_of(), [SplitSettings(protocol="image")]).leaky
     assert not study(labels_of(), [SplitSettings()]).leaky

@@ -63,7 +63,15 @@ def test_text_says_what_it_is_about(hmtnet, published):
 
 def test_a_dataset_with_images_is_read_by_its_labels(hmtnet, tiny_root):
     done = hmtnet("baseline", "data=qads", f"data.root={tiny_root}", "split=kfold", "format=json")
-    assert json.loads(done.out)["results"][0]["splits"] == 5
+    document = json.loads(done.out)
+    names = [result["name"] for result in document["results"]]
+    assert names == ["scale-only", "label-only", "sharpness"]
+    assert {result["splits"] for result in document["results"]} == {5}
+
+
+def test_a_label_table_without_images_says_why_there_is_no_sharpness(hmtnet, published):
+    out = hmtnet("baseline", "data=qads", f"data.table={published}", "splits=2").out
+    assert "sharpness: not applicable, no images that can be measured: " in out
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 
 STAGES = ("grading", "sfen", "joint")
+BESIDE = ("scale-only", "label-only", "sharpness")
 
 
 def run_directories(runs):
@@ -139,7 +140,7 @@ def note_of(path):
 
 
 def test_the_table_is_made_of_the_predictions(finished):
-    baselines = [next(finished.runs.glob(f"*/*/{name}-*")) for name in ("scale-only", "label-only")]
+    baselines = [next(finished.runs.glob(f"*/*/{name}-*")) for name in BESIDE]
     files = {path.name.rsplit("-", 1)[0]: path for path in [*baselines, *finished.stages.values()]}
     rows = [
         Row(name, summarise(found, "val"), summarise(found, "test"), note_of(path))
@@ -156,7 +157,7 @@ def test_json_says_the_same(finished, hmtnet, tiny, runs):
     document = records_of(hmtnet(*tiny(runs, "format=json")))
     assert set(document) == {"dataset", "label_kind", "split", "leaky", "runs", "results"}
     assert (document["dataset"], document["leaky"]) == ("qads", False)
-    names = ["scale-only", "label-only", *STAGES]
+    names = [*BESIDE, *STAGES]
     assert [(r["name"], r["subset"]) for r in document["results"]] == [
         (name, subset) for name in names for subset in ("val", "test")
     ]
@@ -175,7 +176,7 @@ def test_a_second_run_reuses_everything_and_is_quick(finished, hmtnet, tiny, run
     assert again.code == 0 and again.err.count(": reused ") == 3
     assert "training" not in again.err.replace("training images", "")
     changed = {path for path, when in contents(runs).items() if before.get(path) != when}
-    assert {path.parent.name.rsplit("-", 1)[0] for path in changed} <= {"scale-only", "label-only"}
+    assert {path.parent.name.rsplit("-", 1)[0] for path in changed} <= set(BESIDE)
     assert again.out.split("pictures")[0] == finished.outcome.out.split("pictures")[0]
 
 

@@ -67,8 +67,8 @@ def demo_runs(site, hmtnet, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(demo_runs):
-    (path,) = demo_runs.glob("*/sharpness-*")
-    return path
+    (path,) = demo_runs.glob("*/sharpness-*/stage.json")  # not the row of that name
+    return path.parent
 
 
 def test_it_learns_from_the_demo_and_leaves_what_every_stage_leaves(trained):

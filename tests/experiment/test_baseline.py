@@ -5,9 +5,11 @@ import pytest
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.data.grades import Grades
+from hmtnet.data.images import decode
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.data.settings import DataSettings
+from hmtnet.data.sharpness import laplacian_variance
 from hmtnet.data.split import SplitSettings
 from hmtnet.experiment.baseline import write_baselines
 
@@ -23,7 +25,7 @@ GRADES = Grades((0.4, 0.5))
 def test_they_predict_validation_and_test_from_training_labels(manifest, tmp_path):
     split = make(manifest, SplitSettings())
     written = {b.name: path for b, path in write_baselines(tmp_path, manifest, split, GRADES)}
-    assert set(written) == {"label-only", "scale-only"}
+    assert set(written) == {"label-only", "scale-only", "sharpness"}
     found = prediction_files.read(written["label-only"])
     assert [len(found.select(name)) for name in ("train", "val", "test")] == [0, 4, 4]
     train = [manifest.records[row] for row in split.train]
@@ -34,6 +36,30 @@ def test_they_predict_validation_and_test_from_training_labels(manifest, tmp_pat
     assert found.probabilities.shape == (8, 0)
 
 
+def test_sharpness_takes_its_direction_from_training(manifest, tmp_path):
+    split = make(manifest, SplitSettings())
+    written = {b.name: path for b, path in write_baselines(tmp_path, manifest, split, GRADES)}
+    found = prediction_files.read(written["sharpness"])
+    assert found.subset == ("val",) * 4 + ("test",) * 4
+    variances = {
+        record.image: laplacian_variance(decode(manifest.path(record.image)))
+        for record in manifest.records
+    }
+    train = [manifest.records[row] for row in split.train]
+    slope, offset = np.polyfit(
+        [np.log1p(variances[r.image]) for r in train], [r.mos for r in train], 1
+    )
+    expected = [offset + slope * np.log1p(variances[image]) for image in found.image]
+    assert found.score == pytest.approx(expected)
+
+
+def test_a_shared_reference_adds_a_row(manifest, tmp_path):
+    split = make(manifest, SplitSettings(protocol="image"))
+    written = write_baselines(tmp_path, manifest, split, GRADES)
+    names = ["scale-only", "label-only", "label+reference", "sharpness"]
+    assert [baseline.name for baseline, path in written if path is not None] == names
+
+
 def test_other_grades_have_another_file_and_the_same_the_same(manifest, tmp_path):
     split = make(manifest, SplitSettings())
 
@@ -41,7 +67,7 @@ def test_other_grades_have_another_file_and_the_same_the_same(manifest, tmp_path
         return [path for _, path in write_baselines(tmp_path, manifest, split, grades)]
 
     first = paths(GRADES)
-    assert paths(GRADES) == first and len(set(first)) == 2
+    assert paths(GRADES) == first and len(set(first)) == 3
     assert not set(first) & set(paths(Grades((0.5,))))
     assert {path.parent.parent for path in first} == {tmp_path / "qads" / split.id}
 
@@ -57,6 +83,7 @@ def test_what_does_not_apply_has_no_file_but_a_reason(tiny_root, tmp_path):
     finally:
         (tiny_root / "labels.csv").unlink()
     split = make(manifest, SplitSettings(protocol="image"))
-    for baseline, path in write_baselines(tmp_path, manifest, split, GRADES):
-        assert path is None and baseline.reason
-    assert list(tmp_path.iterdir()) == []
+    *labels, (sharp, path) = write_baselines(tmp_path, manifest, split, GRADES)
+    assert all(path is None and baseline.reason for baseline, path in labels)
+    assert sharp.name == "sharpness" and not sharp.reason
+    assert list(tmp_path.glob("*/*/*")) == [path.parent]

@@ -49,6 +49,13 @@ def test_the_numbers_of_predictions_csv(finished, tiny_root, stage):
         assert verdict.grades == 3 and verdict.layout.corners == ((8, 8),)
 
 
+def test_a_capped_stage_is_said_to_be_one(changed, finished, caplog):
+    assert not Scorer(finished.stages["sfen"], "cpu").capped and not caplog.records
+    folder = changed("sfen", lambda document: document.update(debug={"batches": 2, "epochs": 1}))
+    assert Scorer(folder, "cpu").capped
+    assert "capped by trainer.debug, so its scores mean nothing" in caplog.text
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_one_tile_is_what_the_network_says_to_the_last_bit(finished, images, stage, assess):
     scorer = Scorer(finished.stages[stage], "cpu")

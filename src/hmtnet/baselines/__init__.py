@@ -1,5 +1,29 @@
-"""Predictors that never look at a pixel: what a score must be compared with."""
+"""What a score must be compared with: predictors that are no system."""
 
-from hmtnet.baselines.labels import Baseline, label_only, oracle_grade, scale_only
+from hmtnet.baselines.labels import (
+    LABEL_AND_REFERENCE,
+    LABEL_ONLY,
+    SCALE_ONLY,
+    Baseline,
+    label_and_reference,
+    label_only,
+    oracle_grade,
+    pixel_free,
+    scale_only,
+)
+from hmtnet.baselines.sharpness import SHARPNESS, sharpness
 
-__all__ = ["Baseline", "label_only", "oracle_grade", "scale_only"]
+KEPT = (SCALE_ONLY, LABEL_ONLY, LABEL_AND_REFERENCE, SHARPNESS)
+"""Names of those whose predictions lie beside the stages' in a run folder."""
+
+__all__ = [
+    "KEPT",
+    "SHARPNESS",
+    "Baseline",
+    "label_and_reference",
+    "label_only",
+    "oracle_grade",
+    "pixel_free",
+    "scale_only",
+    "sharpness",
+]

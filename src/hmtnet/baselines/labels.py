@@ -5,9 +5,9 @@ QADS as well as published networks do. So a network's correlation means nothing 
 beside it (ours; see the README on what a number means).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,23 @@ import numpy.typing as npt
 from hmtnet.data.labels import FloatArray, IntArray
 from hmtnet.metrics.groups import method_scale_cells
 
-Source = Literal["true grade", "method and scale", "scale", "method", "all"]
-SOURCES: tuple[Source, ...] = ("true grade", "method and scale", "scale", "method", "all")
+Source = Literal[
+    "true grade", "method, scale and reference", "method and scale", "scale", "method", "all"
+]
+SOURCES: tuple[Source, ...] = (
+    "true grade",
+    "method, scale and reference",
+    "method and scale",
+    "scale",
+    "method",
+    "all",
+)
 """The groups of training images whose mean can be a prediction, from fine to coarse."""
+
+LABEL_ONLY, SCALE_ONLY = "label-only", "scale-only"
+LABEL_AND_REFERENCE = "label+reference"
+
+_ROUNDS = 10  # of fitting means and offsets in turn; two already give the third digit of SRCC
 
 
 class Labelled(Protocol):
@@ -35,6 +49,10 @@ class Labelled(Protocol):
     def scale(self) -> Sequence[int | None]:
         """(N,) scale factors."""
 
+    @property
+    def reference(self) -> Sequence[str | None]:
+        """(N,) references, or what else tells what an image shows."""
+
 
 class Graded(Labelled, Protocol):
     """N images' labels, their true grades among them."""
@@ -46,12 +64,13 @@ class Graded(Labelled, Protocol):
 
 @dataclass(frozen=True)
 class Baseline:
-    """Predictions made of training labels.
+    """Predictions of something that is no system.
 
     Attributes:
-        name: ``label-only``, ``scale-only`` or ``oracle-grade``.
+        name: What it is called, such as ``label-only``.
         explanation: What it predicts, in a few words.
-        sources: The training means that it knows, from the one it prefers to the last resort.
+        sources: The training means that it knows, from the one it prefers to the last resort; none
+            if it predicts by something else.
         scores: (N,) predicted MOS of every image, in the dataset's own unit; None where the labels
             that the predictor needs are not there.
         source: (N,) position in ``sources`` of the training mean that each prediction is.
@@ -68,7 +87,7 @@ class Baseline:
     def used(self, rows: npt.ArrayLike) -> dict[Source, int]:
         """Count which means predict some rows: how often the predictor had to fall back."""
         size = len(self.sources)
-        if self.scores is None:
+        if self.scores is None or not size:
             return dict.fromkeys(self.sources, 0)
         counts = np.bincount(self.source[np.asarray(rows, dtype=np.int64)], minlength=size)
         return dict(zip(self.sources, counts.tolist(), strict=True))
@@ -89,12 +108,72 @@ def label_only(images: Labelled, train: Sequence[int]) -> Baseline:
         images: All images, those to train on and those to predict.
         train: Rows of the training images; the MOS of others is not looked at.
     """
+    return _by_method_and_scale(images, images.mos, train)
+
+
+def label_and_reference(images: Labelled, train: Sequence[int]) -> Baseline:
+    """Predict as :func:`label_only`, plus how much better than that the image's reference scores.
+
+    The means of (method, scale) and the references' offsets are those of least squares on the
+    training images. A reference without a training image has no offset.
+
+    Args:
+        images: As in :func:`label_only`.
+        train: As in :func:`label_only`.
+    """
+    rows, codes = np.asarray(train, dtype=np.int64), _codes(images.reference)
+    means = label_only(images, train)
+    own, scores = np.full(len(codes), np.nan), means.scores
+    for _ in range(_ROUNDS):
+        if scores is None:
+            break
+        own = _training_means(codes, images.mos - scores, rows)
+        scores = _by_method_and_scale(images, images.mos - np.nan_to_num(own), train).scores
+    return replace(
+        means,
+        name=LABEL_AND_REFERENCE,
+        explanation=(
+            "the same, and by how much the image's reference is above or below it in training; "
+            "never looks at a pixel"
+        ),
+        sources=("method, scale and reference", *means.sources),
+        scores=None if scores is None else scores + np.nan_to_num(own),
+        source=np.where(np.isfinite(own) & (means.source == 0), 0, means.source + 1),
+    )
+
+
+def pixel_free(images: Labelled, train: Sequence[int], judged: Sequence[int]) -> list[Baseline]:
+    """Return the predictors that never look at a pixel and stand beside every result.
+
+    Args:
+        images: As in :func:`label_only`.
+        train: As in :func:`label_only`.
+        judged: Rows of the images that are judged.
+
+    Returns:
+        scale-only, label-only and, where training shows the reference of a judged image,
+        label+reference.
+    """
+    found = [scale_only(images, train), label_only(images, train)]
+    if found[-1].scores is not None and knows_references(images, train, judged):
+        found.append(label_and_reference(images, train))
+    return found
+
+
+def knows_references(images: Labelled, train: Sequence[int], judged: Sequence[int]) -> bool:
+    """Whether training images show the reference of an image that is judged."""
+    references = images.reference
+    trained = {references[row] for row in train} - {None}
+    return any(references[row] in trained for row in judged)
+
+
+def _by_method_and_scale(images: Labelled, mos: FloatArray, train: Sequence[int]) -> Baseline:
     methods, scales = images.method, images.scale
     return _predict(
-        "label-only",
+        LABEL_ONLY,
         "the training mean of the image's SR method and scale, else of its scale, else of its "
         "method, else of all images; never looks at a pixel",
-        images,
+        mos,
         train,
         {
             "method and scale": method_scale_cells(methods, scales),
@@ -113,9 +192,9 @@ def scale_only(images: Labelled, train: Sequence[int]) -> Baseline:
         train: As in :func:`label_only`.
     """
     return _predict(
-        "scale-only",
+        SCALE_ONLY,
         "the training mean of the image's scale, else of all images; never looks at a pixel",
-        images,
+        images.mos,
         train,
         {"scale": images.scale},
         lacking="" if any(s is not None for s in images.scale) else "no scale is named",
@@ -132,28 +211,23 @@ def oracle_grade(images: Graded, train: Sequence[int]) -> Baseline:
     return _predict(
         "oracle-grade",
         "the training mean of the image's TRUE grade: what perfect grades alone give",
-        images,
+        images.mos,
         train,
         {"true grade": [None if grade < 0 else grade for grade in images.true_grade.tolist()]},
         lacking="" if (images.true_grade >= 0).all() else "not every true grade is known",
     )
 
 
-PixelFree: TypeAlias = Callable[[Labelled, Sequence[int]], Baseline]
-PIXEL_FREE: tuple[PixelFree, ...] = (scale_only, label_only)
-"""The baselines that stand beside every result."""
-
-
 def _predict(
     name: str,
     explanation: str,
-    images: Labelled,
+    mos: FloatArray,
     train: Sequence[int],
     levels: Mapping[Source, Sequence[object]],
     lacking: str,
 ) -> Baseline:
     """Predict by training means; each level, from coarse to fine, replaces the last where it is."""
-    mos, rows = images.mos, np.asarray(train, dtype=np.int64)
+    rows = np.asarray(train, dtype=np.int64)
     sources: tuple[Source, ...] = (*levels, "all")
     source = np.full(len(mos), len(levels))
     reason = lacking or ("" if len(rows) else "not all training images are known")

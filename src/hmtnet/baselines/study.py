@@ -1,4 +1,4 @@
-"""How well predictors that never look at a pixel do, over all splits of a protocol."""
+"""How well predictors that are no system do, over all splits of a protocol."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ import numpy as np
 from tqdm import tqdm
 
 from hmtnet import metrics
-from hmtnet.baselines.labels import PIXEL_FREE, Source
-from hmtnet.data.labels import Labels
+from hmtnet.baselines.labels import Source, pixel_free
+from hmtnet.baselines.sharpness import sharpness
+from hmtnet.data.labels import FloatArray, Labels
 from hmtnet.data.protocols import make
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import DataError
@@ -19,7 +20,7 @@ class Outcome:
     """One baseline on the test images of one split.
 
     Attributes:
-        baseline: ``label-only`` or ``scale-only``.
+        baseline: Its name, such as ``label-only``.
         split: The split's id.
         seed: The split's seed.
         index: The split's index, for protocols that count by it.
@@ -58,12 +59,15 @@ class Study:
     leaky: bool
 
 
-def study(labels: Labels, splits: Iterable[SplitSettings]) -> Study:
-    """Predict the test images of every split by training labels alone.
+def study(
+    labels: Labels, splits: Iterable[SplitSettings], variance: FloatArray | None = None
+) -> Study:
+    """Predict the test images of every split by training labels, and by sharpness if it is known.
 
     Args:
         labels: The dataset; its images need not be there.
         splits: As ``data.series.series`` yields them.
+        variance: (N,) of each image's Laplacian; None where no image is there.
 
     Raises:
         DataError: The dataset cannot be split so, or a split tests nothing.
@@ -82,8 +86,10 @@ def study(labels: Labels, splits: Iterable[SplitSettings]) -> Study:
         leaky |= split.leaky
         rows = np.array(split.test, dtype=np.int64)
         truth = labels.mos[rows]
-        for predict in PIXEL_FREE:
-            baseline = predict(labels, split.train)
+        baselines = pixel_free(labels, split.train, split.test)
+        if variance is not None:
+            baselines.append(sharpness(labels, split.train, variance))
+        for baseline in baselines:
             if baseline.scores is None:
                 reasons[baseline.name] = baseline.reason
                 continue

@@ -1,4 +1,4 @@
-"""``hmtnet baseline``: what a predictor that never looks at a pixel reaches."""
+"""``hmtnet baseline``: what labels alone reach, and sharpness where there are images."""
 
 import csv
 import io
@@ -11,15 +11,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hmtnet.baselines import SHARPNESS
 from hmtnet.baselines.labels import SOURCES
 from hmtnet.baselines.study import Outcome, Study, study
 from hmtnet.cli.composing import run_composed
-from hmtnet.data.labels import Labels
-from hmtnet.data.readers import read_labels
+from hmtnet.data.labels import FloatArray, Labels
+from hmtnet.data.readers import find, read_labels
 from hmtnet.data.series import series
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
-from hmtnet.errors import SettingsError
+from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.files import write_text
 from hmtnet.report.render.formats import decimals
 from hmtnet.report.render.terminal import text_table
@@ -33,7 +34,7 @@ class BaselineSettings:
     """Everything that ``hmtnet baseline`` is told.
 
     Attributes:
-        data: The dataset; only its labels are read.
+        data: The dataset; where its images lie beside the labels, their sharpness is measured.
         split: The protocol, and its first seed or index.
         seed: Of the first split; ``conf/split`` takes it over.
         splits: How many splits; see ``data.series.series``.
@@ -59,7 +60,10 @@ def _job(settings: BaselineSettings) -> float:
     if settings.split.protocol == "cross":
         raise SettingsError("hmtnet baseline reads one dataset; split=cross needs two.")
     labels = read_labels(replace(settings.data, labels_only=True))
-    found = study(labels, series(labels, settings.split, settings.splits))
+    variance, reason = _sharpness(labels, settings.data)
+    found = study(labels, series(labels, settings.split, settings.splits), variance)
+    if reason:
+        found = replace(found, reasons={**found.reasons, SHARPNESS: reason})
     if settings.output is not None:
         write_text(Path(settings.output).expanduser(), _csv(found.outcomes))
     if settings.format == "json":
@@ -67,6 +71,22 @@ def _job(settings: BaselineSettings) -> float:
     else:
         print(_text(labels, settings, found))
     return 0.0
+
+
+def _sharpness(labels: Labels, settings: DataSettings) -> tuple[FloatArray | None, str]:
+    """Measure the images, or say why they cannot be: labels are enough for the other rows."""
+    if settings.labels_only:
+        return None, "data.labels_only=true looks at no image"
+    try:
+        found = find(settings.reader).read(settings)
+        if not np.array_equal(found.mos, labels.mos):
+            return None, "some images that have a label are not there"
+        from hmtnet.data.manifest import Manifest
+        from hmtnet.data.sharpness import sharpness_of  # decodes images, and so imports torch
+
+        return sharpness_of(Manifest.of(found), range(len(found))), ""
+    except HmtnetError as error:
+        return None, f"no images that can be measured: {str(error).splitlines()[0]}"
 
 
 def summary(outcomes: Sequence[Outcome], number: str) -> dict[str, float | None]:
@@ -143,7 +163,7 @@ def _text(labels: Labels, settings: BaselineSettings, found: Study) -> str:
     for name, outcomes in groups.items():
         fallen = {source: share for source, share in _shares(outcomes).items() if share}
         told = ", ".join(f"{100 * share:.1f} % by {source}" for source, share in fallen.items())
-        lines.append(f"{name} predicts by training means: {told}")
+        lines += [f"{name} predicts by training means: {told}"] if told else []
     return "\n".join(lines)
 
 

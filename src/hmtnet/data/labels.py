@@ -115,6 +115,11 @@ class Labels:
         return tuple(record.scale for record in self.records)
 
     @property
+    def reference(self) -> tuple[str | None, ...]:
+        """(N,) references, None where none is named."""
+        return tuple(record.reference for record in self.records)
+
+    @property
     def unit_mos(self) -> FloatArray:
         """(N,) the records' MOS mapped to [0, 1], 1 = best."""
         # The clip moves a label by no more than RANGE_TOLERANCE.

@@ -6,10 +6,11 @@ import numpy as np
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.baselines.labels import PIXEL_FREE, Baseline
+from hmtnet.baselines import Baseline, pixel_free, sharpness
 from hmtnet.data.datamodule import Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.sharpness import sharpness_of
 from hmtnet.data.split import Split
 from hmtnet.experiment.predict import tabulate
 from hmtnet.storage.directory import RunDirectory
@@ -34,11 +35,15 @@ def write_baselines(
     Returns:
         Each baseline with the file of its predictions; None where the dataset lacks what the
         baseline needs.
+
+    Raises:
+        DataError: An image cannot be decoded.
     """
     key = digest_of({"dataset": manifest.fingerprint, "edges": grades.edges})
     written: list[tuple[Baseline, Path | None]] = []
-    for predict in PIXEL_FREE:
-        baseline = predict(manifest, split.train)
+    variance = sharpness_of(manifest, (*split.train, *split.val, *split.test))
+    baselines = pixel_free(manifest, split.train, (*split.val, *split.test))
+    for baseline in [*baselines, sharpness(manifest, split.train, variance)]:
         path = None
         if baseline.scores is not None:
             directory = RunDirectory.locate(runs, manifest.name, split.id, baseline.name, key)

@@ -1,5 +1,6 @@
 """Scores of anyone's images by a finished stage."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from hmtnet.scoring.pixels import ImageLike, read_rgb
 from hmtnet.scoring.restore import restore
 from hmtnet.scoring.tiles import Tiles
 from hmtnet.scoring.verdict import Verdict
+
+log = logging.getLogger(__name__)
 
 
 def load(artifact: Path | str, device: str | torch.device = "auto") -> "Scorer":
@@ -55,6 +58,8 @@ class Scorer:
     Attributes:
         restored: The network, with its settings and description.
         device: Where it computes.
+        capped: Whether ``trainer.debug`` capped its training, or that of a stage before it: then
+            its scores mean nothing, which is logged as a warning.
 
     Raises:
         ArtifactError: The artifact is missing or damaged, has no weights, or its network cannot
@@ -85,6 +90,13 @@ class Scorer:
             folder, self.restored.meta, bool, "dataset", "higher_is_better"
         )
         self._label_kind = need(folder, self.restored.meta, str, "dataset", "label_kind")
+        self.capped = bool(self.restored.meta.get("debug"))
+        if self.capped:
+            log.warning(
+                "Stage '%s' in %s was capped by trainer.debug, so its scores mean nothing. Train "
+                "it without the cap.",
+                *(self.restored.stage, folder),
+            )
         self._network = self.restored.network.to(self.device).eval()
 
     def __call__(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hmtnet.artifact.predictions import read, write
+from hmtnet.baselines import KEPT
 from hmtnet.errors import DataError
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.numbers.run import BEST_ON_TEST
@@ -77,7 +78,7 @@ def test_a_run_given_twice_counts_once(runs, monkeypatch):
 
 def test_the_folders_of_baselines_are_no_runs(runs):
     folder = runs.write()
-    for name in ("label-only", "scale-only"):
+    for name in KEPT:
         (folder.parent / f"{name}-0123456789ab").mkdir()
         write(
             folder.parent / f"{name}-0123456789ab" / "predictions.csv",

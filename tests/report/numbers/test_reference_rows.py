@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hmtnet.artifact.predictions import read
+from hmtnet.artifact.predictions import read, write
+from hmtnet.metrics import srcc
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.numbers.reference_rows import reference_rows
 
@@ -91,6 +92,49 @@ def test_without_methods_or_scales_or_grades_they_say_why(runs):
     assert found["label-only"].reason == "no SR method is named"
     assert found["scale-only"].reason == "no scale is named"
     assert "true grade" in found["oracle-grade"].reason
+
+
+def test_a_shared_reference_adds_a_row(runs):
+    assert "label+reference" not in {row.name for row in reference_rows_of(runs, "content")}
+    found = {row.name: row for row in reference_rows_of(runs, "official", shared=True)}
+    (label,), (both,) = (found[n].tests.values() for n in ("label-only", "label+reference"))
+    assert srcc(both.score, both.mos) > srcc(label.score, label.mos)
+
+
+def reference_rows_of(runs, protocol, shared=False):
+    plain = read(runs.write(protocol=protocol) / "predictions.csv")
+    if shared:
+        subsets = tuple("test" if i % 5 == 0 else "train" for i in range(len(plain)))
+        runs.write("other", protocol=protocol, columns={"subset": subsets}, split=1)
+    return reference_rows(
+        [
+            run
+            for run in collect([runs.root]).runs
+            if run.protocol == protocol and (run.system == "other") == shared
+        ]
+    )
+
+
+def test_sharpness_is_read_from_where_training_left_it(runs):
+    folder = runs.write()
+    test = read(folder / "predictions.csv").select("test")
+    left = dataclasses.replace(
+        test, score=test.mos / 2 + 0.1, probabilities=np.zeros((len(test), 0))
+    )
+    assert "sharpness" not in rows(runs)
+    write(folder.parent / "sharpness-0a1b" / "predictions.csv", left)
+    found = rows(runs)["sharpness"]
+    (shown,) = found.tests.values()
+    assert shown.score.tolist() == left.score.tolist() and found.reason == ""
+    assert shown.grade.tolist() == [int(5 * s) for s in shown.score]
+    runs.write(split=1)
+    assert rows(runs)["sharpness"].reason == "not measured in 1 of 2 splits"
+    # What was left of other labels is not taken.
+    write(
+        folder.parent / "sharpness-0a1b" / "predictions.csv",
+        dataclasses.replace(left, mos=left.mos + 0.01),
+    )
+    assert "sharpness" not in rows(runs)
 
 
 def test_other_grades_have_an_oracle_of_their_own(runs):

@@ -7,9 +7,9 @@ import numpy as np
 
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name
+from hmtnet.baselines.labels import LABEL_ONLY
 from hmtnet.metrics.checks import Floats
 from hmtnet.report.numbers.leaderboard import Entry
-from hmtnet.report.numbers.reference_rows import LABEL_ONLY
 from hmtnet.report.numbers.run import Run
 
 EXTREMES = 6

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.description import META_FILE, read_description, value_at
+from hmtnet.baselines import KEPT
 from hmtnet.errors import ArtifactError, DataError, listed
 from hmtnet.files import read_json
 from hmtnet.report.numbers.run import Run, run_from
@@ -16,8 +17,8 @@ PREDICTIONS_FILE = "predictions.csv"
 STATUS_FILE = "status.json"
 
 # Baselines leave predictions of validation and test images; a report recomputes them from the
-# training images of the runs beside them.
-_BASELINE = re.compile(r"(label-only|scale-only)-[0-9a-f]+")
+# training images of the runs beside them, all but that of sharpness (`reference_rows`).
+_BASELINE = re.compile(f"({'|'.join(map(re.escape, KEPT))})-[0-9a-f]+")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hmtnet.baselines.labels import LABEL_ONLY
 from hmtnet.errors import DataError, listed
 from hmtnet.metrics.checks import Floats
 from hmtnet.metrics.significance import (
@@ -18,7 +19,6 @@ from hmtnet.metrics.significance import (
 )
 from hmtnet.report.numbers.intervals import difference, groups_of
 from hmtnet.report.numbers.leaderboard import Entry, View
-from hmtnet.report.numbers.reference_rows import LABEL_ONLY
 
 MOST_ROWS = 10
 """Rows that are compared in pairs, the best ones: of more, no table could be read."""

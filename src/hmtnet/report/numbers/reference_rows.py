@@ -1,29 +1,39 @@
 """What needs no network: rows that every system must be compared with, recomputed from its runs.
 
-They are the baselines, made of the training labels that stand in ``predictions.csv``: label-only
-and scale-only never look at a pixel, oracle-grade knows the true grade of a test image and nothing
-else.
+They are the baselines, made of the training labels that stand in ``predictions.csv``: scale-only,
+label-only and label+reference never look at a pixel, oracle-grade knows the true grade of a test
+image and nothing else. Sharpness, which a report cannot see, is read from where training left it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from hmtnet.artifact import predictions as prediction_files
+from hmtnet.artifact.description import META_FILE
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.baselines.labels import PIXEL_FREE, Baseline, oracle_grade
+from hmtnet.baselines.labels import (
+    Baseline,
+    knows_references,
+    label_and_reference,
+    label_only,
+    oracle_grade,
+    scale_only,
+)
+from hmtnet.baselines.sharpness import EXPLANATION, SHARPNESS
+from hmtnet.errors import ArtifactError
 from hmtnet.metrics.checks import Floats, Integers
 from hmtnet.report.numbers.run import Run
-
-LABEL_ONLY = "label-only"
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceRow:
-    """One predictor that has no parameters.
+    """One predictor that is no system.
 
     Attributes:
-        name: ``label-only``, ``scale-only`` or ``oracle-grade``.
+        name: What it is called, such as ``label-only``.
         explanation: What it predicts.
         tests: Its predictions of the test images, by split id.
         reason: Why there are none, or why some splits lack; empty where all are there.
@@ -44,10 +54,14 @@ def reference_rows(runs: Sequence[Run]) -> list[ReferenceRow]:
         runs: Runs of one table.
 
     Returns:
-        scale-only, label-only and oracle-grade; where runs were graded by different rules, one
-        oracle-grade for each number of grades and rule.
+        scale-only, label-only, label+reference where training shows references of test images,
+        sharpness where training has left it, and oracle-grade; where runs were graded by different
+        rules, one oracle-grade for each number of grades and rule.
     """
-    rows = [_row(predict, runs) for predict in PIXEL_FREE]
+    rows = [_row(scale_only, runs), _row(label_only, runs)]
+    if rows[-1].tests and any(_shows_references(run) for run in runs):
+        rows.append(_row(label_and_reference, runs))
+    rows += _sharpness(runs)
     rules = sorted({_rule(run) for run in runs if _graded(run)})
     if len(rules) < 2:
         return [*rows, _row(oracle_grade, runs)]
@@ -80,6 +94,43 @@ def _row(
     any_one = next(iter(found.values()))
     fallback = float(np.mean(fallbacks)) if fallbacks else np.nan
     return ReferenceRow(any_one.name, any_one.explanation, tests, reason, fallback)
+
+
+def _sharpness(runs: Sequence[Run]) -> list[ReferenceRow]:
+    """Return the row of sharpness, or none where no split has it."""
+    first = {run.split: run for run in reversed(runs)}
+    scores = {split: _left_scores(run) for split, run in first.items()}
+    tests = {
+        split: _predicted(first[split], score, graded=True)
+        for split, score in scores.items()
+        if score is not None
+    }
+    absent = len(scores) - len(tests)
+    reason = f"not measured in {absent} of {len(scores)} splits" if absent else ""
+    return [ReferenceRow(SHARPNESS, EXPLANATION, tests, reason, np.nan)] if tests else []
+
+
+def _left_scores(run: Run) -> Floats | None:
+    """Read what training has left of sharpness beside a run, if it is of the same test images."""
+    test = run.predictions.select("test")
+    for path in sorted(Path(run.path).resolve().parent.glob(f"{SHARPNESS}-*/predictions.csv")):
+        if (path.parent / META_FILE).exists():  # a system of that name
+            continue
+        try:
+            found = prediction_files.read(path).select("test")
+        except ArtifactError:
+            continue
+        labels = dict(zip(found.image, zip(found.mos, found.score, strict=True), strict=True))
+        known = [labels.get(image, (np.nan, np.nan)) for image in test.image]
+        if np.array_equal([mos for mos, _ in known], test.mos):
+            return np.array([score for _, score in known])
+    return None
+
+
+def _shows_references(run: Run) -> bool:
+    return _has_training(run) and knows_references(
+        run.predictions, _rows(run, "train"), _rows(run, "test")
+    )
 
 
 def _rows(run: Run, subset: str) -> list[int]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hmtnet.baselines.labels import LABEL_ONLY
 from hmtnet.report.numbers.leaderboard import Entry
 from hmtnet.report.numbers.model import Section
-from hmtnet.report.numbers.reference_rows import LABEL_ONLY
 from hmtnet.report.render import figures
 from hmtnet.report.render.drawing import Figure, ticks_between
 from hmtnet.report.render.formats import counted, decimals

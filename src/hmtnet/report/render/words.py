@@ -17,8 +17,9 @@ def introduction(report: Report) -> list[str]:
         "judged on test images that no network was trained on. Every number is computed from the "
         "runs' predictions.csv.",
         "A system is worth what it adds to the rows that never look at a pixel (label-only, "
-        "scale-only): on images of known SR methods these already rank well. within-τ is the part "
-        "that only pixels can explain.",
+        "scale-only, label+reference): on images of known SR methods these already rank well. "
+        "within-τ is the part that only pixels can explain; one that stays below sharpness, which "
+        "has never learned, has not earned its keep.",
     ]
     if pseudo:
         texts.append(
@@ -44,8 +45,9 @@ def how_computed(report: Report) -> list[str]:
         "images of different folds.",
         "Tests: two systems are compared only on the same test images of the same splits. Several "
         "seeds of one system are averaged before they are compared.",
-        "label-only, scale-only and oracle-grade are recomputed from the training images in "
-        "predictions.csv.",
+        "label-only, scale-only, label+reference and oracle-grade are recomputed from the training "
+        "images in predictions.csv. sharpness (the variance of the Laplacian of the luminance, its "
+        "direction taken from the training images) is what training has left beside the runs.",
         f"{DASH}: undefined (a constant prediction orders nothing; too few images) or not "
         "applicable.",
         "Mapped PLCC is never negative: where scores fall as labels rise, so does the curve. The "
