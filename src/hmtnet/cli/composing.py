@@ -4,7 +4,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -104,7 +104,9 @@ def _run(root: str, words: Sequence[str], job: Callable[[dict[str, Any]], float]
         # Lightning starts the other processes of a multi-device run by this process's own words.
         sys.argv = command_line
         try:
-            return job(_resolved(config))
+            values = _resolved(config)
+            _check_names(values, _without_values(root), "")
+            return job(values)
         except Exception as error:
             if is_multirun():
                 _tell(error)
@@ -124,6 +126,31 @@ def _run(root: str, words: Sequence[str], job: Callable[[dict[str, Any]], float]
         sys.argv = command_line
     if failure:
         raise failure[0]
+
+
+def _without_values(root: str) -> dict[str, Any]:
+    """Return what the running job's choice of groups makes of ``conf/``, no setting changed."""
+    words = HydraConfig.get().overrides.task
+    chosen = [word for word in words if not word.startswith("+")]
+    config = hydra.compose(root, chosen)
+    values = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _check_names(values: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
+    """Refuse a setting that ``conf/`` does not list. It lists all, so no type has to be imported.
+
+    Raises:
+        SettingsError: Names the nearest.
+    """
+    for key, value in values.items():
+        path = f"{where}.{key}" if where else key
+        if key not in known:
+            raise SettingsError(f"Unknown setting '{path}'.{nearest(str(key), known)}")
+        inner = known[key]
+        if isinstance(value, Mapping) and isinstance(inner, Mapping) and inner:  # {}: any key
+            _check_names(value, inner, path)
 
 
 def _job_words() -> str:
