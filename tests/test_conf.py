@@ -17,13 +17,8 @@ from hmtnet.data.split import SplitSettings
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.convert import convert_settings
 from hmtnet.experiment.evaluate import EvaluationSettings
-from hmtnet.experiment.settings import (
-    EvaluateSettings,
-    LoggerSettings,
-    TrainerSettings,
-    composed,
-    train_settings,
-)
+from hmtnet.experiment.run_settings import EvaluateSettings, LoggerSettings, TrainerSettings
+from hmtnet.experiment.settings import composed, train_settings
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.system import SYSTEMS, find_system

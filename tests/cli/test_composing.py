@@ -1,10 +1,21 @@
 """From words to settings: what Hydra composes, and what is said where it cannot."""
 
-import pytest
+import os
+import re
+from functools import partial
+from pathlib import Path
 
-from hmtnet.cli.composing import run_composed
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from hmtnet.cli.composing import conf_folder, run_composed
 from hmtnet.cli.main import BAD_INPUT
+from hmtnet.cli.words import hydra_words
 from hmtnet.errors import HmtnetError, SettingsError
+from hmtnet.experiment.settings import train_settings
 
 
 @pytest.fixture
@@ -19,7 +30,7 @@ def values(monkeypatch, tmp_path):
             jobs.append(found)
             return 0.0
 
-        run_composed("train", words, job)
+        run_composed("train", words, dict, job)
         return jobs
 
     return compose
@@ -63,7 +74,7 @@ def test_what_a_job_raises_comes_out_as_it_is(monkeypatch, tmp_path, capsys):
         raise error
 
     with pytest.raises(HmtnetError) as caught:
-        run_composed("train", [], job)
+        run_composed("train", [], dict, job)
     assert caught.value is error
     assert capsys.readouterr().err == ""  # one message is enough; the caller prints it
 
@@ -79,16 +90,108 @@ def test_a_sweep_runs_its_other_jobs_and_names_the_one_that_failed(monkeypatch, 
         return 0.0
 
     with pytest.raises(HmtnetError, match="Something is wrong"):
-        run_composed("train", ["-m", "seed=0,1,2"], job)
+        run_composed("train", ["-m", "seed=0,1,2"], dict, job)
     assert seeds == [0, 1, 2]
     assert "seed=1" in capfd.readouterr().err
 
 
+@given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"])))
+@example("~/$x/a=b#c!d&e;f'g\"h(i)[j]{k}<l>^m,n 数据é")
+@example("\\${seed")
+@example("a\\'")
+def test_every_printable_text_arrives_as_it_was_typed(text):
+    path = f"/data/{text}"
+    assume(not re.search(r"\$\{.*\}", path))  # an interpolation, which resolves
+    assert arrived(f"data.root={path}") == path
+
+
+def arrived(word):
+    """Return the value that Hydra reads in a word that was typed, without composing all."""
+    (readable,) = hydra_words([word], [conf_folder()])
+    value = OverridesParser.create().parse_override(readable).value()
+    return OmegaConf.to_container(OmegaConf.create({"value": value}), resolve=True)["value"]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("[a,b]", ["a", "b"]),
+        ("{image: 0, mos: 1}", {"image": 0, "mos": 1}),
+        ("{image: 图像, mos: a=b}", {"image": "图像", "mos": "a=b"}),
+        ("[é,1,null,true,~/a]", ["é", 1, None, True, str(Path("~/a").expanduser())]),
+        ("'a,b'", "a,b"),
+        ('"a=b"', "a=b"),
+        ("str(5)", "5"),
+        ("null", None),
+        ("true", True),
+        ("3", 3),
+        ("0.5", 0.5),
+        ("1e-4", "1e-4"),  # the typed settings make a number of it, or a name
+        ("1.10", "1.10"),
+        ("${oc.env:HOME}/é", f"{os.environ['HOME']}/é"),
+        ("~", str(Path.home())),
+        ("~/data", f"{Path.home()}/data"),
+        ("photos(1)", "photos(1)"),
+        (r"\\server\share", r"\\server\share"),
+        ("a b ", "a b "),
+        ("Smith, J. (2020)", "Smith, J. (2020)"),
+        ("{a", "{a"),
+    ],
+)
+def test_what_hydra_reads_stays_and_plain_text_is_text(value, found):
+    assert arrived(f"data.citation={value}") == found
+
+
+def test_numbers_are_names_where_text_is_expected(values):
+    words = ["runs=2024", "data.name=2023.10", "data.columns={image: 0, mos: 1}", "size.lr=1e-4"]
+    settings, _ = train_settings(values(*words)[0], complete=True)
+    assert (settings.runs, settings.data.name) == ("2024", "2023.10")
+    assert settings.data.columns == {"image": "0", "mos": "1"}
+    assert settings.size.lr == 1e-4
+
+
+def test_a_sweep_of_texts_that_hydra_cannot_read(values):
+    jobs = values("-m", "data.root=/数据,~/b,/c=d", "data=qads,ma")
+    roots = ["/数据", str(Path("~/b").expanduser()), "/c=d"]
+    assert [job["data"]["root"] for job in jobs] == [root for root in roots for _ in range(2)]
+
+
+@pytest.mark.parametrize("word", ["ablation=glob(zzz*)", "seed=range(1,1)"])
+def test_a_multirun_without_a_job_is_an_error(values, word):
+    with pytest.raises(SettingsError, match=re.escape(f"has no job: {word} matches nothing")):
+        values("-m", word)
+
+
+def test_all_jobs_of_a_multirun_are_checked_before_the_first(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    words = ["-m", "seed=0,1", "system.sfen.network.prior=film,mix"]
+    with pytest.raises(SettingsError) as caught:
+        run_composed("train", words, partial(train_settings, complete=True), pytest.fail)
+    assert "2 of 4 jobs cannot run, so none was started" in str(caught.value)
+    assert "seed=1 system.sfen.network.prior=mix: Setting" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 BAD = [
-    ("size=smal", "Could not find 'size/smal'", "full\n\tpublished\n\tquick\n\tsmall\n\ttiny"),
-    ("data=qad", "Could not find 'data/qad'", "custom\n\tdemo"),
-    ("system=hmtne", "Could not find 'system/hmtne'", "hmtnet"),
-    ("trainer=gpus", "Could not find 'trainer/gpus'", "auto\n\tcpu\n\tddp\n\tdebug\n\tgpu"),
+    ("size=smal", "Unknown size 'smal'. Did you mean 'small'?", ""),
+    ("data=qds", "Unknown data 'qds'. Did you mean 'qads'?", ""),
+    ("data@other=maa", "Unknown data 'maa'. Did you mean 'ma'?", ""),
+    ("system=hmtne", "Unknown system 'hmtne'. Did you mean 'hmtnet'?", ""),
+    ("trainer=zzz", "Unknown trainer 'zzz'. Known: auto, cpu, ddp, debug, gpu.", ""),
+    ("size=1", "Unknown size '1'. Known: full, published, quick, small, tiny.", ""),
+    ("data=0", "Unknown data '0'. Known: ai_upscaling, ", ""),
+    ("data=数据", "Unknown data '数据'. Known: ai_upscaling, ", ""),
+    ("ablation=[[]]", "'ablation=[[]]' chooses nothing. Give ablation=<one of backbone_", ""),
+    ("data=qads,ma", "'data=qads,ma' gives several choices. Put -m before the settings", ""),
+    ("seed=1,2", "'seed=1,2' gives several values. Put -m before the settings", ""),
+    ("seed=range(1,3)", "'seed=range(1,3)' gives several values. Put -m before", ""),
+    ("seed=range(1,x)", "'seed=range(1,x)' cannot be read: ", ""),
+    ("data.root=", "'data.root=' gives no value; perhaps a variable of the shell is empty.", ""),
+    ("data.root=''", "Settings 'data': root: expected a folder or null, found empty text", ""),
+    ("data.name=a/b", "Settings 'data': name: expected what a folder can be called", "'a/b'"),
+    ("data.name=..", "Settings 'data': name: expected what a folder can be called", "'..'"),
+    ("data.x y=1", "'data.x y=1': expected the name of a setting before =, of ASCII", "'data.x y'"),
+    ("stages=[grading", "Setting 'stages': expected a list, found '[grading'", ""),
     ("seed", "Error parsing override 'seed'", "missing EQUAL"),
     ("trainr.devices=2", "Unknown setting 'trainr'. Did you mean 'trainer'?", ""),
     ("stage=[grading]", "stage", ""),
@@ -180,8 +283,6 @@ def test_a_part_of_a_group_that_is_filled_from_elsewhere_is_refused(
 
 
 def test_such_a_group_may_be_given_whole(values):
-    from hmtnet.experiment.settings import train_settings
-
     (found,) = values("system.grading.crops={size: 64, count: 1, grid: cover}")
     settings, _ = train_settings(found, complete=True)
     assert settings.system.stages["grading"].crops.size == 64

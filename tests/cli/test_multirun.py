@@ -18,7 +18,7 @@ def swept(hmtnet, tiny, tmp_path_factory):
     objectives = []
     job = command._job
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "_job", lambda values: objectives.append(job(values)) or 0.0)
+        patch.setattr(command, "_job", lambda read: objectives.append(job(read)) or 0.0)
         outcome = hmtnet(*tiny(runs, *SWEEP))
     assert outcome.code == 0, outcome.err
     return outcome, runs, objectives

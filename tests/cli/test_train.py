@@ -13,6 +13,7 @@ import yaml
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
+from hmtnet.cli import chain
 from hmtnet.cli import train as command
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.experiment.settings import train_settings
@@ -136,7 +137,7 @@ def test_predictions_cover_every_image_once(finished, stage):
 def note_of(path):
     """Return what the table must say of a stage; of four validation images any may be best."""
     kept = (path / "stage.json").exists() and "kept_start" in store.read_meta(path)
-    return command.KEPT_START if kept else ""
+    return chain.KEPT_START if kept else ""
 
 
 def test_the_table_is_made_of_the_predictions(finished):
@@ -256,7 +257,7 @@ def test_an_undefined_objective_is_told_and_is_the_worst(
 ):
     returned = []
     job = command._job
-    monkeypatch.setattr(command, "_job", lambda values: returned.append(job(values)) or 0.0)
+    monkeypatch.setattr(command, "_job", lambda read: returned.append(job(read)) or 0.0)
     words = ("stages=[grading]", "format=json", "seed=1")  # of seed 0 the SRCC is itself -1
     # All labels of the validation reference are equal, so nothing can be ranked.
     root = shutil.copytree(tiny_root, tmp_path / "qads")
@@ -272,7 +273,7 @@ def test_an_undefined_objective_is_told_and_is_the_worst(
     done = hmtnet(*tiny(tmp_path / "b", *words, root=root))
     assert done.code == 0 and "The validation SRCC is undefined" in done.err
     # What a sweeper gets: a NaN would end its search.
-    assert returned[1] == command.WORST == -1.0 < returned[0]
+    assert returned[1] == chain.WORST == -1.0 < returned[0]
     (path,) = run_directories(tmp_path / "b")
     assert run_status.read(path / "status.json").objective is None
     assert store.read_meta(path)["val_srcc"] is None

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from hmtnet.experiment.loggers import logging_to
-from hmtnet.experiment.settings import LoggerSettings
+from hmtnet.experiment.run_settings import LoggerSettings
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hmtnet.experiment.fitting import device_of
-from hmtnet.experiment.settings import TrainerSettings
+from hmtnet.experiment.run_settings import TrainerSettings
 from hmtnet.models.reproducible import reproducible
 
 

@@ -13,7 +13,7 @@ import torch
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.experiment.processes import is_helper, wait_for_leader
-from hmtnet.experiment.settings import TrainerSettings
+from hmtnet.experiment.run_settings import TrainerSettings
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status

@@ -19,7 +19,7 @@ from hmtnet.errors import DataError, SettingsError
 from hmtnet.experiment.chain import run_chain
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.evaluate import EvaluationSettings, evaluate
-from hmtnet.experiment.settings import TrainerSettings
+from hmtnet.experiment.run_settings import TrainerSettings
 from hmtnet.scoring.scorer import Scorer
 
 

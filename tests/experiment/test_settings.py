@@ -3,7 +3,8 @@
 import pytest
 
 from hmtnet.errors import SettingsError
-from hmtnet.experiment.settings import Caps, composed, train_settings
+from hmtnet.experiment.run_settings import Caps
+from hmtnet.experiment.settings import composed, train_settings
 
 LEAST = {"data": {"reader": "qads"}, "split": {}, "system": {"name": "hmtnet"}}
 

@@ -4,7 +4,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 import hmtnet
+from hmtnet.cli.explaining import explain
 from hmtnet.cli.words import MULTIRUN, hydra_words, is_sweep
 from hmtnet.errors import HmtnetError, SettingsError, listed, nearest
 
@@ -59,10 +60,13 @@ def run_composed(
     # Hydra's parser takes overrides in one piece only, so a flag amidst them goes to the front.
     ordered = sorted(arguments, key=lambda word: word not in MULTIRUN)
     words = hydra_words(ordered, (folder, *more))
+    if {"-h", "--help"} & {*words}:
+        _run(root, [word for word in words if word not in ("-h", "--help", *MULTIRUN)], explain)
+        return
     # A searching sweeper proposes values as it goes, and a cluster's launcher runs them elsewhere.
     if is_sweep(words) and not any(word.startswith(("hydra/", "hydra.sweep")) for word in words):
         _check_jobs(root, words, read)
-    _run(root, words, lambda values: job(read(values)))
+    _run(root, words, lambda config: job(read(_checked(root, config))))
 
 
 def _check_jobs(root: str, words: Sequence[str], read: Callable[[dict[str, Any]], object]) -> None:
@@ -73,11 +77,11 @@ def _check_jobs(root: str, words: Sequence[str], read: Callable[[dict[str, Any]]
     """
     count, refused = 0, []
 
-    def check(values: dict[str, Any]) -> float:
+    def check(config: DictConfig) -> float:
         nonlocal count
         count += 1
         try:
-            read(values)
+            read(_checked(root, config))
         except HmtnetError as error:
             refused.append(f"{_job_words()}: {error}")
         return 0.0
@@ -95,16 +99,16 @@ def _check_jobs(root: str, words: Sequence[str], read: Callable[[dict[str, Any]]
         )
 
 
-def _run(root: str, words: Sequence[str], job: Callable[[dict[str, Any]], float]) -> None:
+def _run(root: str, words: Sequence[str], job: Callable[[DictConfig], float]) -> None:
     """Let Hydra compose and run ``job``."""
     command_line = sys.argv
     failure: list[Exception] = []
 
-    def with_values(config: DictConfig) -> float:
+    def caught(config: DictConfig) -> float:
         # Lightning starts the other processes of a multi-device run by this process's own words.
         sys.argv = command_line
         try:
-            return job(_resolved(config))
+            return job(config)
         except Exception as error:
             if is_multirun():
                 _tell(error)
@@ -117,13 +121,45 @@ def _run(root: str, words: Sequence[str], job: Callable[[dict[str, Any]], float]
     sys.argv = [f"hmtnet {root}", *words]
     try:
         config_path = str(conf_folder())
-        hydra.main(config_path=config_path, config_name=root, version_base="1.3")(with_values)()
+        hydra.main(config_path=config_path, config_name=root, version_base="1.3")(caught)()
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_said(error)) from error
     finally:
         sys.argv = command_line
     if failure:
         raise failure[0]
+
+
+def _checked(root: str, config: DictConfig) -> dict[str, Any]:
+    """Return a composed configuration as plain values, whose names are all known."""
+    values = _resolved(config)
+    _check_names(values, _without_values(root), "")
+    return values
+
+
+def _without_values(root: str) -> dict[str, Any]:
+    """Return what the running job's choice of groups makes of ``conf/``, no setting changed."""
+    words = HydraConfig.get().overrides.task
+    chosen = [word for word in words if not word.startswith("+")]
+    config = hydra.compose(root, chosen)
+    values = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _check_names(values: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
+    """Refuse a setting that ``conf/`` does not list. It lists all, so no type has to be imported.
+
+    Raises:
+        SettingsError: Names the nearest.
+    """
+    for key, value in values.items():
+        path = f"{where}.{key}" if where else key
+        if key not in known:
+            raise SettingsError(f"Unknown setting '{path}'.{nearest(str(key), known)}")
+        inner = known[key]
+        if isinstance(value, Mapping) and isinstance(inner, Mapping) and inner:  # {}: any key
+            _check_names(value, inner, path)
 
 
 def _job_words() -> str:

@@ -1,49 +1,21 @@
-"""``hmtnet train``: compose, run the chain, show the result."""
+"""``hmtnet train``: its settings, and then the chain.
 
-import json
-import logging
+Nothing here imports torch before the names of all settings, and the values of those that every
+system shares, have been found right: a slip of the pen is answered at once.
+"""
+
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from hmtnet.artifact import predictions as prediction_files
-from hmtnet.artifact import store
-from hmtnet.artifact.description import need
 from hmtnet.cli import packages
-from hmtnet.cli.composing import (
-    conf_folder,
-    is_multirun,
-    launches_in_process,
-    run_composed,
-    sweep_name,
-)
+from hmtnet.cli.composing import conf_folder, run_composed
 from hmtnet.cli.sizes import check_size
-from hmtnet.data.grades import Grades
-from hmtnet.errors import SettingsError
-from hmtnet.experiment.baseline import write_baselines
-from hmtnet.experiment.chain import ChainResult, run_chain
-from hmtnet.experiment.processes import is_helper
-from hmtnet.experiment.settings import TrainSettings, train_settings
-from hmtnet.models.system import System
-from hmtnet.metrics.mapping import fit_mapping
-from hmtnet.report.numbers.summary import summarise
-from hmtnet.report.render import figures
-from hmtnet.report.render.closing import Row, as_records, closing_table, heading
-from hmtnet.report.render.formats import decimals, percent
-from hmtnet.report.render.write import write_figure
+from hmtnet.experiment.run_settings import RunSettings
+from hmtnet.settings import build
 
-log = logging.getLogger(__name__)
-
-# What a sweeper is told where the objective is undefined: the worst value an SRCC can have, since
-# a NaN would end the search.
-WORST = -1.0
-
-
-CAPPED = "capped by trainer.debug: these numbers mean nothing"
-BEST_ON_TEST = "epoch chosen on the test images: inflated, not to be quoted"
-ORACLE = "reads the true grade of every image: a bound, not a result"
-KEPT_START = "no epoch beat its start on validation: the network as the stage before left it"
+if TYPE_CHECKING:
+    from hmtnet.experiment.settings import TrainSettings
+    from hmtnet.models.system import System
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -54,103 +26,16 @@ def train(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _read(values: dict[str, Any]) -> tuple[TrainSettings, System]:
+def _read(values: dict[str, Any]) -> "tuple[TrainSettings, System]":
     check_size((conf_folder(), *packages.folders()))
+    by_system = ("system", "size")
+    build(RunSettings, {key: values[key] for key in values if key not in by_system})
+    from hmtnet.experiment.settings import train_settings
+
     return train_settings(values, complete=True)
 
 
-def _job(read: tuple[TrainSettings, System]) -> float:
-    settings, system = read
-    if is_multirun():
-        settings = _for_sweep(settings)
-    elif settings.evaluate.test is None:
-        settings = replace(settings, evaluate=replace(settings.evaluate, test=True))
-    helps = is_helper(settings.trainer)
-    if helps:
-        logging.getLogger("hmtnet").setLevel(logging.ERROR)  # the leader tells
-    result = run_chain(settings, system)
-    if helps:
-        return WORST  # to nobody: the leader returns the objective
-    _show(settings, result)
-    objective = result.stages[-1].objective
-    if objective is None:
-        log.warning("The validation SRCC is undefined: all scores, or all labels, are equal.")
-    return WORST if objective is None else objective
+def _job(read: "tuple[TrainSettings, System]") -> float:
+    from hmtnet.cli.chain import run
 
-
-def _for_sweep(settings: TrainSettings) -> TrainSettings:
-    """Adapt the settings of one job of a multirun."""
-    if settings.trainer.devices > 1 and launches_in_process():
-        raise SettingsError(
-            f"trainer.devices={settings.trainer.devices} under multirun: every process that "
-            "Lightning starts would run the whole sweep again. Give each job one device "
-            "(trainer.devices=1), or launch jobs on a cluster (hydra/launcher=submitit_slurm)."
-        )
-    logger = replace(settings.logger, group=settings.logger.group or sweep_name())
-    evaluate = replace(settings.evaluate, test=bool(settings.evaluate.test))
-    return replace(settings, logger=logger, evaluate=evaluate)
-
-
-def _show(settings: TrainSettings, result: ChainResult) -> None:
-    """Print the closing table and draw the last stage's result."""
-    manifest, split, last = result.manifest, result.split, result.stages[-1]
-    # A final fit has no test images.
-    tested = settings.evaluate.test and bool(split.test)
-    subset: Literal["val", "test"] = "test" if tested else "val"
-    meta = store.read_meta(last.directory.path)
-    grades = Grades(tuple(need(last.directory.path, meta, list, "grades", "edges_unit")))
-    capped = meta.get("debug") is not None
-    rows = []
-    if not capped:  # a capped run predicts a part of the images; baselines beside it would mislead
-        for baseline, path in write_baselines(Path(settings.runs), manifest, split, grades):
-            if path is None:
-                log.info("%s: not applicable, %s", baseline.name, baseline.reason)
-            else:
-                fallback = baseline.fallback(split.subsets[subset])
-                note = f"{100 * fallback:.1f} % of images by a coarser mean" if fallback > 0 else ""
-                rows.append(_row(baseline.name, path, subset, note))
-    for stage in result.stages:
-        meta = store.read_meta(stage.directory.path)
-        note = KEPT_START if meta.get("kept_start") else ""
-        if meta.get("debug"):
-            note = CAPPED
-        if settings.evaluate.selection == "best_on_test":
-            note = BEST_ON_TEST
-        if meta.get("oracle"):
-            note = ORACLE
-        rows.append(_row(stage.stage, stage.directory.predictions, subset, note))
-    if settings.format == "json":
-        runs = {stage.stage: str(stage.directory.path) for stage in result.stages}
-        document = {
-            "dataset": manifest.name,
-            "label_kind": manifest.label_kind,
-            "split": split.id,
-            "leaky": split.leaky,
-            "runs": runs,
-            "results": as_records(rows),
-        }
-        print(json.dumps(document, indent=2))
-        return
-    shown = prediction_files.read(last.directory.predictions).select(subset)
-    title = heading(
-        manifest.name, split.protocol, subset, len(shown), manifest.label_kind, leaky=split.leaky
-    )
-    print(f"\n{closing_table(rows, title, subset)}")
-    folder, numbers = last.directory.path, summarise(shown, subset)
-    caption = f"{last.stage} on {manifest.name}, {subset} images"
-    told = f"SRCC {decimals(numbers.srcc)}, PLCC {decimals(numbers.plcc)}, {len(shown)} images"
-    mos = "pseudo-MOS (not human)" if manifest.label_kind == "pseudo" else "MOS"
-    scatter = figures.scatter(shown, fit_mapping(shown.score, shown.mos), last.stage, mos)
-    write_figure(scatter, folder / "scatter.svg", caption, told)
-    if shown.probabilities.shape[1]:
-        confusion = figures.confusion(shown, last.stage)
-        right, near = percent(numbers.accuracy, 0), percent(numbers.adjacent_accuracy, 0)
-        told = f"{right} of grades right, {near} at most one off"
-        write_figure(confusion, folder / "grades.svg", caption, told)
-    print(f"\npictures and predictions: {folder}")
-
-
-def _row(name: str, path: Path, subset: Literal["val", "test"], note: str = "") -> Row:
-    found = prediction_files.read(path)
-    test = summarise(found, "test") if subset == "test" else None
-    return Row(name, summarise(found, "val"), test, note)
+    return run(*read)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
-from hydra.core.override_parser.types import Override, QuotedString, Quote, ValueType
+from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
 from hmtnet.errors import SettingsError, listed
@@ -105,7 +105,9 @@ def _value(word: str, value: str, multirun: bool) -> str:
         override = _parsed(value)
     except HydraException as error:
         if function and function["name"] in _FUNCTIONS.definitions:
-            reason = str(error).partition("\n")[0].removeprefix(f"Error parsing override '_={value}'")
+            reason = (
+                str(error).partition("\n")[0].removeprefix(f"Error parsing override '_={value}'")
+            )
             raise SettingsError(f"'{word}' cannot be read: {reason}.") from error
         return _unread(word, value, multirun)
     found = override._value  # as parsed: value() does not tell quoted text from plain text

@@ -17,7 +17,8 @@ from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
 from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.experiment.fitting import device_of
-from hmtnet.experiment.settings import Caps, EvaluateSettings, TrainSettings
+from hmtnet.experiment.run_settings import Caps, EvaluateSettings
+from hmtnet.experiment.settings import TrainSettings
 from hmtnet.metrics.groups import method_scale_cells, numbered
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings

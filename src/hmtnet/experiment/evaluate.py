@@ -22,7 +22,7 @@ from hmtnet.experiment.describe import describe_dataset, describe_predictions, d
 from hmtnet.experiment.fitting import check_hardware, device_of
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.requirements import check_references
-from hmtnet.experiment.settings import Caps, TrainerSettings
+from hmtnet.experiment.run_settings import Caps, TrainerSettings
 from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.models.system import find_system
 from hmtnet.scoring.restore import Restored, restore

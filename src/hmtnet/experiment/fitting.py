@@ -25,7 +25,7 @@ from hmtnet.experiment.checkpoints import (
 from hmtnet.experiment.loggers import logging_to
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.progress import StageProgress
-from hmtnet.experiment.settings import LoggerSettings, TrainerSettings
+from hmtnet.experiment.run_settings import LoggerSettings, TrainerSettings
 from hmtnet.models.task import SELECTED_BY, QualityTask
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from lightning.pytorch.loggers import WandbLogger
 
-from hmtnet.experiment.settings import LoggerSettings
+from hmtnet.experiment.run_settings import LoggerSettings
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
 

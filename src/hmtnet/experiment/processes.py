@@ -7,7 +7,7 @@ again. Only the leader takes locks, predicts and writes; a helper joins the trai
 import os
 import time
 
-from hmtnet.experiment.settings import TrainerSettings
+from hmtnet.experiment.run_settings import TrainerSettings
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from hmtnet.data.grades import GradesSettings
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.errors import SettingsError, nearest
-from hmtnet.models.inputs import StageInputs
-from hmtnet.models.optimisation import FitSettings
-from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.weights import WeightedSettings
 from hmtnet.settings import build
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # none of them is needed to find out which systems there are
+    from hmtnet.models.inputs import StageInputs
+    from hmtnet.models.optimisation import FitSettings
+    from hmtnet.models.quality import QualityNetwork
     from hmtnet.models.task import QualityTask
+    from hmtnet.models.weights import WeightedSettings
 
 T = TypeVar("T")
 
@@ -39,8 +39,8 @@ class Stage:
     """
 
     name: str
-    settings: type[FitSettings]
-    network: Callable[[Any, StageInputs], QualityNetwork]
+    settings: "type[FitSettings]"
+    network: "Callable[[Any, StageInputs], QualityNetwork]"
     task: str
     after: tuple[str, ...] = ()
     borrows: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Stage:
         return self.network.__module__, self.task.partition(":")[0]
 
     def make_task(
-        self, network: QualityNetwork, settings: FitSettings, inputs: StageInputs
+        self, network: "QualityNetwork", settings: "FitSettings", inputs: "StageInputs"
     ) -> "QualityTask":
         """Make the task around a network.
 
@@ -120,7 +120,7 @@ class SystemSettings:
 
     name: str
     grades: GradesSettings
-    stages: Mapping[str, FitSettings]
+    stages: "Mapping[str, FitSettings]"
 
 
 # "module:attribute" of each system; imported when asked for.
@@ -235,7 +235,9 @@ def identified(settings: T) -> T:
     return _each_weighted(settings, lambda weighted: weighted.identified())
 
 
-def _each_weighted(settings: T, change: Callable[[WeightedSettings], WeightedSettings]) -> T:
+def _each_weighted(settings: T, change: "Callable[[WeightedSettings], WeightedSettings]") -> T:
+    from hmtnet.models.weights import WeightedSettings
+
     if isinstance(settings, WeightedSettings):
         return cast("T", change(settings))
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):

@@ -1,0 +1,154 @@
+"""The settings of a run that do not depend on the system. They are read without torch, at once."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hmtnet.data.settings import DataSettings
+from hmtnet.data.split import SplitSettings
+
+Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caps:
+    """Limits for a quick look; a capped run never passes for a full one (they enter its key).
+
+    A limit that the stage does not reach limits nothing, and marks nothing; see ``reached``.
+
+    Attributes:
+        epochs: At most so many epochs per stage.
+        batches: At most so many batches per epoch and subset.
+    """
+
+    epochs: int | None = None
+    batches: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batches"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: expected at least 1 or null, found {value}")
+
+    def reached(self, epochs: int, batches: int) -> "Caps | None":
+        """Return the limits that leave something out; None where none does.
+
+        Args:
+            epochs: Epochs without a limit.
+            batches: Batches per epoch of the largest subset, without a limit.
+        """
+        cap = Caps(
+            epochs=self.epochs if self.epochs is not None and self.epochs < epochs else None,
+            batches=self.batches if self.batches is not None and self.batches < batches else None,
+        )
+        return None if cap == Caps() else cap
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerSettings:
+    """The hardware.
+
+    Attributes:
+        accelerator: ``"gpu"``, by CUDA or ROCm; ``"cpu"``; ``"auto"``: a GPU if there is one.
+            Apple's does not count: it has no float64, in which scores are compared.
+        devices: How many processes train, one device each.
+        precision: Of the forward and backward pass; weights stay float32.
+        compile: Train the network as ``torch.compile`` makes it. The first steps take minutes,
+            the others less time than before on a GPU; predictions are made uncompiled.
+            ``"eager"`` only traces it, which needs no compiler and shows what cannot be traced.
+        deterministic: Refuse operations that are not reproducible bit by bit on this device.
+        workers: Loader processes; 0 prepares images in the training process.
+        debug: Limits for a quick look.
+    """
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = 1
+    precision: Precision = "32-true"
+    compile: bool | Literal["eager"] = False
+    deterministic: bool = False
+    workers: int = 0
+    debug: Caps = field(default_factory=Caps)
+
+    def __post_init__(self) -> None:
+        if self.devices < 1:
+            raise ValueError(f"devices: expected at least 1, found {self.devices}")
+        if self.workers < 0:
+            raise ValueError(f"workers: expected at least 0, found {self.workers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggerSettings:
+    """Where curves go, besides ``metrics.csv``, which is always written.
+
+    Attributes:
+        name: ``"csv"`` for that file alone, ``"wandb"`` for Weights & Biases too.
+        project: W&B project.
+        mode: ``"auto"`` is online where a key is configured, else offline.
+        group: W&B group; a sweep gets one of its own.
+    """
+
+    name: Literal["csv", "wandb"] = "csv"
+    project: str = "hmtnet"
+    mode: Literal["auto", "online", "offline"] = "auto"
+    group: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """What is predicted when a stage is finished.
+
+    Attributes:
+        test: Whether the test images are: null means yes in a single run and no in a sweep, because
+            a sweep that reads test is selection on test.
+        train: Whether the training images are. They tell how over-confident a network is on what it
+            has seen, and the report learns its label-only rows from them; on many tiles they cost a
+            quarter of a short training and more, so a sweep may leave them out.
+        selection: What chooses the epoch. ``best_on_test`` exists only to measure how much that
+            habit inflates results; such runs are marked everywhere.
+    """
+
+    test: bool | None = None
+    train: bool = True
+    selection: Literal["validation", "best_on_test"] = "validation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What ``hmtnet train`` is told about a run, whichever the system.
+
+    Attributes:
+        seed: Of initial weights, order, augmentation and crops.
+        data: The dataset.
+        other: Another dataset to test on (``split=cross``).
+        split: What its test images differ in from its training images.
+        trainer: The hardware.
+        logger: Where curves go.
+        evaluate: What is predicted.
+        stages: The chain: which of the system's stages are trained; empty means all but those that
+            ``upstream`` gives.
+        upstream: Run directories of finished stages to start from, by stage.
+        runs: The folder of all run directories.
+        format: What is printed at the end.
+    """
+
+    seed: int = 0
+    data: DataSettings
+    split: SplitSettings
+    trainer: TrainerSettings = field(default_factory=TrainerSettings)
+    logger: LoggerSettings = field(default_factory=LoggerSettings)
+    evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
+    stages: tuple[str, ...] = ()
+    upstream: dict[str, str] = field(default_factory=dict)
+    runs: str = "runs"
+    format: Literal["text", "json"] = "text"
+    other: DataSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed: expected at least 0, found {self.seed}")
+        if self.split.protocol == "whole":
+            raise ValueError("split=whole has no training images; it is for hmtnet evaluate")
+        if (self.other is not None) != (self.split.protocol == "cross"):
+            raise ValueError(
+                "data@other and split=cross go together: give both, as in "
+                "'data@other=ma split=cross', or neither"
+            )
