@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
 
 import hmtnet
 from hmtnet.errors import HmtnetError, SettingsError, listed
@@ -57,8 +58,11 @@ def run_composed(root: str, arguments: Sequence[str], job: Job, more: Sequence[P
     words = [_override_or_add(word, (folder, *more)) for word in ordered]
     command_line = sys.argv
     failure: list[Exception] = []
+    begun = False
 
     def with_values(config: DictConfig) -> float:
+        nonlocal begun
+        begun = True
         # Lightning starts the other processes of a multi-device run by this process's own words.
         sys.argv = command_line
         try:
@@ -77,6 +81,13 @@ def run_composed(root: str, arguments: Sequence[str], job: Job, more: Sequence[P
         hydra.main(config_path=str(folder), config_name=root, version_base="1.3")(with_values)()
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_first_lines(error)) from error
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+        if begun:
+            raise
+        raise SettingsError(
+            f"A file of the configuration cannot be read: {' '.join(str(error).split())}. Write "
+            "plain YAML in UTF-8: text, numbers, lists and mappings."
+        ) from error
     finally:
         sys.argv = command_line
     if failure:

@@ -177,7 +177,7 @@ def find_system(name: str) -> System:
     whose = f"System '{name}' of the package '{package_of(point)}'"
     try:
         system = point.load()
-    except Exception as error:  # it is others' code that runs here, so it may be any
+    except (Exception, SystemExit) as error:  # it is others' code that runs here, so it may be any
         raise SettingsError(
             f"{whose} cannot be imported from '{point.value}' ({type(error).__name__}: {error}). "
             "Repair, update or uninstall that package."
