@@ -110,7 +110,7 @@ class Labels:
         return tuple(record.method for record in self.records)
 
     @property
-    def scale(self) -> tuple[int | None, ...]:
+    def scale(self) -> tuple[float | None, ...]:
         """(N,) scale factors, None where none is named."""
         return tuple(record.scale for record in self.records)
 

@@ -22,7 +22,7 @@ ADVICE = (
 )
 
 
-def mismatch(name: str, image: Size, reference: Size, scale: int | None) -> str | None:
+def mismatch(name: str, image: Size, reference: Size, scale: float | None) -> str | None:
     """Say why an image and its reference cannot be laid on each other; None where they can.
 
     A source whose sides are no multiple of the scale factor loses what is left over when it is
@@ -41,14 +41,14 @@ def mismatch(name: str, image: Size, reference: Size, scale: int | None) -> str 
     why = "its scale factor" if scale is not None else "its scale factor is not known"
     return (
         f"image '{name}' measures {image[0]}×{image[1]} pixels and its reference "
-        f"{reference[0]}×{reference[1]}, where sides may differ by {allowed} at most ({why})"
+        f"{reference[0]}×{reference[1]}, where sides may differ by {allowed:g} at most ({why})"
     )
 
 
 def common_part(
     image: npt.NDArray[np.uint8],
     reference: npt.NDArray[np.uint8],
-    scale: int | None,
+    scale: float | None,
     name: str,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Cut an image and its reference to the top-left part that both have.

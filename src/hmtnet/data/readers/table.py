@@ -24,7 +24,7 @@ from hmtnet.data.readers.folder import (
     spelled,
 )
 from hmtnet.data.readers.reader import Reader
-from hmtnet.data.record import Official, Record
+from hmtnet.data.record import Official, Record, scale_factor
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError, SettingsError, listed, nearest
 
@@ -196,8 +196,10 @@ class _CellError(Exception):
 
 
 def _to_record(row: dict[str, str], root: Path, folder: Path | None) -> Record:
-    pristine = row.get("reference_image")
-    official = row.get("split", "").lower()
+    scale, mos_std, pristine = (
+        _told(row.get(name)) for name in ("scale", "mos_std", "reference_image")
+    )
+    official = (_told(row.get("split")) or "").lower()
     if official and official not in _OFFICIAL:
         raise _CellError("cells where split should be train, val or test", official)
     return Record(
@@ -205,11 +207,11 @@ def _to_record(row: dict[str, str], root: Path, folder: Path | None) -> Record:
         mos=_number(row["mos"], "MOS"),
         reference=_told(row.get("reference")),
         method=_told(row.get("method")),
-        scale=None if _told(row.get("scale")) is None else _scale(row["scale"]),
+        scale=_scale(scale) if scale else None,
         reference_image=_locate(pristine, root, [folder, root] if folder else [])
         if pristine
         else None,
-        mos_std=_number(row["mos_std"], "mos_std") if row.get("mos_std") else None,
+        mos_std=_number(mos_std, "mos_std") if mos_std else None,
         official=_OFFICIAL.get(official),
     )
 
@@ -228,11 +230,11 @@ def _number(cell: str, what: str) -> float:
         raise _CellError(f"cells where {what} should be a number", cell) from None
 
 
-def _scale(cell: str) -> int:
-    value = _number(cell, "scale")
-    if not (value.is_integer() and value > 0):
-        raise _CellError("cells where scale should be a whole number above 0", cell)
-    return int(value)
+def _scale(cell: str) -> float:
+    try:
+        return scale_factor(cell)
+    except ValueError:
+        raise _CellError("cells where scale should be a number above 0", cell) from None
 
 
 def _locate(cell: str, root: Path, folders: Sequence[Path]) -> str:
