@@ -70,12 +70,12 @@ def read(settings: DataSettings) -> Labels:
             f"Unknown column 'data.columns.{unknown[0]}'.{nearest(unknown[0], _COLUMNS)} "
             "Write data.columns={our name: name in the table}."
         )
-    table = _find_table(root, settings.table)
+    table = _find_table(root, settings.table, settings.links)
     rows = _read_rows(table, settings.columns)
     if settings.labels_only:
         records = _to_records(table, rows, root, None)
     else:
-        folder = _inside(root, settings.images or ".", "data.images")
+        folder = _inside(root, settings.images or ".", "data.images", settings.links)
         if not folder.is_dir():
             raise DataError(f"data.images='{settings.images}' is no folder; {contents(root)}.")
         records = _to_records(table, rows, root, folder)
@@ -89,6 +89,7 @@ def read(settings: DataSettings) -> Labels:
         higher_is_better=settings.direction == "higher",
         licence=settings.licence or "",
         citation=settings.citation or "",
+        links=settings.links,
     )
 
 
@@ -110,9 +111,9 @@ def _undeclared(settings: DataSettings) -> str:
     )
 
 
-def _find_table(root: Path, name: str | None) -> Path:
+def _find_table(root: Path, name: str | None, links: bool) -> Path:
     if name is not None:
-        table = _inside(root, name, "data.table")
+        table = _inside(root, name, "data.table", links)
         if not table.is_file():
             raise DataError(f"The label table '{table}' does not exist; {contents(root)}.")
         return table
@@ -261,11 +262,16 @@ def _locate(cell: str, root: Path, folders: Sequence[Path]) -> str:
     raise _CellError("labels without an image", cell)
 
 
-def _inside(root: Path, relative: str, setting: str) -> Path:
+def _inside(root: Path, relative: str, setting: str, links: bool) -> Path:
     path = root / relative
-    if not path.resolve().is_relative_to(root.resolve()) or ".." in Path(relative).parts:
+    if ".." in Path(relative).parts or not path.is_relative_to(root):
         raise DataError(
             f"{setting}='{relative}' leaves the dataset's folder '{root}'. Name it relative to it."
+        )
+    if not links and not path.resolve().is_relative_to(root.resolve()):
+        raise DataError(
+            f"{setting}='{relative}' leads by a link to '{path.resolve()}', outside the dataset's "
+            f"folder '{root}'. To allow links, set data.links=true."
         )
     return path
 
