@@ -85,11 +85,14 @@ class System:
         name: As in ``system=<name>``.
         stages: In the order in which they are trained.
         reference: The most that its networks ask of reference images.
+        graded: Whether any of its networks learns or predicts grades. Others start on labels that
+            cannot be cut into as many grades as are asked for.
     """
 
     name: str
     stages: tuple[Stage, ...]
     reference: ReferenceUse = "none"
+    graded: bool = False
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name.
