@@ -2,8 +2,8 @@
 
 Hydra composes a mapping; everything below the command line works with frozen dataclasses. The
 conversion is strict, but for a number where text is expected, and text that is a number where a
-number is (what is typed carries no type): an unknown key names the nearest known one, a wrong type or a value outside a
-``Literal`` says what was expected, and nothing is dropped silently.
+number is (what is typed carries no type): an unknown key names the nearest known one, a wrong type
+or a value outside a ``Literal`` says what was expected, and nothing is dropped silently.
 """
 
 import dataclasses

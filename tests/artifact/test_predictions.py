@@ -88,7 +88,7 @@ def test_reading_returns_what_was_written_to_the_last_bit(tmp_path_factory, data
         probabilities=np.array(probabilities, dtype=np.float64).reshape(k, n).T,
         reference=tuple(column(st.none() | names)),
         method=tuple(column(st.none() | names)),
-        scale=tuple(column(st.none() | st.integers(1, 16))),
+        scale=tuple(column(st.none() | st.integers(1, 16) | st.sampled_from([1.5, 2.25]))),
     )
     path = tmp_path_factory.mktemp("round") / "predictions.csv"
     module.write(path, predictions)
@@ -151,6 +151,9 @@ def test_concatenate_never_counts_an_image_twice_nor_mixes_k():
         ({"image": ("a", "b", "\udcff")}, "valid Unicode"),
         ({"scale": (2, 2.0, None)}, "scale: expected .* found 2.0"),
         ({"scale": (2, 0, None)}, "found 0"),
+        ({"scale": (2, -1.5, None)}, "found -1.5"),
+        ({"scale": (2, float("nan"), None)}, "found nan"),
+        ({"scale": (2, "2", None)}, "found '2'"),
     ],
 )
 def test_construction_refuses(changes, message):

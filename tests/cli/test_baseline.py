@@ -61,6 +61,25 @@ def test_text_says_what_it_is_about(hmtnet, published):
     )
 
 
+def test_a_fractional_scale_factor_is_a_scale_factor(hmtnet, tmp_path):
+    rows = [
+        f"{r}_{m}_{s}.png,{0.9 - s / 9 + r / 99},{r},{m},{s}"
+        for r in range(6)
+        for m in "ab"
+        for s in (1.5, 2, 3)
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,mos,reference,method,scale", *rows]))
+    declared = ("data.range=[0,1]", "data.direction=higher", "data.label_kind=human")
+    words = ("baseline", "data=table", f"data.root={tmp_path}", *declared, "format=json")
+    found = json.loads(hmtnet(*words).out)["results"][0]
+    assert found["predicted_by"]["scale"] == 1 and found["srcc"]["median"] > 0.9
+    held = hmtnet(*words, "split=scale", "split.scale=1.5")
+    assert held.code == 0, held.err
+    assert json.loads(held.out)["results"][0]["test_images"] == 2
+    whole = hmtnet(*words, "split=scale", "split.scale=2.0")
+    assert json.loads(whole.out)["results"][0]["test_images"] == 2
+
+
 def test_a_dataset_with_images_is_read_by_its_labels(hmtnet, tiny_root):
     done = hmtnet("baseline", "data=qads", f"data.root={tiny_root}", "split=kfold", "format=json")
     document = json.loads(done.out)

@@ -289,3 +289,24 @@ def test_such_a_group_may_be_given_whole(values):
     assert settings.system.stages["sfen"].crops == settings.size.crops
     with pytest.raises(SettingsError, match="Unknown setting"):
         train_settings({**found, "nothing": 1})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"reader: !!python/object/apply:os.getcwd []",
+        b"reader: !mine x",
+        b"a: b: c",
+        b"reader: *nowhere",
+        b"a: " + b"[" * 3000,
+        b"\xff\xfe\x00",
+    ],
+    ids=["python tag", "unknown tag", "no mapping", "no anchor", "deeply nested", "no UTF-8"],
+)
+def test_a_file_that_is_no_plain_yaml_is_one_message(hmtnet, tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine.yaml").write_bytes(text)
+    refused = hmtnet(*("data", "verify", "--config-dir", str(tmp_path), "data=mine"))
+    assert refused.code == BAD_INPUT and "cannot be read" in refused.err
+    assert refused.err.count("\n") == 1, refused.err

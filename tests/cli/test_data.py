@@ -47,6 +47,24 @@ def test_verify_a_sound_folder(hmtnet, on):
     assert done.out.splitlines()[-1] == "sound"
 
 
+def test_a_linked_folder_of_images_is_one_line_and_can_be_allowed(hmtnet, on, root, tmp_path):
+    folder = root / "super-resolved_images"
+    folder.rename(tmp_path / "disk")
+    folder.symlink_to(tmp_path / "disk")
+    refused = hmtnet("data", "export", *on)
+    assert refused.code == BAD_INPUT and refused.err.count("\n") == 1
+    assert f"is a link to '{tmp_path / 'disk'}'. To allow links, set data.links=true" in refused.err
+    assert hmtnet("data", "export", *on, "data.links=true").code == 0
+    assert "leaves the dataset's folder" not in hmtnet("data", "verify", *on, "data.links=true").out
+    assert hmtnet("data", "verify", *on, "data.links=true").code == 0
+
+
+def test_a_content_that_fills_most_of_a_subset_is_told(hmtnet, on, root, tmp_path):
+    done = hmtnet("data", "split", *on, f"output={tmp_path / 'a.json'}")
+    assert "show one content" in done.err
+    assert "of the" in done.err and "Check the column or the names" in done.err
+
+
 def test_verify_a_faulty_folder(hmtnet, on, root):
     victim = root / "super-resolved_images/img03_2_01.png"
     victim.write_bytes(victim.read_bytes()[:90])

@@ -238,5 +238,16 @@ def test_a_linked_folder_is_one_line_that_names_link_and_target(root, tmp_path):
     with pytest.raises(DataError) as error:
         digest_images(root, names)
     told = str(error.value)
-    assert f"'images' in it is a link to '{tmp_path / 'disk'}'" in told and "set data.root" in told
+    assert f"'images' in it is a link to '{tmp_path / 'disk'}'" in told
+    assert "set data.links=true" in told
     assert told.startswith("9 image paths") and "images/0.png" not in told
+
+
+def test_links_may_be_allowed_and_other_ways_out_stay_closed(root, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk/0.png").write_text("0")
+    (root / "images").symlink_to(tmp_path / "disk")
+    assert digest_images(root, ["images/0.png"], links=True)
+    for name in ("../disk/0.png", str(tmp_path / "disk/0.png")):
+        with pytest.raises(DataError, match="1 image paths leave"):
+            digest_images(root, [name], links=True)

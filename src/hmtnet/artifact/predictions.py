@@ -43,7 +43,7 @@ class Predictions:
         probabilities: float64 (N, K), of the grades; K = 0 where none are predicted.
         reference: Content id, or None.
         method: Super-resolution method, or None.
-        scale: Super-resolution factor, or None.
+        scale: Super-resolution factor, or None; an int where it is whole.
 
     Raises:
         ArtifactError: A column's length or shape differs, a MOS or score is not finite, an image
@@ -61,7 +61,7 @@ class Predictions:
     probabilities: NDArray[np.float64]
     reference: tuple[str | None, ...]
     method: tuple[str | None, ...]
-    scale: tuple[int | None, ...]
+    scale: tuple[float | None, ...]
 
     def __post_init__(self) -> None:
         """Check everything that a table of numbers would silently get wrong."""
@@ -157,8 +157,8 @@ class Predictions:
                         "hold a carriage return, and must be valid Unicode. Rename it."
                     )
         for scale in self.scale:
-            if scale is not None and not (isinstance(scale, int) and scale > 0):
-                raise ArtifactError(f"Column scale: expected 1, 2, … or None, found {scale!r}.")
+            if scale is not None and not _is_factor(scale):
+                raise ArtifactError(f"Column scale: expected 1.5, 2, … or None, found {scale!r}.")
         unknown = sorted(set(self.subset) - set(SUBSETS))
         if unknown:
             raise ArtifactError(
@@ -223,7 +223,7 @@ def read(path: Path) -> Predictions:
         .T,
         "reference": tuple(table.column("reference", str, None)),
         "method": tuple(table.column("method", str, None)),
-        "scale": tuple(table.column("scale", whole, None)),
+        "scale": tuple(table.column("scale", _factor, None)),
     }
     try:
         return Predictions(**columns)
@@ -247,6 +247,16 @@ def _grade(cell: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,3}", cell):
         raise ValueError(f"expected a grade 1, 2, …, found {cell!r}")
     return int(cell) - 1
+
+
+def _is_factor(scale: object) -> bool:
+    if isinstance(scale, float):
+        return scale > 0 and math.isfinite(scale) and not scale.is_integer()
+    return isinstance(scale, int) and scale > 0
+
+
+def _factor(cell: str) -> float:
+    return whole(cell) if cell.isdecimal() else finite(cell)
 
 
 def _floats(values: NDArray[np.float64]) -> list[str]:

@@ -46,7 +46,7 @@ class Labelled(Protocol):
         """(N,) SR methods."""
 
     @property
-    def scale(self) -> Sequence[int | None]:
+    def scale(self) -> Sequence[float | None]:
         """(N,) scale factors."""
 
     @property

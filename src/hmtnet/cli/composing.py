@@ -15,6 +15,7 @@ from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from yaml import YAMLError
 
 import hmtnet
 from hmtnet.cli.explaining import explain
@@ -103,8 +104,11 @@ def _run(root: str, words: Sequence[str], job: Callable[[DictConfig], float]) ->
     """Let Hydra compose and run ``job``."""
     command_line = sys.argv
     failure: list[Exception] = []
+    begun = False
 
     def caught(config: DictConfig) -> float:
+        nonlocal begun
+        begun = True
         # Lightning starts the other processes of a multi-device run by this process's own words.
         sys.argv = command_line
         try:
@@ -124,6 +128,13 @@ def _run(root: str, words: Sequence[str], job: Callable[[DictConfig], float]) ->
         hydra.main(config_path=config_path, config_name=root, version_base="1.3")(caught)()
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_said(error)) from error
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+        if begun:
+            raise
+        raise SettingsError(
+            f"A file of the configuration cannot be read: {' '.join(str(error).split())}. Write "
+            "plain YAML in UTF-8: text, numbers, lists and mappings."
+        ) from error
     finally:
         sys.argv = command_line
     if failure:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hmtnet.cli.dataset import DatasetSettings
 from hmtnet.data import readers, split_file
+from hmtnet.data.dominance import tell_dominating
 from hmtnet.data.join import join
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.protocols import make
@@ -21,6 +22,7 @@ def split(settings: DatasetSettings) -> int:
     if settings.other is not None and settings.split.protocol == "cross":
         manifest = join(manifest, readers.read(settings.other))
     made = make(manifest, settings.split)
+    tell_dominating(manifest, made)
     path = Path(settings.output or f"{manifest.name}-{made.id}.json").expanduser()
     split_file.write(path, manifest, made)
     subsets, overlaps = _subsets(manifest, made), _overlaps(manifest, made)

@@ -27,7 +27,7 @@ _DIGEST = re.compile(f"[0-9a-f]{{{DIGEST_LENGTH}}}")
 _Status = tuple[int, int, int, int]
 
 
-def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
+def digest_images(root: Path, names: Iterable[str], links: bool = False) -> dict[str, str]:
     """Digest the bytes of images below ``root``.
 
     Every image of every dataset passes here before it is used, so paths that leave the root (by
@@ -37,6 +37,7 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
     Args:
         root: The dataset's folder.
         names: Paths relative to ``root``; repeated ones are read once.
+        links: Whether links inside the root may lead out of it.
 
     Returns:
         Each name's digest: the first 16 hexadecimal digits of the SHA-256 of the file's bytes.
@@ -45,7 +46,7 @@ def digest_images(root: Path, names: Iterable[str]) -> dict[str, str]:
         DataError: A name leaves the root, or files are missing or unreadable; all are listed.
     """
     wanted = sorted(set(names))
-    _check_inside(root, wanted)
+    _check_inside(root, wanted, links)
     cache = f"{digest_text(str(root.resolve()), DIGEST_LENGTH)}.json"
     kept = _recall(cache)
     digests, lasting, failed = {}, {}, []
@@ -106,16 +107,17 @@ def _status(root: Path, name: str) -> _Status | None:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
-def _check_inside(root: Path, names: list[str]) -> None:
+def _check_inside(root: Path, names: list[str], links: bool) -> None:
     """Refuse names that leave the root; each folder is resolved once, a file only if it is a link.
 
     Strings instead of paths: for ten thousand names, pathlib would be too slow.
     """
-    inside = root.resolve()
+    place_of = os.path.abspath if links else os.path.realpath
+    inside = place_of(root)
     leaves: dict[str, bool] = {}
 
     def outside(path: str) -> bool:
-        return not Path(os.path.realpath(path)).is_relative_to(inside)
+        return not Path(place_of(path)).is_relative_to(inside)
 
     def outside_by_folder(path: str) -> bool:
         folder, last = os.path.split(path)
@@ -130,11 +132,12 @@ def _check_inside(root: Path, names: list[str]) -> None:
         if (root / folder).is_symlink():
             raise DataError(
                 f"{len(found)} image paths leave the dataset's folder '{root}': '{folder}' in it "
-                f"is a link to '{(root / folder).resolve()}'. Copy the images into it, or put the "
-                "labels beside the real folder and set data.root there."
+                f"is a link to '{(root / folder).resolve()}'. To allow links, set "
+                "data.links=true, or copy the images into it."
             )
     if found:
         raise DataError(
             f"{len(found)} image paths leave the dataset's folder '{root}': {listed(found)}. "
-            "Copy the images into the folder and name them relative to it."
+            "Copy the images into the folder and name them relative to it; links need "
+            "data.links=true."
         )

@@ -36,7 +36,7 @@ class Facts:
     obtained: str
     references: int | None = None
     methods: int | None = None
-    scales: Mapping[int, int] = field(default_factory=dict)
+    scales: Mapping[float, int] = field(default_factory=dict)
     mos: tuple[float, float, float] | None = None
     subsets: Mapping[str, int] = field(default_factory=dict)
     label_kind: LabelKind = "human"

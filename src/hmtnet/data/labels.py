@@ -51,6 +51,7 @@ class Labels:
         citation: Publication to cite.
         left_out: Images of the dataset that have no usable label, each with the reason.
         facts: What is known of the dataset, where it is a published one under its own name.
+        links: Whether images may lie outside the root, behind links in it.
         published: Its stored experiments, where the labels come from a published table.
 
     Raises:
@@ -68,6 +69,7 @@ class Labels:
     licence: str = ""
     citation: str = ""
     left_out: tuple[str, ...] = ()
+    links: bool = False
     facts: Facts | None = None
     published: Published | None = None
 
@@ -110,7 +112,7 @@ class Labels:
         return tuple(record.method for record in self.records)
 
     @property
-    def scale(self) -> tuple[int | None, ...]:
+    def scale(self) -> tuple[float | None, ...]:
         """(N,) scale factors, None where none is named."""
         return tuple(record.scale for record in self.records)
 

@@ -50,7 +50,8 @@ class Manifest(Labels):
         """
         records = labels.records
         references = {r.reference_image for r in records if r.reference_image is not None}
-        digests = digest_images(labels.root, [*(r.image for r in records), *references])
+        names = [*(r.image for r in records), *references]
+        digests = digest_images(labels.root, names, labels.links)
         return cls(
             **{field.name: getattr(labels, field.name) for field in dataclasses.fields(Labels)},
             digests=tuple(digests[r.image] for r in records),

@@ -22,6 +22,7 @@ from hmtnet.data.groups import (
 )
 from hmtnet.data.join import Joined
 from hmtnet.data.labels import Labels
+from hmtnet.data.record import scale_factor
 from hmtnet.data.split import SUBSETS, Split, SplitSettings, named
 from hmtnet.errors import DataError, listed
 from hmtnet.settings import build
@@ -163,7 +164,7 @@ def by_scale(labels: Labels, settings: SplitSettings) -> Dealt:
     if unnamed:
         raise lacking(labels, settings, "scale", unnamed)
     scales = sorted({record.scale for record in labels.records if record.scale is not None})
-    held = settings.scale if settings.scale is not None else scales[-1]
+    held = scales[-1] if settings.scale is None else scale_factor(str(settings.scale))
     if held not in scales or len(scales) < 2:
         advice = "Give split.scale=<one of them>" if len(scales) > 1 else "Use another protocol"
         raise DataError(

@@ -29,6 +29,7 @@ class DataSettings:
         labels_only: Read no more than the labels: the images need not be there.
         cache: Whether decoded images stay in memory or are decoded each time they are used;
             ``auto`` keeps them where they take no more than half of the free memory.
+        links: Whether images may lie outside the root, behind links in it.
         licence: Licence of the dataset, where the reader does not know it.
         citation: Publication to cite, where the reader does not know it.
     """
@@ -44,6 +45,7 @@ class DataSettings:
     columns: dict[str, str] = field(default_factory=dict)
     labels_only: bool = False
     cache: Cache = "auto"
+    links: bool = False
     licence: str | None = None
     citation: str | None = None
 

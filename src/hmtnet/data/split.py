@@ -67,7 +67,7 @@ class SplitSettings:
     index: int = 0
     folds: int = 5
     fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
-    scale: int | None = None
+    scale: float | None = None
     clean: bool = False
     file: str | None = None
 

@@ -157,7 +157,7 @@ def _decode_all(labels: Labels) -> tuple[dict[str, str], dict[str, tuple[int, in
 
     def attempt(name: str) -> tuple[int, int] | str:
         path = labels.root / name
-        if not path.resolve().is_relative_to(inside):
+        if not labels.links and not path.resolve().is_relative_to(inside):
             return f"Image '{path}' leaves the dataset's folder. Copy it into the folder."
         try:
             height, width, _ = decode(path).shape

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hmtnet.artifact import store
 from hmtnet.artifact.description import need
+from hmtnet.data.dominance import tell_dominating
 from hmtnet.data.join import join
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.protocols import make
@@ -52,6 +53,7 @@ def run_chain(settings: TrainSettings, system: System) -> ChainResult:
     if settings.other is not None:
         manifest = join(manifest, read(settings.other))
     split = make(manifest, settings.split)
+    tell_dominating(manifest, split)
     if not split.train or not split.val:
         raise DataError(
             f"Split '{split.id}' names no images to train or to choose the epoch on. Use another."

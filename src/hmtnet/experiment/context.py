@@ -1,5 +1,6 @@
 """What the stages of one chain share, and what they hand on."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from hmtnet.data.memory import copies
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
 from hmtnet.data.training_labels import TrainingLabels
+from hmtnet.errors import DataError
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.run_settings import Caps, EvaluateSettings
 from hmtnet.experiment.settings import TrainSettings
@@ -25,6 +27,8 @@ from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import System
 from hmtnet.scoring.restore import Restored, restore
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,12 +109,19 @@ class RunContext:
     def training_grades(self) -> Grades:
         """Cut the training MOS, and only them, into grades.
 
-        A part has the grades of the whole: priors must speak of the same ones.
+        A part has the grades of the whole: priors must speak of the same ones. Labels that cannot
+        be cut, as where all are equal, have none where the system needs none.
         """
         if self.whole is not None:
             return self.whole.training_grades()
         training = self.manifest.unit_mos[list(self.split.train)]
-        return Grades.fit(training, self.settings.system.grades)
+        try:
+            return Grades.fit(training, self.settings.system.grades)
+        except DataError as error:
+            if self.system.graded:
+                raise
+            log.info("No grades, which %s does not need: %s", self.system.name, error)
+            return Grades(())
 
     def part(self, split: Split) -> "RunContext":
         """Return the context of a part of the training images; validation chooses its epoch."""

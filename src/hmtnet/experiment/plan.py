@@ -191,6 +191,11 @@ def rehearse(
                 networks[stage.name] = stage.network(settings, context.inputs(grades, upstream, {}))
             except SettingsError as error:
                 raise SettingsError(f"system.{stage.name}: {error}") from error
+    if any(networks[planned.stage.name].graded for planned in plan) > context.system.graded:
+        raise SettingsError(
+            f"System '{context.system.name}' is declared without graded=True, and one of its "
+            "networks predicts grades. Declare it in its System."
+        )
     _check_references(context, [networks[planned.stage.name] for planned in plan])
 
 

@@ -151,8 +151,8 @@ def within_reference_srcc(
 
 
 def method_scale_cells(
-    methods: Sequence[str | None], scales: Sequence[int | None]
-) -> list[tuple[str, int | None] | None]:
+    methods: Sequence[str | None], scales: Sequence[float | None]
+) -> list[tuple[str, float | None] | None]:
     """Return each image's (SR method, scale); None where the method is unknown.
 
     A set of one scale may leave the scale out: its cells are then the methods.

@@ -88,12 +88,15 @@ class System:
         released: What reads its authors' checkpoint for ``hmtnet convert``, as
             ``"module:function"``: called with the network of the only stage and the checkpoint,
             it returns a ``models.released.Released``. Empty where no such checkpoint is known.
+        graded: Whether any of its networks learns or predicts grades. Others start on labels that
+            cannot be cut into as many grades as are asked for.
     """
 
     name: str
     stages: tuple[Stage, ...]
     reference: ReferenceUse = "none"
     released: str = ""
+    graded: bool = False
 
     def stage(self, name: str) -> Stage:
         """Return a stage by name.
@@ -181,7 +184,7 @@ def find_system(name: str) -> System:
     whose = f"System '{name}' of the package '{package_of(point)}'"
     try:
         system = point.load()
-    except Exception as error:  # it is others' code that runs here, so it may be any
+    except (Exception, SystemExit) as error:  # it is others' code that runs here, so it may be any
         raise SettingsError(
             f"{whose} cannot be imported from '{point.value}' ({type(error).__name__}: {error}). "
             "Repair, update or uninstall that package."

@@ -1,6 +1,7 @@
 """Pretrained weights: from a file, a package, the hub, or none, and never silently another."""
 
 import os
+import re
 from argparse import Namespace
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +129,19 @@ def read_checkpoint(path: Path) -> Any:
         with safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise WeightsError(f"Weights: cannot read '{path}' ({error}).") from error
+        raise WeightsError(f"Weights: cannot read '{path}': {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line why a file cannot be read; torch would advise to run what is in it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    foreign = re.search(r"GLOBAL (\S+)", str(error))
+    if foreign is not None:
+        return (
+            f"it holds '{foreign[1]}' beside tensors, and nothing in it is run. Save a state dict"
+        )
+    return "it is damaged, or no file of weights (.safetensors, .pth or .pt). Copy it anew"
 
 
 def load_backbone(backbone: torch.nn.Module, state: dict[str, Tensor], what: str) -> None:

@@ -1,4 +1,5 @@
 import os
+import struct
 from pathlib import Path
 
 import h5py
@@ -114,6 +115,12 @@ def test_a_small_file_that_claims_much_is_refused_unread(tmp_path):
     assert (tmp_path / "a.mat").stat().st_size < 100_000
     with pytest.raises(DataError, match="variable 'mos' claims 8000 MB"):
         load(tmp_path / "a.mat")
+    path = tmp_path / "b.mat"
+    scipy.io.savemat(path, {"mos": MATRIX})
+    shape, claimed = struct.pack("<ii", 2, 3), struct.pack("<ii", 2, 10**9)
+    path.write_bytes(path.read_bytes().replace(shape, claimed))
+    with pytest.raises(DataError, match="variable 'mos' claims 16000 MB"):
+        load(path)
 
 
 def test_a_crash_of_the_parser_is_a_message(tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import tracemalloc
 import zipfile
 
 import openpyxl
@@ -113,3 +114,23 @@ def test_a_cell_far_to_the_right_or_down_is_refused(tmp_path, monkeypatch):
         book.save(tmp_path / "a.xlsx")
         with pytest.raises(DataError, match="more than 200000 rows or 1000 columns"):
             read_sheet(tmp_path / "a.xlsx", ["mos"])
+
+
+def test_a_cell_in_the_last_corner_of_an_old_sheet_costs_no_more_than_itself(tmp_path):
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("scores")
+    for row, column, cell in ((0, 0, "mos"), (1, 0, 1.5), (65_535, 255, 7)):
+        sheet.write(row, column, cell)
+    book.save(str(tmp_path / "a.xls"))
+    tracemalloc.start()
+    rows = read_sheet(tmp_path / "a.xls", ["mos"])
+    assert [row["mos"] for _, row in rows] == [1.5]
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+
+
+def test_an_old_spreadsheet_of_a_gigabyte_is_refused_unread(tmp_path):
+    with (tmp_path / "a.xls").open("wb") as stream:
+        stream.truncate(10**9)  # sparse
+    with pytest.raises(DataError, match=r"it has 1000 MB; at most 100 are read"):
+        read_sheet(tmp_path / "a.xls", ["mos"])

@@ -142,10 +142,10 @@ def test_faulty_rows(make_table, noise, tmp_path, cells, message):
 
 def test_faults_of_all_rows_come_in_one_error(make_table):
     root = make_table(
-        "image,mos,scale\na.png,,2\nb.png,1,2.5\nc.png,1,2\n", images=["a.png", "b.png"]
+        "image,mos,scale\na.png,,2\nb.png,1,-2.5\nc.png,1,2\n", images=["a.png", "b.png"]
     )
     with pytest.raises(
-        DataError, match=r"without a MOS.*scale should be a whole.*without an image"
+        DataError, match=r"without a MOS.*scale should be a number above 0.*without an image"
     ):
         read_table(root)
 
@@ -214,9 +214,17 @@ def test_what_a_mac_leaves_behind_is_not_there(make_table, noise, caplog):
 
 @pytest.mark.parametrize("empty", ["nan", "NaN", "None", "NA", "null", "NULL"])
 def test_words_for_an_empty_cell_are_empty_cells(make_table, empty):
-    text = f"image,mos,reference,method,scale\na.png,1,{empty},{empty},{empty}\n"
+    optional = ("reference", "method", "scale", "reference_image", "mos_std", "split")
+    text = f"image,mos,{','.join(optional)}\na.png,1{6 * f',{empty}'}\n"
     (record,) = read_table(make_table(text, images=["a.png"])).records
-    assert (record.reference, record.method, record.scale) == (None, None, None)
+    told = ("reference", "method", "scale", "reference_image", "mos_std", "official")
+    assert [getattr(record, name) for name in told] == [None] * 6
+
+
+def test_a_scale_factor_may_be_a_fraction(make_table):
+    text = "image,mos,scale\na.png,1,1.5\nb.png,1,2.0\n"
+    one, two = read_table(make_table(text, images=["a.png", "b.png"])).records
+    assert one.scale == 1.5 and repr(two.scale) == "2"
 
 
 def test_names_in_other_letters_are_found(make_table):

@@ -1,6 +1,7 @@
 """The plain baseline by the command line: chosen like any other system."""
 
 import csv
+import shutil
 import subprocess
 import sys
 
@@ -32,6 +33,26 @@ def trained(hmtnet, one_stage, tmp_path_factory):
 def test_it_is_one_stage_that_starts_from_nothing():
     (only,) = find_system("plain").stages
     assert (only.name, only.after, only.borrows) == ("plain", (), ())
+
+
+@pytest.mark.parametrize("system", ["plain", "ridge"])
+@pytest.mark.parametrize("mos", ["0.5", "binary"])
+def test_labels_that_cannot_be_graded_train_a_system_without_grades(
+    hmtnet, one_stage, tiny_root, tmp_path, system, mos
+):
+    root = shutil.copytree(tiny_root, tmp_path / "qads")
+    (labels,) = (path for path in root.iterdir() if path.is_file())
+    lines = [line.split() for line in labels.read_text().splitlines()]
+    scores = [mos if mos != "binary" else str(i % 2) for i in range(len(lines))]
+    rows = [f"{score} {name}" for score, (_, name) in zip(scores, lines, strict=True)]
+    labels.write_text("\n".join(rows))
+    done = hmtnet(*one_stage(system, tmp_path / "runs", f"data.root={root}"))
+    assert done.code == 0, done.err
+    assert f"No grades, which {system} does not need" in done.err
+    (path,) = (tmp_path / "runs").glob(f"qads/*/{system}-*")
+    meta = store.read_meta(path)
+    assert meta["grades"]["edges_unit"] == []
+    assert (meta["val_srcc"] is None) == (mos == "0.5")
 
 
 def test_it_leaves_what_every_stage_leaves(trained):

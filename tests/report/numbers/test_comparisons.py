@@ -186,6 +186,13 @@ def test_numbers_by_method_and_scale(runs):
     assert scale.images == {"×2": 20, "×4": 20}
 
 
+def test_fractional_scales_stand_in_the_order_of_their_size(runs):
+    scales = tuple((10, 1.5, 1.25, 2)[i % 4] for i in range(200))
+    for split in (0, 1):
+        runs.write("a", split=split, columns={"scale": scales})
+    assert section(runs).breakdowns[-1].groups == ("×1.25", "×1.5", "×2", "×10")
+
+
 def test_over_folds_they_are_means_of_folds(runs):
     for split in range(5):
         runs.write("a", split=split, protocol="kfold")

@@ -203,6 +203,7 @@ def labels_of(
         licence=settings.licence or (facts.licence if official else ""),
         citation=settings.citation or (facts.citation if official else ""),
         left_out=tuple(left_out),
+        links=settings.links,
         facts=facts if official else None,
         published=published,
     )

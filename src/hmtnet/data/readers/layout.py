@@ -14,7 +14,7 @@ from hmtnet.data.readers.folder import child, contents, find_root
 from hmtnet.data.readers.lines import Label, number_in, once_each, read_label_lines
 from hmtnet.data.readers.references import References
 from hmtnet.data.readers.sheets import Row, read_sheet
-from hmtnet.data.record import Official, Record
+from hmtnet.data.record import Official, Record, scale_factor
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError
 
@@ -228,5 +228,8 @@ class Layout:
         if said.get("reference") is not None:
             said["reference"] = self.spell_reference(said["reference"])
         if said.get("scale") is not None:
-            said["scale"] = int(said["scale"])
+            try:
+                said["scale"] = scale_factor(said["scale"])
+            except ValueError:
+                return None
         return said

@@ -1,5 +1,6 @@
 """MATLAB files of either kind: version 5 (scipy) and version 7.3, which is HDF5 (h5py)."""
 
+import math
 import os
 import pickle
 import subprocess
@@ -123,8 +124,7 @@ def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
         for name, item in file.items():
             if not isinstance(item, h5py.Dataset):
                 continue
-            if item.nbytes > _MOST_BYTES:
-                raise ValueError(f"variable '{name}' claims {item.nbytes / 1e6:.0f} MB")
+            _check_size(name, item.nbytes)
             # HDF5 stores MATLAB's columns as rows, and instead of an empty array its size.
             empty = bool(item.attrs.get("MATLAB_empty", 0))
             value = np.empty(tuple(item[()].ravel())) if empty else item[()].T
@@ -140,6 +140,11 @@ def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
     return variables
 
 
+def _check_size(name: str, claimed: int) -> None:
+    if claimed > _MOST_BYTES:
+        raise ValueError(f"variable '{name}' claims {claimed / 1e6:.0f} MB")
+
+
 def _is_text(cell: Any) -> bool:
     return bool(cell.attrs.get("MATLAB_class", b"") == b"char")
 
@@ -153,8 +158,10 @@ def _decode(codes: npt.NDArray[Any]) -> str:
 
 
 def _load_version_5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
 
+    for name, shape, _ in whosmat(path):
+        _check_size(name, 8 * math.prod(shape))
     variables: dict[str, npt.NDArray[Any] | list[str]] = {}
     for name, value in loadmat(path).items():
         if not isinstance(value, np.ndarray):

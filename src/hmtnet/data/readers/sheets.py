@@ -131,13 +131,13 @@ def _limited(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
 def _old_sheets(path: Path) -> Iterator[tuple[str, list[list[Any]]]]:
     import xlrd
 
-    # Without a log file of ours it prints complaints about damaged files.
-    book = xlrd.open_workbook(path, logfile=io.StringIO())
-    for sheet in book.sheets():
-        yield (
-            sheet.name,
-            [
-                [None if cell == "" else cell for cell in sheet.row_values(row)]
-                for row in range(sheet.nrows)
-            ],
-        )
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"it has {path.stat().st_size / 1e6:.0f} MB; at most 100 are read")
+    # Without a log file of ours it prints complaints about damaged files; and unless rows may be
+    # ragged, one cell in the last corner fills up 17 million others.
+    with xlrd.open_workbook(path, logfile=io.StringIO(), on_demand=True, ragged_rows=True) as book:
+        for number in range(book.nsheets):
+            sheet = book.sheet_by_index(number)
+            rows = (sheet.row_values(row) for row in range(sheet.nrows))
+            yield sheet.name, [[None if cell == "" else cell for cell in row] for row in rows]
+            book.unload_sheet(number)

@@ -24,7 +24,7 @@ from hmtnet.data.readers.folder import (
     spelled,
 )
 from hmtnet.data.readers.reader import Reader
-from hmtnet.data.record import Official, Record
+from hmtnet.data.record import Official, Record, scale_factor
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError, SettingsError, listed, nearest
 
@@ -70,12 +70,12 @@ def read(settings: DataSettings) -> Labels:
             f"Unknown column 'data.columns.{unknown[0]}'.{nearest(unknown[0], _COLUMNS)} "
             "Write data.columns={our name: name in the table}."
         )
-    table = _find_table(root, settings.table)
+    table = _find_table(root, settings.table, settings.links)
     rows = _read_rows(table, settings.columns)
     if settings.labels_only:
         records = _to_records(table, rows, root, None)
     else:
-        folder = _inside(root, settings.images or ".", "data.images")
+        folder = _inside(root, settings.images or ".", "data.images", settings.links)
         if not folder.is_dir():
             raise DataError(f"data.images='{settings.images}' is no folder; {contents(root)}.")
         records = _to_records(table, rows, root, folder)
@@ -89,6 +89,7 @@ def read(settings: DataSettings) -> Labels:
         higher_is_better=settings.direction == "higher",
         licence=settings.licence or "",
         citation=settings.citation or "",
+        links=settings.links,
     )
 
 
@@ -110,9 +111,9 @@ def _undeclared(settings: DataSettings) -> str:
     )
 
 
-def _find_table(root: Path, name: str | None) -> Path:
+def _find_table(root: Path, name: str | None, links: bool) -> Path:
     if name is not None:
-        table = _inside(root, name, "data.table")
+        table = _inside(root, name, "data.table", links)
         if not table.is_file():
             raise DataError(f"The label table '{table}' does not exist; {contents(root)}.")
         return table
@@ -196,8 +197,10 @@ class _CellError(Exception):
 
 
 def _to_record(row: dict[str, str], root: Path, folder: Path | None) -> Record:
-    pristine = row.get("reference_image")
-    official = row.get("split", "").lower()
+    scale, mos_std, pristine = (
+        _told(row.get(name)) for name in ("scale", "mos_std", "reference_image")
+    )
+    official = (_told(row.get("split")) or "").lower()
     if official and official not in _OFFICIAL:
         raise _CellError("cells where split should be train, val or test", official)
     return Record(
@@ -205,11 +208,11 @@ def _to_record(row: dict[str, str], root: Path, folder: Path | None) -> Record:
         mos=_number(row["mos"], "MOS"),
         reference=_told(row.get("reference")),
         method=_told(row.get("method")),
-        scale=None if _told(row.get("scale")) is None else _scale(row["scale"]),
+        scale=_scale(scale) if scale else None,
         reference_image=_locate(pristine, root, [folder, root] if folder else [])
         if pristine
         else None,
-        mos_std=_number(row["mos_std"], "mos_std") if row.get("mos_std") else None,
+        mos_std=_number(mos_std, "mos_std") if mos_std else None,
         official=_OFFICIAL.get(official),
     )
 
@@ -228,11 +231,11 @@ def _number(cell: str, what: str) -> float:
         raise _CellError(f"cells where {what} should be a number", cell) from None
 
 
-def _scale(cell: str) -> int:
-    value = _number(cell, "scale")
-    if not (value.is_integer() and value > 0):
-        raise _CellError("cells where scale should be a whole number above 0", cell)
-    return int(value)
+def _scale(cell: str) -> float:
+    try:
+        return scale_factor(cell)
+    except ValueError:
+        raise _CellError("cells where scale should be a number above 0", cell) from None
 
 
 def _locate(cell: str, root: Path, folders: Sequence[Path]) -> str:
@@ -259,11 +262,16 @@ def _locate(cell: str, root: Path, folders: Sequence[Path]) -> str:
     raise _CellError("labels without an image", cell)
 
 
-def _inside(root: Path, relative: str, setting: str) -> Path:
+def _inside(root: Path, relative: str, setting: str, links: bool) -> Path:
     path = root / relative
-    if not path.resolve().is_relative_to(root.resolve()) or ".." in Path(relative).parts:
+    if ".." in Path(relative).parts or not path.is_relative_to(root):
         raise DataError(
             f"{setting}='{relative}' leaves the dataset's folder '{root}'. Name it relative to it."
+        )
+    if not links and not path.resolve().is_relative_to(root.resolve()):
+        raise DataError(
+            f"{setting}='{relative}' leads by a link to '{path.resolve()}', outside the dataset's "
+            f"folder '{root}'. To allow links, set data.links=true."
         )
     return path
 

@@ -95,4 +95,4 @@ JOINT = Stage(
     after=("grading", "sfen"),
 )
 
-SYSTEM = System(name="hmtnet", stages=(GRADING, SFEN_STAGE, JOINT))
+SYSTEM = System(name="hmtnet", stages=(GRADING, SFEN_STAGE, JOINT), graded=True)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.metrics.groups import GroupResult, by_group
@@ -37,12 +38,12 @@ class Breakdown:
 
 def by_method(entries: Sequence[Entry], view: View) -> Breakdown | None:
     """Return SRCC by SR method; None where fewer than two methods are named."""
-    return _breakdown(entries, view, "SRCC by SR method", _methods)
+    return _breakdown(entries, view, "SRCC by SR method", _methods, natural)
 
 
 def by_scale(entries: Sequence[Entry], view: View) -> Breakdown | None:
     """Return SRCC by scale; None where fewer than two scales are named."""
-    return _breakdown(entries, view, "SRCC by scale", _factors)
+    return _breakdown(entries, view, "SRCC by scale", _factors, lambda name: float(name[1:]))
 
 
 def _breakdown(
@@ -50,6 +51,7 @@ def _breakdown(
     view: View,
     title: str,
     keys: Callable[[Predictions], Sequence[str | None]],
+    order: Callable[[str], Any],
 ) -> Breakdown | None:
     values: dict[tuple[str, str], float] = {}
     images: dict[str, int] = {}
@@ -71,7 +73,7 @@ def _breakdown(
         tuple(entry.name for entry in kept),
         {entry.name: entry.kind for entry in kept},
         {entry.name: entry.block for entry in kept},
-        tuple(sorted(images, key=natural)),
+        tuple(sorted(images, key=order)),
         images,
         values,
         f"On {view.label}{folds}; in brackets, numbers of images.",

@@ -192,8 +192,8 @@ def _groups(rows: Predictions) -> list[tuple[str, str, np.ndarray]]:
     """Divide the rows for the legend: each group's name, its class, and (N,) whether in it."""
     methods = sorted({method for method in rows.method if method is not None})
     scales = sorted({scale for scale in rows.scale if scale is not None})
-    column: Sequence[str | int | None]
-    names: dict[str | int, str]
+    column: Sequence[str | float | None]
+    names: dict[str | float, str]
     if 1 < len(methods) <= _MOST_METHODS:
         column, names = rows.method, {method: _shortened(method) for method in methods}
     elif len(scales) > 1:
