@@ -178,7 +178,7 @@ def test_one_sweep_asks_all_questions(tmp_path, monkeypatch, which):
         jobs[word] = values
         return 0.0
 
-    run_composed("train", ["-m", f"ablation=glob({which}*)"], job)
+    run_composed("train", ["-m", f"ablation=glob({which}*)"], dict, job)
     assert [*jobs] == [f"ablation={name}" for name in NAMES if name.startswith(which)]
     assert jobs["ablation=chain_two_stage"]["stages"] == ["grading", "sfen"]
 
@@ -186,7 +186,7 @@ def test_one_sweep_asks_all_questions(tmp_path, monkeypatch, which):
 def test_a_single_question(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     jobs = []
-    run_composed("train", ["ablation=prior_none"], lambda values: jobs.append(values) or 0.0)
+    run_composed("train", ["ablation=prior_none"], dict, lambda values: jobs.append(values) or 0.0)
     assert jobs[0]["system"]["sfen"]["network"]["prior"] == "none" and "ablation" not in jobs[0]
 
 

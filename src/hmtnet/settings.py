@@ -1,9 +1,9 @@
 """Plain mappings to typed dataclasses: the one door between configuration and code.
 
 Hydra composes a mapping; everything below the command line works with frozen dataclasses. The
-conversion is strict, but for a number where text is expected, and text that is a number where a
-number is (what is typed carries no type): an unknown key names the nearest known one, a wrong type
-or a value outside a ``Literal`` says what was expected, and nothing is dropped silently.
+conversion is strict: an unknown key names the nearest known one, a wrong type or a value outside a
+``Literal`` says what was expected, and nothing is dropped silently. What is typed has no type, so a
+number may stand for text, and the text of a number for that number.
 """
 
 import dataclasses

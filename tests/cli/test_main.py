@@ -1,5 +1,6 @@
 """The roof itself: help, versions, unknown words, exit codes, and how quickly it answers."""
 
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ import pytest
 from hmtnet import __version__
 from hmtnet.cli import main as roof
 from hmtnet.cli.main import BAD_INPUT, INTERRUPTED
+from hmtnet.models.system import list_systems
 
 HELPS = [["--help"], ["-h"], ["help"]]
 
@@ -52,6 +54,50 @@ def test_help_of_train_lists_settings_and_options_and_trains_nothing(hmtnet, tmp
     assert "efficientnet_lite0" in done.out and "loaded_lr" in done.out  # the settings as composed
     assert "size: full, published, quick, small, tiny" in done.out  # and what else there is
     assert list(tmp_path.iterdir()) == []
+
+
+HELPED = [f"train system={name}" for name in list_systems()]
+
+
+@pytest.mark.parametrize("words", [*HELPED, "evaluate", "convert", "baseline", "data verify"])
+def test_help_explains_every_setting_in_words(hmtnet, words):
+    done = hmtnet(*words.split(), "--help")
+    settings = re.split(r"\n(?=\S)", done.out.partition("\nSettings: ")[2])[1:]
+    assert len(settings) > 20
+    # Behind a setting from column 41 on, or below it.
+    bare = [one for one in settings if "\n " not in one and not re.match(r".{39}  \S", one)]
+    assert bare == []
+
+
+def test_help_has_the_words_that_stand_beside_a_setting_in_conf(hmtnet):
+    done = hmtnet("train", "--help", "trainer=gpu", "runs=é")
+    assert "runs=é                                   where run directories are kept" in done.out
+    assert "trainer.workers=4                        loader processes\n" in done.out
+    assert re.search(r"evaluate\.test=null +predict the test .* run, not in a\n +sweep", done.out)
+
+
+ANSWERED_AT_ONCE = [
+    "--help",
+    "trainr.devices=2",
+    "system.sfen.optimiser.lr=1",
+    "size.crops={size: 48, cuont: 1}",
+    "seed=one",
+    "trainer.workers=-1",
+    "data=qds",
+    "data.root=",
+]
+
+
+@pytest.mark.parametrize("word", ANSWERED_AT_ONCE)
+def test_a_slip_and_help_cost_no_more_than_a_glance(word):
+    code = "import sys; from hmtnet.cli.main import main; main(sys.argv[1:])\n"
+    code += "import time; print('torch' in sys.modules, time.process_time())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", word], capture_output=True, text=True, check=True
+    )
+    imported, seconds = done.stdout.splitlines()[-1].split()
+    assert imported == "False" and float(seconds) < 2
+    assert (done.stderr == "") == (word == "--help")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Hydra at the edge: overrides in, plain values out."""
 
+import functools
 import logging
 import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -64,13 +66,22 @@ def run_composed(
     if {"-h", "--help"} & {*words}:
         _run(root, [word for word in words if word not in ("-h", "--help", *MULTIRUN)], explain)
         return
+    known = functools.cache(partial(_without_values, root))
+
+    def settings_of(config: DictConfig) -> T:
+        values = _resolved(config)
+        _check_names(values, known(_choices()), "")
+        return read(values)
+
     # A searching sweeper proposes values as it goes, and a cluster's launcher runs them elsewhere.
     if is_sweep(words) and not any(word.startswith(("hydra/", "hydra.sweep")) for word in words):
-        _check_jobs(root, words, read)
-    _run(root, words, lambda config: job(read(_checked(root, config))))
+        _check_jobs(root, words, settings_of)
+    _run(root, words, lambda config: job(settings_of(config)))
 
 
-def _check_jobs(root: str, words: Sequence[str], read: Callable[[dict[str, Any]], object]) -> None:
+def _check_jobs(
+    root: str, words: Sequence[str], settings_of: Callable[[DictConfig], object]
+) -> None:
     """Compose and read the settings of every job of a multirun, and run none.
 
     Raises:
@@ -82,13 +93,13 @@ def _check_jobs(root: str, words: Sequence[str], read: Callable[[dict[str, Any]]
         nonlocal count
         count += 1
         try:
-            read(_checked(root, config))
+            settings_of(config)
         except HmtnetError as error:
             refused.append(f"{_job_words()}: {error}")
         return 0.0
 
     with TemporaryDirectory() as aside:  # where Hydra writes what it has swept over
-        _run(root, [*words, f"hydra.sweep.dir='{aside}'"], check)
+        _run(root, [*words, *hydra_words([f"hydra.sweep.dir={aside}"], ())], check)
     if refused:
         which = f"{len(refused)} of {count} jobs cannot run, so none was started"
         raise SettingsError("\n  ".join([f"{which}:", *refused]))
@@ -141,19 +152,14 @@ def _run(root: str, words: Sequence[str], job: Callable[[DictConfig], float]) ->
         raise failure[0]
 
 
-def _checked(root: str, config: DictConfig) -> dict[str, Any]:
-    """Return a composed configuration as plain values, whose names are all known."""
-    values = _resolved(config)
-    _check_names(values, _without_values(root), "")
-    return values
+def _choices() -> tuple[str, ...]:
+    """Return the running job's words that choose groups' options."""
+    return tuple(word for word in HydraConfig.get().overrides.task if not word.startswith("+"))
 
 
-def _without_values(root: str) -> dict[str, Any]:
-    """Return what the running job's choice of groups makes of ``conf/``, no setting changed."""
-    words = HydraConfig.get().overrides.task
-    chosen = [word for word in words if not word.startswith("+")]
-    config = hydra.compose(root, chosen)
-    values = OmegaConf.to_container(config, resolve=True)
+def _without_values(root: str, choices: Sequence[str]) -> dict[str, Any]:
+    """Return what choices of groups' options make of ``conf/``, no setting changed."""
+    values = OmegaConf.to_container(hydra.compose(root, list(choices)), resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 

@@ -32,8 +32,7 @@ def explain(config: DictConfig) -> float:
             options = ", ".join(loader.get_group_options(group.partition("@")[0]))
             print(textwrap.fill(f"{group}: {options}", WIDTH, subsequent_indent="    "))
     print("\nSettings: change as in trainer.workers=2")
-    values = OmegaConf.to_container(config)
-    assert isinstance(values, dict)
+    values: Any = OmegaConf.to_container(config)
     explained = words_of_settings()
     for path, value in _leaves(values):
         print(_line(path, value, explained.get(path, "")))

@@ -30,7 +30,7 @@ commands
              hmtnet data split data=qads split=method  write a split, and show what overlaps
              hmtnet data export data=qads              write the labels as a CSV
 
-  hmtnet train --help lists every setting and its value; so do the others' (data verify --help …).
+  hmtnet train --help explains every setting; so do the others' (data verify --help …).
   hmtnet --version
 
 exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message), 130 interrupted.

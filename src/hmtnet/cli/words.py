@@ -86,15 +86,16 @@ def _choice(word: str, value: str, options: str, multirun: bool) -> str:
         raise SettingsError(f"'{word}' gives several choices. {_WITH_M}.")
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP:
         return value
-    found = override.sweep_iterator() if override.is_discrete_sweep() else [override.value()]
-    chosen = [Override._convert_value(one) for one in found]
-    together = [one for one in chosen if isinstance(one, list)]  # data=[first,second]
+    found: list[Any] = [override.value()]
+    if override.is_discrete_sweep():
+        found = [Override._convert_value(one) for one in override.sweep_iterator()]
+    together = [one for one in found if isinstance(one, list)]  # data=[first,second]
     nothing = value in ("", "null") and "@" not in key
     if nothing or not all(isinstance(name, str) for one in together for name in one):
         raise SettingsError(f"'{word}' chooses nothing. Give {key}=<one of {options}>.")
-    if together or all(one is None or isinstance(one, str) for one in chosen):
+    if together or all(one is None or isinstance(one, str) for one in found):
         return value
-    return ",".join(_quoted(str(one)) for one in chosen)
+    return ",".join(_quoted(str(one)) for one in found)
 
 
 def _value(word: str, value: str, multirun: bool) -> str:
@@ -105,9 +106,7 @@ def _value(word: str, value: str, multirun: bool) -> str:
         override = _parsed(value)
     except HydraException as error:
         if function and function["name"] in _FUNCTIONS.definitions:
-            reason = (
-                str(error).partition("\n")[0].removeprefix(f"Error parsing override '_={value}'")
-            )
+            reason = str(error).partition("\n")[0]
             raise SettingsError(f"'{word}' cannot be read: {reason}.") from error
         return _unread(word, value, multirun)
     found = override._value  # as parsed: value() does not tell quoted text from plain text
