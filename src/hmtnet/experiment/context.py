@@ -27,7 +27,6 @@ from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import System
 from hmtnet.scoring.restore import Restored, restore
 
-
 log = logging.getLogger(__name__)
 
 
