@@ -193,6 +193,7 @@ def test_a_broken_package_is_one_clear_message_and_breaks_no_other(site, install
         ("from hmtnet.models.system import Sistem", "ImportError: cannot import name 'Sistem'"),
         ("SYSTEM = 1 / 0", "ZeroDivisionError: division by zero"),
         ("SYSTEM = (", "SyntaxError: "),
+        ("raise SystemExit(3)", "SystemExit: 3"),
         ("", "AttributeError: "),
     ],
 )

@@ -3,6 +3,7 @@
 - ``artifact.store``: ``save``, ``load``, ``read_meta``, ``load_strictly``.
 - ``artifact.description``: ``read_description``, ``write_description``, without torch.
 - ``artifact.thumbnails``: small pictures of test images, beside the runs of a split.
+- ``artifact.curves``: learning curves, one row per epoch.
 - ``artifact.predictions``: ``Predictions``, ``read``, ``write``.
 
 Nothing is imported here, because a report reads predictions and has no need of torch.

@@ -53,6 +53,8 @@ def test_labels_that_cannot_be_graded_train_a_system_without_grades(
     meta = store.read_meta(path)
     assert meta["grades"]["edges_unit"] == []
     assert (meta["val_srcc"] is None) == (mos == "0.5")
+    report = hmtnet("report", str(tmp_path / "runs"), "--output", str(tmp_path / "report"))
+    assert report.code == 0, report.err
 
 
 def test_it_leaves_what_every_stage_leaves(trained):
