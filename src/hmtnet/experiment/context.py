@@ -18,6 +18,7 @@ from hmtnet.data.split import Split
 from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.settings import Caps, EvaluateSettings, TrainSettings
+from hmtnet.experiment.warm_start import WarmStart
 from hmtnet.metrics.groups import method_scale_cells, numbered
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
@@ -35,6 +36,7 @@ class RunContext:
         system: The system.
         manifest: The dataset.
         split: Who trains, validates and tests.
+        start: What the stages' weights begin with, if not at random.
         whole: The context of which this one sees a part, if it does: a fold of its training images.
     """
 
@@ -42,6 +44,7 @@ class RunContext:
     system: System
     manifest: Manifest
     split: Split
+    start: WarmStart | None = None
     whole: "RunContext | None" = None
 
     @property

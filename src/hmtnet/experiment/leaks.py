@@ -1,4 +1,4 @@
-"""What training must not see: a split's own subsets, and what upstream stages have seen."""
+"""What training must not see: a split's own subsets, and what earlier stages have seen."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -106,15 +106,15 @@ def check_split(manifest: Manifest, split: Split) -> None:
             raise LeakError(_shares(split, one, other, found))
 
 
-def check_upstream(name: str, upstream: Seen, manifest: Manifest, split: Split) -> None:
-    """Check that an upstream stage, and the ones before it, saw nothing that judges this run.
+def check_upstream(what: str, upstream: Seen, manifest: Manifest, split: Split) -> None:
+    """Check that an earlier stage, and the ones before it, saw nothing that judges this run.
 
     A stage that has seen an image's score can pass it on. So upstream training content must meet
     neither validation nor test; what chose the upstream epoch must not meet the test, nor the
     validation, unless both runs validate on the same split of the same data.
 
     Args:
-        name: The upstream stage's name, for the message.
+        what: The earlier stage, for the message: ``"Upstream stage 'grading'"``.
         upstream: What it has seen.
         manifest: This run's dataset.
         split: This run's split. Where it is leaky, images are compared and content is not.
@@ -123,7 +123,7 @@ def check_upstream(name: str, upstream: Seen, manifest: Manifest, split: Split) 
         LeakError: It has; subset, counts and examples are named.
     """
     for before in upstream.upstream:
-        check_upstream(name, before, manifest, split)
+        check_upstream(what, before, manifest, split)
     same_split = (upstream.fingerprint, upstream.split) == (manifest.fingerprint, split.id)
     forbidden = [
         ("trained", upstream.train, "test", split.test),
@@ -136,8 +136,8 @@ def check_upstream(name: str, upstream: Seen, manifest: Manifest, split: Split) 
         found = _overlap(content, manifest, rows, split.leaky)
         if found:
             raise LeakError(
-                f"Upstream stage '{name}' {did} on what this run uses as {subset}: {found}. "
-                f"It would pass their scores on. Train '{name}' on this split ({split.id}) of "
+                f"{what} {did} on what this run uses as {subset}: {found}. "
+                f"It would pass their scores on. Train that stage on this split ({split.id}) of "
                 f"'{manifest.name}', or on data that shares nothing with its {subset} subset."
             )
 

@@ -60,6 +60,8 @@ def make_ready(context: RunContext, planned: Planned) -> Ready:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = stage.network(fit_settings, inputs)
+    if context.start is not None:
+        context.start.fill(network, fit_settings)
     # Restored upstream networks come in evaluation mode, and Lightning leaves modes as they are.
     task = stage.make_task(network.train(), fit_settings, inputs)
     return Ready(network, task, context.data(fit_settings, network, grades), grades)

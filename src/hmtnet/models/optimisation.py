@@ -20,7 +20,8 @@ class OptimizerSettings:
         name: ``"adamw"`` (Loshchilov & Hutter, ICLR 2019), or ``"adam"`` (Kingma & Ba, ICLR 2015),
             as earlier methods were trained.
         lr: Learning rate of what starts from random weights.
-        loaded_lr: Learning rate of what was loaded: backbones and upstream stages. 0 freezes it,
+        loaded_lr: Learning rate of what was loaded: backbones, upstream stages and what a chain
+            starts from. 0 freezes it,
             its batch norms' statistics too, and saves its backward pass. A head that starts at
             random pulls good features away (Kumar et al., ICLR 2022): let it learn on frozen ones
             first, and tune all in a later stage.
