@@ -197,7 +197,7 @@ def test_the_same_split_upstream_is_allowed():
 def test_an_upstream_stage_that_saw_what_judges_this_run_is_refused(upstream, message):
     with pytest.raises(LeakError, match=message) as error:
         check_upstream("Upstream stage 'grading'", upstream, MANIFEST, OWN)
-    assert "Train 'grading' on this split (content-s0-x)" in str(error.value)
+    assert "Train that stage on this split (content-s0-x)" in str(error.value)
 
 
 def test_other_images_of_the_same_content_are_refused_unless_the_split_is_leaky():

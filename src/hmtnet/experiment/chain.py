@@ -138,3 +138,4 @@ def _check_unseen(context: RunContext, what: str, path: Path, meta: Mapping[str,
     """Refuse a finished stage that has seen what is to be judged here."""
     seen = leaks.Seen.from_json(meta["seen"])
     leaks.check_upstream(what, seen, context.manifest, context.split)
+    leaks.check_look_alikes(what, path, seen, context.manifest, context.split)

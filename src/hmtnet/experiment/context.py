@@ -15,6 +15,7 @@ from hmtnet.data.manifest import Manifest
 from hmtnet.data.memory import copies
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
+from hmtnet.data.thumbnails import Greys, grey_thumbnails
 from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.settings import Caps, EvaluateSettings, TrainSettings
@@ -91,6 +92,15 @@ class RunContext:
         references = numbered([record.reference for record in self.manifest.records])
         known = bool((cells >= 0).any())
         return torch.from_numpy(np.stack([cells, references], axis=1)) if known else None
+
+    @cached_property
+    def scenes(self) -> Greys:
+        """Thumbnails (N, 24, 24) of what training and validation images show; a part's whole's."""
+        if self.whole is not None:
+            return self.whole.scenes
+        rows = (*self.split.train, *self.split.subsets[self.chosen_on])
+        paths = dict.fromkeys(self.manifest.representative(row)[0] for row in rows)
+        return grey_thumbnails(list(paths))[0]
 
     @cached_property
     def labels(self) -> TrainingLabels:

@@ -141,7 +141,9 @@ def _unseen(
     if not split.test:
         raise DataError(f"split={split.protocol} tests nothing. Use split=whole, or another.")
     seen = leaks.Seen.from_json(trained.meta["seen"])
-    known = leaks.seen_rows(seen, manifest, split.test, split.leaky)
+    found = leaks.seen_rows(seen, manifest, split.test, split.leaky)
+    near = leaks.look_alikes(trained.folder, seen, manifest, split.test, split.leaky)
+    known = sorted({*found, *near})
     if not known:
         return split
     if not settings.drop_seen:
@@ -219,7 +221,7 @@ def _description(
     made_by: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Describe the evaluation as a stage is described, and say what was evaluated."""
-    path = find_model(settings.artifact)
+    path = trained.folder
     kept: dict[str, Any] = {name: trained.meta[name] for name in _KEPT if name in trained.meta}
     edges, caps = trained.grades, _caps(settings, trained, split)
     return {

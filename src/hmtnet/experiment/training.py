@@ -12,6 +12,7 @@ import yaml
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.predictions import Predictions
+from hmtnet.artifact.scenes import Greys, read_scenes, write_scenes
 from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
 from hmtnet.experiment.context import RunContext
@@ -153,9 +154,19 @@ def _leave_artifact(
         **cost,
         "device": str(device),
     }
+    write_scenes(directory.path, _scenes(context, planned))
     store.save(directory.path, network.own_state(), meta)
     objective: float | None = meta["val_srcc"]
     return objective
+
+
+def _scenes(context: RunContext, planned: Planned) -> Greys:
+    """Return what the stage, and those that it starts from, have seen, as tiny pictures."""
+    folders = [given.path for given in planned.upstream.values()]
+    if context.start is not None:
+        folders.append(context.start.restored.folder)
+    before = [scenes for folder in folders if (scenes := read_scenes(folder)) is not None]
+    return np.concatenate([context.scenes, *before])
 
 
 def _known(value: float) -> float | None:
