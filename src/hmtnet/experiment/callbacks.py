@@ -6,7 +6,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from hmtnet.files import written_aside
@@ -74,8 +74,24 @@ class WholeCheckpoints(TorchCheckpointIO):
         return checkpoint
 
 
-def checkpointing(directory: RunDirectory) -> list[ModelCheckpoint]:
+class Stopping(EarlyStopping):
+    """End a stage after so many epochs without a better validation SRCC."""
+
+    def __init__(self, epochs: int) -> None:
+        # An undefined SRCC is no better one, and no reason to stop at once.
+        super().__init__(SELECTED_BY, patience=epochs, mode="max", check_finite=False)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop at once if what is resumed had come to its end."""
+        del pl_module
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+def checkpointing(directory: RunDirectory, averaged: bool) -> list[ModelCheckpoint]:
     """Keep the best epoch (by validation SRCC) and the last one (to resume from).
+
+    Lightning puts averaged weights into whole checkpoints alone, so then the best one is whole.
 
     The last is written after the best, so that whatever is killed in between, the last checkpoint
     knows no better epoch than the best file holds or will hold again.
@@ -86,7 +102,7 @@ def checkpointing(directory: RunDirectory) -> list[ModelCheckpoint]:
             filename="best",
             monitor=SELECTED_BY,
             mode="max",
-            save_weights_only=True,
+            save_weights_only=not averaged,
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         ),

@@ -10,11 +10,11 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 
 from hmtnet.data.datamodule import QualityData
 from hmtnet.errors import SettingsError
-from hmtnet.experiment.callbacks import EpochRecord, WholeCheckpoints, checkpointing
+from hmtnet.experiment.callbacks import EpochRecord, Stopping, WholeCheckpoints, checkpointing
 from hmtnet.experiment.loggers import logging_to
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.progress import StageProgress
@@ -46,17 +46,22 @@ def fit(
     logger_settings: LoggerSettings,
     epochs: int,
 ) -> None:
-    """Train a task to its last epoch, resuming from its last checkpoint if there is one.
+    """Train a task until it ends, resuming from its last checkpoint if there is one.
 
     Raises:
         KeyboardInterrupt: Training was interrupted from the keyboard.
     """
+    fit_settings = task.fit_settings
     resume = str(directory.last_checkpoint) if directory.last_checkpoint.exists() else None
     callbacks: list[Callback] = [
         StageProgress(status.stage),
         EpochRecord(directory, status),
-        *checkpointing(directory),
+        *checkpointing(directory, averaged=fit_settings.ema > 0),
     ]
+    if fit_settings.ema > 0:
+        callbacks.append(EMAWeightAveraging(decay=fit_settings.ema))
+    if fit_settings.early_stopping is not None:
+        callbacks.append(Stopping(fit_settings.early_stopping))
     if is_helper(trainer_settings):
         logger_settings = LoggerSettings()
     elif trainer_settings.devices > 1:
@@ -66,7 +71,8 @@ def fit(
         trainer = make_trainer(
             trainer_settings,
             max_epochs=epochs,
-            gradient_clip_val=task.fit_settings.optimizer.clip or None,
+            gradient_clip_val=fit_settings.optimizer.clip or None,
+            accumulate_grad_batches=fit_settings.accumulate,
             callbacks=callbacks,
             logger=logger or False,
             plugins=[WholeCheckpoints()],

@@ -83,15 +83,16 @@ def train(context: RunContext, planned: Planned, ready: Ready) -> None:
         started = time.perf_counter()
         fit_stage(context, planned, ready, status)
         seconds = round(time.perf_counter() - started, 2)
+        ended = run_status.read(directory.status) or status  # early, if the settings say so
         # A resumed stage was timed from where it resumed.
-        cost = {"seconds": seconds, "epochs_timed": status.epochs - status.epoch}
+        cost = {"seconds": seconds, "epochs_timed": ended.epoch - status.epoch}
         chosen = chosen_state(directory, start)
         kept_start = start is not None and chosen is start.state
         if kept_start:
             log.info("%s: no epoch beat its start, which is kept", planned.stage.name)
         ready.network.load_state_dict(chosen)
         objective = _leave_artifact(context, planned, ready, cost, kept_start)
-        done = status.then(state="finished", epoch=status.epochs, objective=objective)
+        done = ended.then(state="finished", objective=objective)
         run_status.write(directory.status, done)
     except Exception as error:
         reached = run_status.read(directory.status) or status

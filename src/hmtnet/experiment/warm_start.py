@@ -73,7 +73,7 @@ class WarmStart:
             own = {k: v for k, v in source.own_state().items() if k not in source.from_labels}
             load_strictly(part, {**part.state_dict(), **own}, f"start={self.where} ({name})")
             if settings.optimizer.loaded_lr > 0:
-                part.loaded = True
+                part.mark_loaded()
         return bool(shared)
 
     def check_grades(self, count: int) -> None:
