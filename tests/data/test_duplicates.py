@@ -15,6 +15,7 @@ from hmtnet.data.duplicates import (
     REACH,
     Pair,
     _trusted,
+    alike,
     content_groups,
     correlated,
     members,
@@ -260,3 +261,12 @@ def test_members_are_the_groups_of_two_or_more(groups):
     assert all(len({groups[i] for i in rows}) == 1 < len(rows) for rows in found)
     assert sum(map(len, found)) == sum(groups.count(g) > 1 for g in groups)
     assert [len(rows) for rows in found] == sorted((len(rows) for rows in found), reverse=True)
+
+
+def test_a_scene_of_another_set_is_recognised_and_another_scene_is_not():
+    rng = np.random.default_rng(0)
+    scenes = rng.normal(size=(5, 24, 24)).astype(np.float32)
+    other = rng.normal(size=(3, 24, 24)).astype(np.float32)
+    other[1] = np.roll(scenes[4], (1, 2), axis=(0, 1)) + 0.1 * other[0]
+    assert alike(other, scenes) == [1]
+    assert alike(other, scenes[:0]) == [] == alike(other[:0], scenes)

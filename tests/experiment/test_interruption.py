@@ -263,6 +263,34 @@ def test_without_an_intact_checkpoint_it_begins_anew(hmtnet, words, tmp_path, un
     assert_equal_results(killed, directory_of(uninterrupted, "sfen"))
 
 
+def test_averaged_weights_accumulation_and_early_stopping_resume_to_the_same_bits(
+    hmtnet, tiny, tmp_path
+):
+    def words(runs):
+        more = ("ema=0.5", "accumulate=2", "early_stopping=2", "epochs=20")
+        settings = [f"system.grading.{setting}" for setting in more]
+        return tiny(tmp_path / runs, "stages=[grading]", *settings)
+
+    assert hmtnet(*words("whole")).code == 0
+    whole = directory_of(tmp_path / "whole", "grading")
+    rows = rows_of(whole.metrics)
+    chosen = [float(row["val/srcc"]) for row in rows]
+    assert 3 <= len(rows) < 20 and max(chosen[-2:]) <= max(chosen[:-2])  # then it stopped
+    assert [int(row["step"]) for row in rows] == [2 * (i + 1) for i in range(len(rows))]
+    # What was validated is what is kept: the averaged weights.
+    meta = store.read_meta(whole.path)
+    assert meta["val_srcc"] == pytest.approx(max(chosen), abs=1e-6)
+    assert meta["cost"]["epochs_timed"] == run_status.read(whole.status).epoch == len(rows)
+    for runs, call in (("early", 2), ("late", len(rows))):
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at(patch, *CHECKPOINTS, call, True)
+            with pytest.raises(Killed):
+                hmtnet(*words(runs))
+        done, killed = hmtnet(*words(runs)), directory_of(tmp_path / runs, "grading")
+        assert done.code == 0 and "grading: resuming" in done.err, done.err
+        assert_equal_results(killed, whole)
+
+
 def test_interrupted_from_the_keyboard_it_says_so_and_resumes(
     hmtnet, words, tmp_path, uninterrupted
 ):

@@ -162,11 +162,16 @@ def test_an_upstream_stage_of_one_dataset_must_not_know_the_other(both):
     split = make(joined, SplitSettings(protocol="cross"))
     alone = make(one, SplitSettings(seed=1))
     with pytest.raises(LeakError, match="what this run uses as"):
-        check_upstream("grading", seen(one, dataclasses.replace(alone, train=(3,))), joined, split)
+        check_upstream(
+            "Upstream stage 'grading'",
+            seen(one, dataclasses.replace(alone, train=(3,))),
+            joined,
+            split,
+        )
     knows = seen(two, split_of([0], [1], [2]))
     with pytest.raises(LeakError, match=r"trained on what this run uses as test: identical images"):
-        check_upstream("grading", knows, joined, split)
-    check_upstream("grading", seen(joined, split), joined, split)
+        check_upstream("Upstream stage 'grading'", knows, joined, split)
+    check_upstream("Upstream stage 'grading'", seen(joined, split), joined, split)
 
 
 def test_copies_under_two_names_are_the_same_image():
@@ -177,7 +182,7 @@ def test_copies_under_two_names_are_the_same_image():
 
 
 def test_the_same_split_upstream_is_allowed():
-    check_upstream("grading", seen(MANIFEST, OWN), MANIFEST, OWN)
+    check_upstream("Upstream stage 'grading'", seen(MANIFEST, OWN), MANIFEST, OWN)
 
 
 @pytest.mark.parametrize(
@@ -191,36 +196,40 @@ def test_the_same_split_upstream_is_allowed():
 )
 def test_an_upstream_stage_that_saw_what_judges_this_run_is_refused(upstream, message):
     with pytest.raises(LeakError, match=message) as error:
-        check_upstream("grading", upstream, MANIFEST, OWN)
-    assert "Train 'grading' on this split (content-s0-x)" in str(error.value)
+        check_upstream("Upstream stage 'grading'", upstream, MANIFEST, OWN)
+    assert "Train that stage on this split (content-s0-x)" in str(error.value)
 
 
 def test_other_images_of_the_same_content_are_refused_unless_the_split_is_leaky():
     split = split_of([0], [2], [6])
     upstream = upstream_of([7, 8])
     with pytest.raises(LeakError, match=r"as test: content \(references\): 1 \(d\)"):
-        check_upstream("grading", upstream, MANIFEST, split)
-    check_upstream("grading", upstream, MANIFEST, dataclasses.replace(split, leaky=True))
+        check_upstream("Upstream stage 'grading'", upstream, MANIFEST, split)
+    check_upstream(
+        "Upstream stage 'grading'", upstream, MANIFEST, dataclasses.replace(split, leaky=True)
+    )
 
 
 def test_what_meets_only_training_is_allowed():
-    check_upstream("grading", upstream_of([0, 1, 8], [2, 9]), MANIFEST, OWN)
+    check_upstream("Upstream stage 'grading'", upstream_of([0, 1, 8], [2, 9]), MANIFEST, OWN)
 
 
 def test_the_same_validation_is_allowed_only_on_the_same_data():
     upstream = seen(MANIFEST, OWN)
     changed = dataclasses.replace(MANIFEST, mos_range=(0.0, 2.0))
     with pytest.raises(LeakError, match="chose its epoch on what this run uses as validation"):
-        check_upstream("grading", upstream, changed, OWN)
+        check_upstream("Upstream stage 'grading'", upstream, changed, OWN)
 
 
 def test_another_dataset_is_compared_by_its_bytes():
     strange = manifest_of("xyz", name="strange")
-    check_upstream("grading", seen(strange, split_of([0], [1], [2])), MANIFEST, OWN)
+    check_upstream(
+        "Upstream stage 'grading'", seen(strange, split_of([0], [1], [2])), MANIFEST, OWN
+    )
     shares = manifest_of("xyz", digests=["1", "fake-6", "3"], name="strange")
     upstream = seen(shares, split_of([1], [2], [0]))
     with pytest.raises(LeakError, match=r"identical images: 1 \(6\.png\)"):
-        check_upstream("grading", upstream, MANIFEST, OWN)
+        check_upstream("Upstream stage 'grading'", upstream, MANIFEST, OWN)
 
 
 def test_reference_images_are_recognised_in_another_dataset():
@@ -229,18 +238,18 @@ def test_reference_images_are_recognised_in_another_dataset():
     renamed = manifest_of("pq", name="strange")
     theirs = dataclasses.replace(renamed, reference_digests=("bytes-of-d", "other"))
     with pytest.raises(LeakError, match=r"as test: content \(references\): 1 \(d\)"):
-        check_upstream("grading", seen(theirs, split_of([0], [1], [])), mine, OWN)
+        check_upstream("Upstream stage 'grading'", seen(theirs, split_of([0], [1], [])), mine, OWN)
 
 
 def test_what_an_upstream_stage_was_started_from_counts_too():
     first = upstream_of([6])
     second = seen(MANIFEST, split_of([0], [2], [], name="content-s5-y"), upstream=[first])
     with pytest.raises(LeakError, match="trained on what this run uses as test"):
-        check_upstream("sfen", second, MANIFEST, OWN)
+        check_upstream("Upstream stage 'sfen'", second, MANIFEST, OWN)
     third = seen(MANIFEST, OWN, upstream=[second])
     assert len(third.upstream) == 2 and not any(part.upstream for part in third.upstream)
     with pytest.raises(LeakError, match="trained on what this run uses as test"):
-        check_upstream("joint", third, MANIFEST, OWN)
+        check_upstream("Upstream stage 'joint'", third, MANIFEST, OWN)
 
 
 def test_a_chain_on_one_split_is_recorded_once():

@@ -72,6 +72,9 @@ ALL = {"grading", "sfen", "joint"}
     ("path", "value", "stages"),
     [
         ("system.grading.epochs", 2, ALL),
+        ("system.grading.accumulate", 2, ALL),
+        ("system.sfen.ema", 0.9, {"sfen", "joint"}),
+        ("system.joint.early_stopping", 3, {"joint"}),
         ("system.grading.loss.contrast", 0.2, ALL),
         ("system.sfen.optimizer.lr", 1e-4, {"sfen", "joint"}),
         ("system.sfen.network.prior_dropout", 0.3, {"sfen", "joint"}),

@@ -61,7 +61,7 @@ def refusal(done):
 def test_a_stage_that_has_seen_the_test_images_is_refused(start, finished, tmp_path):
     message = refusal(start(f"upstream.grading={finished.stages['grading']}", "split.seed=1"))
     assert "Upstream stage 'grading' trained on what this run uses as" in message
-    assert "content (references): 1 (img" in message and "Train 'grading' on this split" in message
+    assert "content (references): 1 (img" in message and "Train that stage on this split" in message
     assert not (tmp_path / "own").exists()
 
 

@@ -138,6 +138,9 @@ def test_decay_is_decoupled_in_adamw_and_part_of_the_gradient_in_adam():
         (OptimizerSettings, {"name": "sgd"}, "'sgd' is not one of adamw, adam"),
         (FitSettings, {"epochs": 0}, "epochs: expected at least 1, found 0"),
         (FitSettings, {"batch_size": 1}, "batch_size: expected at least 2 images, found 1"),
+        (FitSettings, {"accumulate": 0}, "accumulate: expected at least 1, found 0"),
+        (FitSettings, {"early_stopping": 0}, "early_stopping: expected at least 1, found 0"),
+        (FitSettings, {"ema": 1.0}, "ema: expected a decay from 0 to below 1, found 1"),
         (FitSettings, {"augment": ["blur"]}, "Augmentation 'blur' is not allowed"),
     ],
 )

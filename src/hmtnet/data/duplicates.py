@@ -199,6 +199,25 @@ def correlated(stack: Floats) -> list[Found]:
     return sorted(found)
 
 
+def alike(stack: Floats, others: Floats) -> list[int]:
+    """Find the thumbnails that surely show what one of others does, by the same measure.
+
+    Args:
+        stack: (N, 24, 24) thumbnails.
+        others: (M, 24, 24) thumbnails of another dataset.
+
+    Returns:
+        The positions in ``stack`` of those that correlate with one of ``others`` by 0.6 or more.
+    """
+    best = np.zeros(len(stack), dtype=np.float32)
+    for a in range(0, len(stack), _BLOCK):
+        windows = {shift: _window(stack[a : a + _BLOCK], *shift) for shift in _SHIFTS}
+        for b in range(0, len(others), _BLOCK):
+            highest = _best(windows, others[b : b + _BLOCK]).max(axis=1)
+            np.maximum(best[a : a + _BLOCK], highest, out=best[a : a + _BLOCK])
+    return [int(i) for i in np.flatnonzero(best >= SURE)]
+
+
 def _best(windows: dict[tuple[int, int], Floats], other: Floats) -> Floats:
     """Return the (N, M) correlations of N with M thumbnails, each at its best shift."""
     best = np.zeros((len(windows[0, 0]), len(other)), dtype=np.float32)

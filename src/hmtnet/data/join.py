@@ -44,19 +44,13 @@ class Joined(Manifest):
         # None of a manifest's contents is unknown.
         keys = [(0, str(key)) for part in self.parts for key in part.content]
         links = [[key, (1, digest)] for key, digest in zip(keys, self.digests, strict=True)]
-        stands_for = {self._representative(row): key for row, key in enumerate(keys)}
+        stands_for = {self.representative(row): key for row, key in enumerate(keys)}
         groups = content_groups(
             [path for path, _ in stands_for], [digest for _, digest in stands_for]
         )
         links += [[key, (2, group)] for key, group in zip(stands_for.values(), groups, strict=True)]
         smallest = components(links)
         return tuple(smallest[key][1] for key in keys)
-
-    def _representative(self, row: int) -> tuple[Path, str]:
-        record, pristine = self.records[row], self.reference_digests[row]
-        if record.reference_image is not None and pristine is not None:
-            return self.path(record.reference_image), pristine
-        return self.path(record.image), self.digests[row]
 
 
 def join(first: Manifest, second: Manifest) -> Joined:

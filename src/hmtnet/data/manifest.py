@@ -74,6 +74,13 @@ class Manifest(Labels):
         """Return the file of an image or reference image that a record names."""
         return self.root / name
 
+    def representative(self, row: int) -> tuple[Path, str]:
+        """Return file and digest of what stands for a content: its reference, else the image."""
+        record, pristine = self.records[row], self.reference_digests[row]
+        if record.reference_image is not None and pristine is not None:
+            return self.path(record.reference_image), pristine
+        return self.path(record.image), self.digests[row]
+
     @property
     def identities(self) -> tuple[str, ...]:
         """One key per record for the image itself: the digest of its bytes."""

@@ -20,6 +20,7 @@ from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
 
 Floats = npt.NDArray[np.float32]
+Greys = npt.NDArray[np.uint8]
 
 SIDE = 24
 """Columns and rows of a thumbnail, whatever the shape of the image."""
@@ -47,6 +48,19 @@ def thumbnails(paths: Sequence[Path]) -> tuple[Floats, tuple[int, ...]]:
         (N, 24, 24) local contrast, about within ±3, 0 everywhere where an image is flat or cannot
         be decoded; and the positions of those that cannot, which are logged too.
     """
+    greys, unreadable = grey_thumbnails(paths)
+    return local_contrast(greys.astype(np.float32)), unreadable
+
+
+def grey_thumbnails(paths: Sequence[Path]) -> tuple[Greys, tuple[int, ...]]:
+    """Make thumbnails that can be kept: (N, 24, 24) grey levels, black where there is no image.
+
+    Args:
+        paths: The files.
+
+    Returns:
+        The thumbnails, and the positions of files that cannot be decoded, which are logged too.
+    """
     found = map_images(_grey, [str(path) for path in paths], "looking at images", show_above=200)
     unreadable = tuple(i for i, grey in enumerate(found) if grey is None)
     if unreadable:
@@ -56,9 +70,9 @@ def thumbnails(paths: Sequence[Path]) -> tuple[Floats, tuple[int, ...]]:
             len(paths),
             listed(paths[i] for i in unreadable),
         )
-    blank = np.zeros((SIDE, SIDE), dtype=np.float32)
-    stack = np.array([blank if grey is None else grey for grey in found], dtype=np.float32)
-    return local_contrast(stack.reshape(-1, SIDE, SIDE)), unreadable
+    blank = np.zeros((SIDE, SIDE), dtype=np.uint8)
+    stack = np.array([blank if grey is None else grey for grey in found], dtype=np.uint8)
+    return stack.reshape(-1, SIDE, SIDE), unreadable
 
 
 def local_contrast(grey: Floats) -> Floats:
@@ -92,7 +106,7 @@ def without_stripes(windows: Floats) -> Floats:
     return np.asarray(rows - rows.mean(axis=1, keepdims=True))
 
 
-def _grey(name: str) -> Floats | None:
+def _grey(name: str) -> Greys | None:
     """Decode an image to 24×24 grey, or None if it cannot be used."""
     try:
         with opened(Path(name)) as image:
@@ -100,4 +114,4 @@ def _grey(name: str) -> Floats | None:
             small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
     except (*DAMAGED, DataError):
         return None
-    return np.asarray(small, dtype=np.float32)
+    return np.asarray(small)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from hmtnet.artifact import curves
+from hmtnet.models.task import SELECTED_BY
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
@@ -54,3 +55,17 @@ class EpochRecord(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the curve so far."""
         self.rows = state_dict["rows"]
+
+
+class Stopping(EarlyStopping):
+    """End a stage after so many epochs without a better validation SRCC."""
+
+    def __init__(self, epochs: int) -> None:
+        # An undefined SRCC is no better one, and no reason to stop at once.
+        super().__init__(SELECTED_BY, patience=epochs, mode="max", check_finite=False)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop at once if what is resumed had come to its end."""
+        del pl_module
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True

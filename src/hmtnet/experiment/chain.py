@@ -1,12 +1,14 @@
 """A chain of stages over one dataset and split, each starting from the ones before."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hmtnet.artifact import store
 from hmtnet.artifact.description import need
+from hmtnet.artifact.shipped import find_model
 from hmtnet.data.dominance import tell_dominating
 from hmtnet.data.join import join
 from hmtnet.data.manifest import Manifest
@@ -20,7 +22,9 @@ from hmtnet.experiment.fitting import check_hardware
 from hmtnet.experiment.plan import Planned, plan_chain, rehearse
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.stage import StageResult, run_stage
+from hmtnet.experiment.warm_start import WarmStart
 from hmtnet.models.system import System
+from hmtnet.scoring.restore import restore
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def run_chain(settings: TrainSettings, system: System) -> ChainResult:
         raise SettingsError(
             f"evaluate.selection=best_on_test: split={split.protocol} has no test images."
         )
-    context = RunContext(settings, system, manifest, split)
+    context = _started(RunContext(settings, system, manifest, split))
     given = _given(context)
     plan = plan_chain(context, given)
     rehearse(context, plan, given)
@@ -78,13 +82,29 @@ def _run(context: RunContext, planned: Planned) -> StageResult:
     return run_stage(context, planned)
 
 
+def _started(context: RunContext) -> RunContext:
+    """Add the finished stage whose weights the chain begins with, if one is named."""
+    told = context.settings.start
+    if told is None:
+        return context
+    path = find_model(told)
+    _check_unseen(
+        context, "The stage to start from (start)", path, _described(f"start={told}", path)
+    )
+    start = WarmStart(told, restore(path))
+    start.check_grades(context.settings.system.grades.count)
+    return replace(context, start=start)
+
+
 def _given(context: RunContext) -> dict[str, UpstreamStage]:
     """Accept finished stages from elsewhere, each with those that it was trained on.
 
     A stage brings its own upstream stages along, unless they are given, or to be trained, here.
     """
     settings = context.settings
-    found = {name: _accept(context, name, Path(path)) for name, path in settings.upstream.items()}
+    found = {
+        name: _accept(context, name, find_model(told)) for name, told in settings.upstream.items()
+    }
     for given in list(found.values()):
         for name, reference in store.read_meta(given.path)["upstream"].items():
             if name not in found and name not in settings.stages:
@@ -95,17 +115,30 @@ def _given(context: RunContext) -> dict[str, UpstreamStage]:
 
 def _accept(context: RunContext, name: str, path: Path) -> UpstreamStage:
     """Accept a finished stage, unless it has seen what is to be judged here."""
-    meta = store.read_meta(path)
-    lacking = [part for part in ("stage", "key", "seen", "upstream") if part not in meta]
-    if lacking:
-        raise ArtifactError(
-            f"upstream.{name}: {path / store.META_FILE} lacks {listed(lacking)}, so what that "
-            "stage has seen is not known. Train it anew."
-        )
+    meta = _described(f"upstream.{name}", path)
     if meta["stage"] != name:
         raise ArtifactError(
             f"upstream.{name}: {path} holds stage '{meta['stage']}'. Give the run directory of "
             f"a finished '{name}' stage."
         )
-    leaks.check_upstream(name, leaks.Seen.from_json(meta["seen"]), context.manifest, context.split)
+    _check_unseen(context, f"Upstream stage '{name}'", path, meta)
     return UpstreamStage(need(path, meta, str, "key"), path)
+
+
+def _described(setting: str, path: Path) -> dict[str, Any]:
+    """Read what a finished stage says of itself, if it says enough."""
+    meta = store.read_meta(path)
+    lacking = [part for part in ("stage", "key", "seen", "upstream") if part not in meta]
+    if lacking:
+        raise ArtifactError(
+            f"{setting}: {path / store.META_FILE} lacks {listed(lacking)}, so what that "
+            "stage has seen is not known. Train it anew."
+        )
+    return meta
+
+
+def _check_unseen(context: RunContext, what: str, path: Path, meta: Mapping[str, Any]) -> None:
+    """Refuse a finished stage that has seen what is to be judged here."""
+    seen = leaks.Seen.from_json(meta["seen"])
+    leaks.check_upstream(what, seen, context.manifest, context.split)
+    leaks.check_look_alikes(what, path, seen, context.manifest, context.split)

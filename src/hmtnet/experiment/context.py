@@ -16,11 +16,13 @@ from hmtnet.data.manifest import Manifest
 from hmtnet.data.memory import copies
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
+from hmtnet.data.thumbnails import Greys, grey_thumbnails
 from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.errors import DataError
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.run_settings import Caps, EvaluateSettings
 from hmtnet.experiment.settings import TrainSettings
+from hmtnet.experiment.warm_start import WarmStart
 from hmtnet.metrics.groups import method_scale_cells, numbered
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
@@ -40,6 +42,7 @@ class RunContext:
         system: The system.
         manifest: The dataset.
         split: Who trains, validates and tests.
+        start: What the stages' weights begin with, if not at random.
         whole: The context of which this one sees a part, if it does: a fold of its training images.
     """
 
@@ -47,6 +50,7 @@ class RunContext:
     system: System
     manifest: Manifest
     split: Split
+    start: WarmStart | None = None
     whole: "RunContext | None" = None
 
     @property
@@ -93,6 +97,15 @@ class RunContext:
         references = numbered([record.reference for record in self.manifest.records])
         known = bool((cells >= 0).any())
         return torch.from_numpy(np.stack([cells, references], axis=1)) if known else None
+
+    @cached_property
+    def scenes(self) -> Greys:
+        """Thumbnails (N, 24, 24) of what training and validation images show; a part's whole's."""
+        if self.whole is not None:
+            return self.whole.scenes
+        rows = (*self.split.train, *self.split.subsets[self.chosen_on])
+        paths = dict.fromkeys(self.manifest.representative(row)[0] for row in rows)
+        return grey_thumbnails(list(paths))[0]
 
     @cached_property
     def labels(self) -> TrainingLabels:

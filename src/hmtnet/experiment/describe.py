@@ -37,6 +37,8 @@ def describe(
     settings, manifest, split = context.settings, context.manifest, context.split
     stage, upstream = planned.stage, planned.upstream
     before = [store.read_meta(given.path) for given in upstream.values()]
+    if context.start is not None:
+        before.append(context.start.restored.meta)
     caps = context.caps(settings.system.stages[stage.name])
     return {
         "system": context.system.name,
@@ -64,6 +66,7 @@ def describe(
             name: {"key": given.key, "path": os.path.relpath(given.path, planned.directory.path)}
             for name, given in upstream.items()
         },
+        **({"start": context.start.describe()} if context.start else {}),
         **({"folds": [fold.planned.key for fold in planned.folds]} if planned.folds else {}),
         "seed": settings.seed,
         "precision": settings.trainer.precision,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.description import read_description, value_at, write_description
+from hmtnet.artifact.shipped import find_model
 from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
@@ -45,7 +46,7 @@ class EvaluationSettings:
     """Everything that ``hmtnet evaluate`` is told.
 
     Attributes:
-        artifact: The run directory of a finished stage.
+        artifact: The run directory of a finished stage, or a shipped model's name.
         data: The dataset to predict.
         split: Which of its images are test images.
         seed: Of the split; ``conf/split`` takes it over.
@@ -103,7 +104,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         LeakError: The stage has seen test images or what they show.
     """
     check_hardware(settings.trainer)
-    trained = restore(Path(settings.artifact).expanduser())
+    trained = restore(find_model(settings.artifact))
     manifest = read(settings.data)
     split = _unseen(settings, trained, manifest, make(manifest, settings.split))
     key = digest_of(
@@ -140,7 +141,9 @@ def _unseen(
     if not split.test:
         raise DataError(f"split={split.protocol} tests nothing. Use split=whole, or another.")
     seen = leaks.Seen.from_json(trained.meta["seen"])
-    known = leaks.seen_rows(seen, manifest, split.test, split.leaky)
+    found = leaks.seen_rows(seen, manifest, split.test, split.leaky)
+    near = leaks.look_alikes(trained.folder, seen, manifest, split.test, split.leaky)
+    known = sorted({*found, *near})
     if not known:
         return split
     if not settings.drop_seen:
@@ -218,7 +221,7 @@ def _description(
     made_by: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Describe the evaluation as a stage is described, and say what was evaluated."""
-    path = Path(settings.artifact).expanduser()
+    path = trained.folder
     kept: dict[str, Any] = {name: trained.meta[name] for name in _KEPT if name in trained.meta}
     edges, caps = trained.grades, _caps(settings, trained, split)
     return {

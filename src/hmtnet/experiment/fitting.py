@@ -10,11 +10,11 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 
 from hmtnet.data.datamodule import QualityData
 from hmtnet.errors import SettingsError
-from hmtnet.experiment.callbacks import EpochRecord
+from hmtnet.experiment.callbacks import EpochRecord, Stopping
 from hmtnet.experiment.checkpoints import (
     Candidate,
     EpochCheckpoints,
@@ -53,7 +53,7 @@ def fit(
     logger_settings: LoggerSettings,
     start: Candidate | None = None,
 ) -> Candidate:
-    """Train a task to its last epoch, resuming from its last checkpoint if there is one.
+    """Train a task until it ends, resuming from its last checkpoint if there is one.
 
     Args:
         task: What is trained.
@@ -72,11 +72,16 @@ def fit(
         ArtifactError: That epoch is not the best of the curve.
         KeyboardInterrupt: Training was interrupted from the keyboard.
     """
+    fit_settings = task.fit_settings
     resume = newest(directory.checkpoints)
     epoch_zero = None if start is None else {"epoch": 0, "step": 0, SELECTED_BY: start.score}
     record = EpochRecord(directory, status, epoch_zero)
     checkpoints = EpochCheckpoints(directory.checkpoints, status.key, start)
     callbacks: list[Callback] = [StageProgress(status.stage), record, checkpoints]
+    if fit_settings.ema > 0:
+        callbacks.append(EMAWeightAveraging(decay=fit_settings.ema))
+    if fit_settings.early_stopping is not None:
+        callbacks.append(Stopping(fit_settings.early_stopping))
     if is_helper(trainer_settings):
         logger_settings = LoggerSettings()
     elif trainer_settings.devices > 1:
@@ -86,7 +91,8 @@ def fit(
         trainer = make_trainer(
             trainer_settings,
             max_epochs=status.epochs,
-            gradient_clip_val=task.fit_settings.optimizer.clip or None,
+            gradient_clip_val=fit_settings.optimizer.clip or None,
+            accumulate_grad_batches=fit_settings.accumulate,
             callbacks=callbacks,
             logger=logger or False,
             plugins=[ProvenCheckpoints()],

@@ -1,13 +1,22 @@
-"""What training must not see: a split's own subsets, and what upstream stages have seen."""
+"""What training must not see: a split's own subsets, and what earlier stages have seen."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from hmtnet.artifact.scenes import SCENES_FILE, read_scenes
+from hmtnet.data.duplicates import alike
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.split import Split
+from hmtnet.data.thumbnails import local_contrast, thumbnails
 from hmtnet.errors import ArtifactError, LeakError, SettingsError, listed
 from hmtnet.settings import build, plain
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,15 +116,15 @@ def check_split(manifest: Manifest, split: Split) -> None:
             raise LeakError(_shares(split, one, other, found))
 
 
-def check_upstream(name: str, upstream: Seen, manifest: Manifest, split: Split) -> None:
-    """Check that an upstream stage, and the ones before it, saw nothing that judges this run.
+def check_upstream(what: str, upstream: Seen, manifest: Manifest, split: Split) -> None:
+    """Check that an earlier stage, and the ones before it, saw nothing that judges this run.
 
     A stage that has seen an image's score can pass it on. So upstream training content must meet
     neither validation nor test; what chose the upstream epoch must not meet the test, nor the
     validation, unless both runs validate on the same split of the same data.
 
     Args:
-        name: The upstream stage's name, for the message.
+        what: The earlier stage, for the message: ``"Upstream stage 'grading'"``.
         upstream: What it has seen.
         manifest: This run's dataset.
         split: This run's split. Where it is leaky, images are compared and content is not.
@@ -124,7 +133,7 @@ def check_upstream(name: str, upstream: Seen, manifest: Manifest, split: Split) 
         LeakError: It has; subset, counts and examples are named.
     """
     for before in upstream.upstream:
-        check_upstream(name, before, manifest, split)
+        check_upstream(what, before, manifest, split)
     same_split = (upstream.fingerprint, upstream.split) == (manifest.fingerprint, split.id)
     forbidden = [
         ("trained", upstream.train, "test", split.test),
@@ -137,10 +146,69 @@ def check_upstream(name: str, upstream: Seen, manifest: Manifest, split: Split) 
         found = _overlap(content, manifest, rows, split.leaky)
         if found:
             raise LeakError(
-                f"Upstream stage '{name}' {did} on what this run uses as {subset}: {found}. "
-                f"It would pass their scores on. Train '{name}' on this split ({split.id}) of "
+                f"{what} {did} on what this run uses as {subset}: {found}. "
+                f"It would pass their scores on. Train that stage on this split ({split.id}) of "
                 f"'{manifest.name}', or on data that shares nothing with its {subset} subset."
             )
+
+
+def look_alikes(
+    folder: Path, upstream: Seen, manifest: Manifest, rows: Iterable[int], leaky: bool = False
+) -> list[int]:
+    """Return the rows that show a scene which a finished stage has seen in another dataset.
+
+    Content keys tell where reference images or names are equal; this compares what can be seen, so
+    that a photograph is recognised that was saved anew, or scaled. Within one dataset the keys
+    know it already.
+
+    Args:
+        folder: Of the finished stage.
+        upstream: What it has seen.
+        manifest: The dataset the rows are of.
+        rows: Rows to be judged.
+        leaky: Compare images only, not what they show.
+    """
+    rows = list(rows)
+    if leaky or not rows or upstream.fingerprint == manifest.fingerprint:
+        return []
+    scenes = read_scenes(folder)
+    if scenes is None:
+        _log.warning(
+            "%s has no %s, so near duplicates of what it has seen in another dataset are not "
+            "searched for here.",
+            *(folder, SCENES_FILE),
+        )
+        return []
+    paths = {row: manifest.representative(row)[0] for row in rows}
+    distinct = list(dict.fromkeys(paths.values()))
+    known = alike(thumbnails(distinct)[0], local_contrast(scenes.astype(np.float32)))
+    found = {distinct[i] for i in known}
+    return [row for row, path in paths.items() if path in found]
+
+
+def check_look_alikes(
+    what: str, folder: Path, upstream: Seen, manifest: Manifest, split: Split
+) -> None:
+    """Check that an earlier stage has seen no near duplicate of what judges this run.
+
+    Args:
+        what: The earlier stage, for the message.
+        folder: Where it lies.
+        upstream: What it has seen.
+        manifest: This run's dataset.
+        split: This run's split.
+
+    Raises:
+        LeakError: It has; counts and examples are named.
+    """
+    rows = look_alikes(folder, upstream, manifest, (*split.val, *split.test), split.leaky)
+    if rows:
+        names = [manifest.records[row].image for row in rows]
+        raise LeakError(
+            f"{what} has seen near duplicates of what this run uses as validation or test: "
+            f"{_counted(names)}. It would pass their scores on. Leave these images out, or take a "
+            "stage that was trained without their scenes."
+        )
 
 
 def seen_rows(

@@ -9,7 +9,7 @@ import torch
 from hmtnet.data.folds import divide
 from hmtnet.data.grades import Grades
 from hmtnet.data.pairs import REFERENCE_USES
-from hmtnet.errors import SettingsError
+from hmtnet.errors import SettingsError, listed
 from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.requirements import check_fields, check_references
 from hmtnet.models.quality import QualityNetwork
@@ -146,6 +146,7 @@ def stage_key(
             "split": context.split.id,
             "seed": settings.seed,
             "upstream": {name: given.key for name, given in upstream.items()},
+            **({"start": context.start.digest} if context.start else {}),
             "precision": settings.trainer.precision,
             "processes": settings.trainer.devices,
             "debug": context.caps(settings.system.stages[stage.name]),
@@ -182,6 +183,7 @@ def rehearse(
     restored = {name: stage.restore() for name, stage in given.items()}
     grades = shared_grades(context, restored)
     networks: dict[str, QualityNetwork] = {n: found.network for n, found in restored.items()}
+    filled = []
     with torch.random.fork_rng(devices=[]):
         for planned in plan:
             stage = planned.stage
@@ -191,10 +193,18 @@ def rehearse(
                 networks[stage.name] = stage.network(settings, context.inputs(grades, upstream, {}))
             except SettingsError as error:
                 raise SettingsError(f"system.{stage.name}: {error}") from error
+            if context.start is not None:
+                filled.append(context.start.fill(networks[stage.name], settings))
     if any(networks[planned.stage.name].graded for planned in plan) > context.system.graded:
         raise SettingsError(
             f"System '{context.system.name}' is declared without graded=True, and one of its "
             "networks predicts grades. Declare it in its System."
+        )
+    if context.start is not None and not any(filled):
+        raise SettingsError(
+            f"start={context.start.where} holds stage '{context.start.restored.stage}', which has "
+            f"nothing for {listed(planned.stage.name for planned in plan)}. Start from a stage of "
+            "the same system, or name the stages to be trained (stages=[…])."
         )
     _check_references(context, [networks[planned.stage.name] for planned in plan])
 

@@ -125,7 +125,9 @@ class RunSettings:
         evaluate: What is predicted.
         stages: The chain: which of the system's stages are trained; empty means all but those that
             ``upstream`` gives.
-        upstream: Run directories of finished stages to start from, by stage.
+        upstream: Run directories of finished stages to build on, by stage; their grades are kept.
+        start: A finished stage, by its run directory or a shipped model's name, whose weights each
+            stage begins with as far as it has the same parts. Grades are cut anew.
         runs: The folder of all run directories.
         format: What is printed at the end.
     """
@@ -138,6 +140,7 @@ class RunSettings:
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     stages: tuple[str, ...] = ()
     upstream: dict[str, str] = field(default_factory=dict)
+    start: str | None = None
     runs: str = "runs"
     format: Literal["text", "json"] = "text"
     other: DataSettings | None = None

@@ -12,6 +12,7 @@ import yaml
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.predictions import Predictions
+from hmtnet.artifact.scenes import Greys, read_scenes, write_scenes
 from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
 from hmtnet.experiment.checkpoints import Candidate, newest, set_damaged_aside
@@ -61,6 +62,8 @@ def make_ready(context: RunContext, planned: Planned) -> Ready:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = stage.network(fit_settings, inputs)
+    if context.start is not None:
+        context.start.fill(network, fit_settings)
     # Restored upstream networks come in evaluation mode, and Lightning leaves modes as they are.
     task = stage.make_task(network.train(), fit_settings, inputs)
     return Ready(network, task, context.data(fit_settings, network, grades), grades)
@@ -84,14 +87,15 @@ def train(context: RunContext, planned: Planned, ready: Ready) -> None:
         started = time.perf_counter()
         chosen = fit_stage(context, planned, ready, status, start)
         seconds = round(time.perf_counter() - started, 2)
+        ended = run_status.read(directory.status) or status  # early, if the settings say so
         # A resumed stage was timed from where it resumed.
-        cost = {"seconds": seconds, "epochs_timed": status.epochs - status.epoch}
+        cost = {"seconds": seconds, "epochs_timed": ended.epoch - status.epoch}
         kept_start = chosen.epoch == 0
         if kept_start:
             log.info("%s: no epoch beat its start, which is kept", planned.stage.name)
         ready.network.load_state_dict(chosen.state)
         objective = _leave_artifact(context, planned, ready, cost, kept_start)
-        done = status.then(state="finished", epoch=status.epochs, objective=objective)
+        done = ended.then(state="finished", objective=objective)
         run_status.write(directory.status, done)
     except Exception as error:
         reached = run_status.read(directory.status) or status
@@ -157,9 +161,19 @@ def _leave_artifact(
         **cost,
         "device": str(device),
     }
+    write_scenes(directory.path, _scenes(context, planned))
     store.save(directory.path, network.own_state(), meta)
     objective: float | None = meta["val_srcc"]
     return objective
+
+
+def _scenes(context: RunContext, planned: Planned) -> Greys:
+    """Return what the stage, and those that it starts from, have seen, as tiny pictures."""
+    folders = [given.path for given in planned.upstream.values()]
+    if context.start is not None:
+        folders.append(context.start.restored.folder)
+    before = [scenes for folder in folders if (scenes := read_scenes(folder)) is not None]
+    return np.concatenate([context.scenes, *before])
 
 
 def _known(value: float) -> float | None:

@@ -20,7 +20,8 @@ class OptimizerSettings:
         name: ``"adamw"`` (Loshchilov & Hutter, ICLR 2019), or ``"adam"`` (Kingma & Ba, ICLR 2015),
             as earlier methods were trained.
         lr: Learning rate of what starts from random weights.
-        loaded_lr: Learning rate of what was loaded: backbones and upstream stages. 0 freezes it,
+        loaded_lr: Learning rate of what was loaded: backbones, upstream stages and what a chain
+            starts from. 0 freezes it,
             its batch norms' statistics too, and saves its backward pass. A head that starts at
             random pulls good features away (Kumar et al., ICLR 2022): let it learn on frozen ones
             first, and tune all in a later stage.
@@ -56,7 +57,11 @@ class FitSettings:
         optimizer: The optimiser.
         schedule: The learning rate over the stage.
         epochs: Passes over the training images.
-        batch_size: Images (not crops) per step and process.
+        batch_size: Images (not crops) per batch and process. Losses that compare images see one.
+        accumulate: Batches per optimiser step, whose gradients are averaged.
+        ema: Decay per step of an exponential moving average of the weights (Polyak & Juditsky, SIAM
+            J. Control Optim. 1992), as in 0.999; it is what is validated and kept. 0 keeps none.
+        early_stopping: Epochs without a better validation SRCC after which the stage ends, or None.
         crops: How an image is looked at.
         augment: Quality-preserving operations on training images.
     """
@@ -65,6 +70,9 @@ class FitSettings:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     epochs: int = 10
     batch_size: int = 16
+    accumulate: int = 1
+    ema: float = 0.0
+    early_stopping: int | None = None
     crops: CropSettings = field(default_factory=CropSettings)
     augment: tuple[str, ...] = ("horizontal_flip", "quarter_turn")
 
@@ -75,6 +83,12 @@ class FitSettings:
         check_operations(self.augment)
         if self.batch_size < 2:
             raise ValueError(f"batch_size: expected at least 2 images, found {self.batch_size}")
+        for name in ("accumulate", "early_stopping"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}: expected at least 1, found {value}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema: expected a decay from 0 to below 1, found {self.ema}")
         self.check()
 
     def __init_subclass__(cls, **more: Any) -> None:

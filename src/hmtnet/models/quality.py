@@ -85,6 +85,9 @@ class QualityNetwork(nn.Module):
             must then be a random sample.
         loaded: Whether this module starts from trained weights, and so learns at the lower rate.
         rate_factor: What the learning rates inside this module are multiplied by.
+        loaded_factor: Its ``rate_factor`` where it starts from a finished stage.
+        from_labels: Names of persistent buffers derived from training labels: of another dataset,
+            they are not taken.
         shows: By name, those of its predictions' maps that a person is shown, in that order.
     """
 
@@ -97,6 +100,8 @@ class QualityNetwork(nn.Module):
     mixes_images: bool = False
     loaded: bool = False
     rate_factor: float = 1.0
+    loaded_factor: float = 1.0
+    from_labels: tuple[str, ...] = ()
     shows: Mapping[str, MapStyle] = {}
 
     def __call__(self, crops: Crops | Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -165,6 +170,15 @@ class QualityNetwork(nn.Module):
         if self.needs_reference:
             return "always"
         return "training" if self.learns_from_reference else "none"
+
+    def parts(self) -> "dict[str, QualityNetwork]":
+        """Return by class the networks in this one's artifact that other stages may start from."""
+        return {type(self).__name__: self}
+
+    def mark_loaded(self) -> None:
+        """Note that a finished stage has given the weights: they learn at the lower rate."""
+        self.loaded = True
+        self.rate_factor = self.loaded_factor
 
     def own_state(self) -> dict[str, Tensor]:
         """Return the tensors that this network's artifact holds: all but upstream networks'."""

@@ -20,6 +20,7 @@ class Restored:
     """A network as its stage left it.
 
     Attributes:
+        folder: Where it lies.
         network: In evaluation mode, on the CPU.
         settings: The settings of its stage, without what training started from: backbones load no
             weights, and nothing is taken from an upstream network that the artifact holds itself.
@@ -27,6 +28,7 @@ class Restored:
         meta: The whole of ``stage.json``.
     """
 
+    folder: Path
     network: QualityNetwork
     settings: FitSettings
     grades: Grades
@@ -86,7 +88,7 @@ def _rebuild(folder: Path, artifact: Artifact) -> Restored:
             upstream[name] = _restore_upstream(folder, meta, name, what)
     inputs = StageInputs(grades, upstream, state=artifact.tensors)
     network = stage.network(settings, inputs).eval()
-    return Restored(network, settings, grades, meta)
+    return Restored(folder, network, settings, grades, meta)
 
 
 def _system_of(folder: Path, meta: dict[str, Any]) -> System:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from hmtnet.artifact.description import need
+from hmtnet.artifact.shipped import find_model
 from hmtnet.artifact.store import META_FILE, read_meta
 from hmtnet.data.pairs import common_part
 from hmtnet.errors import ArtifactError, SettingsError
@@ -30,7 +31,7 @@ def load(artifact: Path | str, device: str | torch.device = "auto") -> "Scorer":
     """Load a finished stage to score images with: ``load("runs/…/joint-<key>")("photo.png")``.
 
     Args:
-        artifact: The run directory of a finished stage.
+        artifact: The run directory of a finished stage, or a shipped model's name.
         device: ``auto`` takes a GPU if there is one; or torch's name of a device.
 
     Raises:
@@ -50,7 +51,7 @@ class Scorer:
     than a tile is mirrored outwards, as in training; its verdict says so.
 
     Args:
-        artifact: The run directory of a finished stage.
+        artifact: The run directory of a finished stage, or a shipped model's name.
         device: ``auto`` takes a GPU if there is one; or torch's name of a device.
         batch_tiles: Tiles that are looked at together: more need more memory and may be faster. It
             changes a score by no more than rounding.
@@ -72,7 +73,7 @@ class Scorer:
     ) -> None:
         if batch_tiles < 1:
             raise SettingsError(f"batch_tiles: expected at least 1, found {batch_tiles}.")
-        folder = Path(artifact).expanduser()
+        folder = find_model(artifact)
         _check_weighted(folder)
         self.batch_tiles = batch_tiles
         self.device = _device(device)

@@ -21,7 +21,7 @@ TRAINING = (
     *("perception", "losses", "metrics", "data", "models"),
     # The training loop. What else is in that room plans, checks, predicts and tells.
     *(f"experiment.{name}" for name in ("callbacks", "context", "fitting", "initial_candidate")),
-    *("experiment.out_of_fold", "experiment.training", "scoring.restore"),
+    *("experiment.out_of_fold", "experiment.training", "experiment.warm_start", "scoring.restore"),
 )
 """The parts of hmtnet whose code decides what a stage becomes."""
 

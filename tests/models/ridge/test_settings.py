@@ -16,6 +16,8 @@ def test_it_alone_is_solved_for():
         ({"epochs": 2}, "epochs: the weights are solved for in one pass.* found 2"),
         ({"augment": ["horizontal_flip"]}, "augment: the weights are solved for"),
         ({"optimizer": {"lr": 0.1}}, "optimizer: the weights are solved for"),
+        ({"ema": 0.9}, r"ema: the weights are solved for.* must stay 0\.0; found 0\.9"),
+        ({"early_stopping": 3}, "early_stopping: the weights are solved for"),
         ({"schedule": {"name": "constant"}}, "schedule: the weights are solved for"),
         ({"loss": {"alphas": []}}, "alphas: expected at least one, all above 0"),
         ({"loss": {"alphas": [1.0, 0.0]}}, "alphas: expected at least one, all above 0"),

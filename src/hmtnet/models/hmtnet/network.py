@@ -127,6 +127,11 @@ class HMTNet(QualityNetwork):
             return Prior(log_grades, grading.embedding)
         return Prior(log_grades, torch.zeros_like(grading.embedding))
 
+    def parts(self) -> dict[str, QualityNetwork]:
+        """Return the networks that are its own: a frozen grading network is another stage's."""
+        grading = {} if self.grading_frozen else self.grading.parts()
+        return {**grading, **self.sfen.parts()}
+
     def own_state(self) -> dict[str, Tensor]:
         """Leave a frozen grading network to its own artifact."""
         state = super().own_state()

@@ -140,7 +140,7 @@ class JointStageSettings(FitSettings):
     Attributes:
         network: The networks.
         loss: The loss.
-        grading_rate: What the learning rate of a grading network from upstream is multiplied by.
+        grading_rate: What the learning rate of a finished grading network is multiplied by.
             A finished grading network that learns at the full rate guides the score worse on
             validation images than it did before. One that is not finished (``size=quick``) needs
             the full rate. README.md beside this file tells more.

@@ -49,18 +49,19 @@ def make_joint(settings: JointStageSettings, inputs: StageInputs) -> HMTNet:
     grading, upstream_sfen = inputs.upstream.get("grading"), inputs.upstream.get("sfen")
     if grading is None:
         grading = GradingNet(settings.network.grading, inputs.grades)
+        grading.loaded_factor = settings.grading_rate
     else:
         assert isinstance(grading, GradingNet)
         _check_same("grading", grading.settings, settings.network.grading)
-        grading.requires_grad_(True).loaded = True
-        grading.rate_factor = settings.grading_rate
+        grading.loaded_factor = settings.grading_rate
+        grading.requires_grad_(True).mark_loaded()
     if upstream_sfen is None:
         sfen = SFEN(settings.network.sfen, inputs.grades, settings.network.grading.embedding)
     else:
         assert isinstance(upstream_sfen, (HMTNet, SFEN))
         sfen = upstream_sfen.sfen if isinstance(upstream_sfen, HMTNet) else upstream_sfen
         _check_same("sfen", sfen.settings, settings.network.sfen)
-        sfen.loaded = True
+        sfen.mark_loaded()
     return HMTNet(grading, sfen)
 
 

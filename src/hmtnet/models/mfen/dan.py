@@ -89,6 +89,7 @@ class DAN(QualityNetwork):
     """
 
     by_crop = True
+    from_labels = ("type_mos",)
     type_mos: Tensor
 
     def __init__(self, settings: DANSettings, type_mos: Tensor) -> None:

@@ -67,6 +67,9 @@ class RidgeStageSettings(FitSettings):
             "schedule": (self.schedule, ScheduleSettings()),
             "epochs": (self.epochs, 1),
             "augment": (self.augment, ()),
+            "accumulate": (self.accumulate, 1),
+            "ema": (self.ema, 0.0),
+            "early_stopping": (self.early_stopping, None),
         }
         for name, (found, only) in idle.items():
             if found != only:
