@@ -71,19 +71,20 @@ def build(settings: SynthesisSettings) -> Built:
     pairs_of(settings, toolbox)  # before anything is written
     claim(folder, recipe_of(settings, photographs, toolbox, weights))
     shop = Workshop(folder, photos, settings.side, settings.seed, settings.formula, weights)
-    with _alone(folder):
+    with _alone(folder), _processes(settings) as pool:
         for name in (IMAGES, SOURCES):
             (folder / name).mkdir(exist_ok=True)
         references = references_of(photographs, settings.crops)
-        cuts = dict(_parallel(shop.cut, references, settings.processes, "cutting references"))
+        new = [each for each in references if not shop.has(each)]
+        cuts = dict(_each(pool, shop.cut, new, "cutting references"))
         left_out |= {f.name: f.reason for f in cuts.values() if f is not None}
-        references = [each for each in references if cuts[each] is None]
+        references = [each for each in references if shop.has(each)]
         if not have_others(references):
             toolbox = toolbox.without(dict.fromkeys(NEED_OTHERS, "needs several photographs"))
         images = plan(settings, references, toolbox)
         rows = _read_log(folder, images, settings.formula)
         todo = [image for image in images if image.name not in rows]
-        failed = _make(shop, todo, rows, settings.processes)
+        failed = _make(shop, pool, todo, rows)
         if not rows:
             raise DataError(
                 f"No image could be made: {listed((f'{f.name}: {f.reason}' for f in failed), 3)}."
@@ -96,12 +97,15 @@ def build(settings: SynthesisSettings) -> Built:
 
 
 def _make(
-    shop: Workshop, todo: Sequence[PlannedImage], rows: dict[str, Row], processes: int | None
+    shop: Workshop,
+    pool: ProcessPoolExecutor | None,
+    todo: Sequence[PlannedImage],
+    rows: dict[str, Row],
 ) -> list[Failure]:
     """Make images and add their rows, each written down as soon as its image is there."""
     failed = []
     with (shop.folder / LOG).open("a", encoding="utf-8") as log:
-        for _, made in _parallel(shop.make, todo, processes, "synthesizing"):
+        for _, made in _each(pool, shop.make, todo, "synthesizing"):
             if isinstance(made, Failure):
                 failed.append(made)
                 continue
@@ -132,32 +136,41 @@ def _is_there(folder: Path, name: str) -> bool:
     return (folder / IMAGES / name).is_file()
 
 
-def _parallel(
-    function: Callable[[T], R], items: Sequence[T], processes: int | None, what: str
+@contextmanager
+def _processes(settings: SynthesisSettings) -> Iterator[ProcessPoolExecutor | None]:
+    """Yield a pool that starts its processes when they are needed; none for a single process."""
+    count = settings.processes or os.cpu_count() or 1
+    if count == 1:
+        yield None
+        return
+    # Spawned, for a forked process would inherit threads' locks in whatever state they are.
+    context = multiprocessing.get_context("spawn")
+    with _one_thread_each(), ProcessPoolExecutor(count, mp_context=context) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool as error:
+            raise DataError(
+                "A process has ended abruptly, most often for want of memory. Repeat the command "
+                "with fewer processes=<n>: what is finished stays."
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _each(
+    pool: ProcessPoolExecutor | None, function: Callable[[T], R], items: Sequence[T], what: str
 ) -> Iterator[tuple[T, R]]:
-    """Apply a function by several processes; yield each item with its result as it comes."""
-    count = min(processes or os.cpu_count() or 1, len(items))
+    """Apply a function to items; yield each with its result as it comes."""
     with tqdm(total=len(items), desc=what, unit="image", disable=not items) as bar:
-        if count <= 1:
+        if pool is None:
             for item in items:
                 yield item, function(item)
                 bar.update()
             return
-        # Spawned, for a forked process would inherit threads' locks in whatever state they are.
-        context = multiprocessing.get_context("spawn")
-        with _one_thread_each(), ProcessPoolExecutor(count, mp_context=context) as pool:
-            futures = {pool.submit(function, item): item for item in items}
-            try:
-                for future in as_completed(futures):
-                    yield futures[future], future.result()
-                    bar.update()
-            except BrokenProcessPool as error:
-                raise DataError(
-                    "A process has ended abruptly, most often for want of memory. Repeat the "
-                    "command with fewer processes=<n>: what is finished stays."
-                ) from error
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        futures = {pool.submit(function, item): item for item in items}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+            bar.update()
 
 
 @contextmanager

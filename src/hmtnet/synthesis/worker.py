@@ -59,14 +59,20 @@ class Workshop:
     formula: str
     weights: tuple[Path, ...]
 
+    def has(self, reference: Reference) -> bool:
+        """Whether a reference is there."""
+        return self.path(reference).is_file()
+
+    def path(self, reference: Reference) -> Path:
+        """Return where a reference lies."""
+        return self.folder / SOURCES / f"{reference.name}.png"
+
     def cut(self, reference: Reference) -> Failure | None:
-        """Save a reference, unless it is there."""
-        path = self.folder / SOURCES / f"{reference.name}.png"
-        if not path.is_file():
-            try:
-                _save(cut(self.photos, reference, self.side, self.seed), path)
-            except HmtnetError as error:
-                return Failure(reference.name, str(error))
+        """Cut a reference and save it."""
+        try:
+            _save(cut(self.photos, reference, self.side, self.seed), self.path(reference))
+        except HmtnetError as error:
+            return Failure(reference.name, str(error))
         return None
 
     def make(self, image: PlannedImage) -> Row | Failure:
@@ -76,7 +82,7 @@ class Workshop:
             Everything that was drawn for it, the digest of its file, and its score.
         """
         path = self.folder / IMAGES / image.name
-        reference = _read(self.folder / SOURCES / f"{image.reference.name}.png")
+        reference = _read(self.path(image.reference))
         method = image.enlargement.method
         draws = draws_of(self.seed, image.reference, image.scale, method)
         try:
