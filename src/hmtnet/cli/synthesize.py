@@ -1,9 +1,8 @@
 """``hmtnet synthesize``: make an SR-IQA set of a folder of photographs."""
 
-import logging
 import time
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from hmtnet.cli.composing import run_composed
 from hmtnet.errors import listed
@@ -12,18 +11,16 @@ from hmtnet.synthesis.build import Built
 from hmtnet.synthesis.build import build as build_set
 from hmtnet.synthesis.settings import SynthesisSettings
 
-log = logging.getLogger(__name__)
-
 
 def synthesize(arguments: Sequence[str]) -> int:
     """Run ``hmtnet synthesize`` with Hydra's overrides and return the exit code."""
-    run_composed("synthesize", arguments, _job)
+    run_composed("synthesize", arguments, partial(build, SynthesisSettings), _job)
     return 0
 
 
-def _job(values: dict[str, Any]) -> float:
+def _job(settings: SynthesisSettings) -> float:
     begin = time.monotonic()
-    built = build_set(build(SynthesisSettings, values))
+    built = build_set(settings)
     print(_closing(built, time.monotonic() - begin))
     return 0.0
 
