@@ -55,7 +55,8 @@ def test_help_of_train_lists_settings_and_options_and_trains_nothing(hmtnet, tmp
 
 
 @pytest.mark.parametrize(
-    "words", ["train", "evaluate", "convert", "baseline", "data verify", "data split"]
+    "words",
+    ["train", "evaluate", "convert", "baseline", "data verify", "data split", "synthesize"],
 )
 def test_help_begins_with_what_the_command_is(hmtnet, tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)

@@ -106,6 +106,12 @@ class Toolbox:
         self, weight_files: Sequence[Path] = (), chosen: Sequence[str] | None = None
     ) -> None:
         self._weights = {path.stem: path for path in weight_files}
+        fixed = {m.name for m in (*demo.METHODS, *networks.FAMILIES, *COMBINATIONS)}
+        if len(self._weights) < len(weight_files) or fixed & self._weights.keys():
+            raise SettingsError(
+                "Two methods have the same name; rename a file of weights=…: its name without the "
+                "suffix becomes a method's."
+            )
         known = [
             *(Method(m.number, m.name, m.kind, _demo_factors(m)) for m in demo.METHODS),
             *(Method(f.number, f.name, "network", tuple(f.files)) for f in networks.FAMILIES),
@@ -116,11 +122,6 @@ class Toolbox:
             ),
         ]
         names = [method.name for method in known]
-        if len(set(names)) < len(names) or len(self._weights) < len(weight_files):
-            raise SettingsError(
-                "Two methods have the same name; rename a file of weights=…: its name without the "
-                "suffix becomes a method's."
-            )
         for name in chosen or ():
             if name not in names:
                 raise SettingsError(f"Unknown SR method '{name}'.{nearest(name, names)}")

@@ -11,7 +11,6 @@ from PIL import Image as PillowImage
 from hmtnet.data.demo.pixels import cubic, resize, to_unit
 from hmtnet.data.digests import DIGEST_LENGTH
 from hmtnet.data.duplicates import content_groups, near_duplicates
-from hmtnet.data.images import decode, size_of
 from hmtnet.data.readers.assemble import LOSSY
 from hmtnet.data.readers.folder import LOSSLESS, is_clutter
 from hmtnet.data.threads import map_images
@@ -128,6 +127,8 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _unfit(path: Path, side: int) -> str | None:
+    from hmtnet.data.images import size_of  # brings torch, which other processes do without
+
     try:
         width, height = size_of(path)
     except DataError as error:
@@ -180,6 +181,8 @@ def cut(folder: Path, reference: Reference, side: int, seed: int) -> NDArray[np.
     Raises:
         DataError: The photograph cannot be decoded, or has no detail at any place looked at.
     """
+    from hmtnet.data.images import decode  # brings torch, which other processes do without
+
     pixels = decode(folder / reference.photograph.name)
     draws = Draws(seed, reference.photograph.digest, "crop", reference.crop)
     largest = min(pixels.shape[:2]) / side
