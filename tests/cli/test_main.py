@@ -101,7 +101,8 @@ def test_a_slip_and_help_cost_no_more_than_a_glance(word):
 
 
 @pytest.mark.parametrize(
-    "words", ["train", "evaluate", "convert", "baseline", "data verify", "data split"]
+    "words",
+    ["train", "evaluate", "convert", "baseline", "data verify", "data split", "synthesize"],
 )
 def test_help_begins_with_what_the_command_is(hmtnet, tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)

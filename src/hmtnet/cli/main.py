@@ -29,6 +29,9 @@ commands
              hmtnet data verify data=qads              whether a folder is whole and sound
              hmtnet data split data=qads split=method  write a split, and show what overlaps
              hmtnet data export data=qads              write the labels as a CSV
+  synthesize
+           make a set of super-resolved images, with pseudo-MOS, of any photographs
+             hmtnet synthesize photos=~/Pictures output=synthesized
 
   hmtnet train --help explains every setting; so do the others' (data verify --help …).
   hmtnet --version
@@ -84,5 +87,9 @@ def _run(command: str, rest: list[str]) -> int:
         from hmtnet.cli.data import data
 
         return data(rest)
-    known = ("train", "evaluate", "convert", "report", "baseline", "data")
+    if command == "synthesize":
+        from hmtnet.cli.synthesize import synthesize
+
+        return synthesize(rest)
+    known = ("train", "evaluate", "convert", "report", "baseline", "data", "synthesize")
     raise HmtnetError(f"Unknown command '{command}'.{nearest(command, known)}")

@@ -20,7 +20,7 @@ def over_sharpened(low: Image, scale: int, amount: float) -> Image:
         amount: How much of the difference from the blurred image is added.
     """
     high = enlarge(low, scale, lanczos)
-    return high + amount * _fine(high, 0.6 * scale)
+    return high + amount * fine_detail(high, 0.6 * scale)
 
 
 def over_smoothed(low: Image, scale: int, weight: float) -> Image:
@@ -53,11 +53,11 @@ def hallucinated(low: Image, scale: int, amount: float, texture: Image) -> Image
     """
     high = enlarge(low, scale)
     height, width = high.shape
-    fine = _fine(texture, 0.6 * scale)
+    fine = fine_detail(texture, 0.6 * scale)
     # Bounded, for the few deep cracks between the stones would dominate.
     fine = np.tanh(fine[:height, :width] / np.std(fine))
     busy = np.sqrt(_local_variance(high, 1.5 * scale))
-    crisp = high + 0.8 * _fine(high, 0.4 * scale)
+    crisp = high + 0.8 * fine_detail(high, 0.4 * scale)
     return np.asarray(crisp + amount * busy * fine, dtype=np.float64)
 
 
@@ -80,7 +80,7 @@ def gridded(low: Image, scale: int, amount: float) -> Image:
     return np.asarray(high + amount * busy * wave, dtype=np.float64)
 
 
-def _fine(plane: Image, sigma: float) -> Image:
+def fine_detail(plane: Image, sigma: float) -> Image:
     """Return what a Gaussian blur takes away."""
     return np.asarray(plane - ndimage.gaussian_filter(plane, sigma), dtype=np.float64)
 

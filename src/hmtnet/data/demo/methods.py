@@ -71,7 +71,7 @@ METHODS = (
     Method(12, "gridded", "artefact", (0.1, 1.0)),
 )
 
-_INTERPOLATION: dict[str, Kernel] = {
+INTERPOLATION: dict[str, Kernel] = {
     "nearest": box,
     "bilinear": triangle,
     "bicubic": cubic,
@@ -126,8 +126,8 @@ def super_resolve(
         RGB, shape (h·scale, w·scale, 3), uint8.
     """
     image = to_unit(low)
-    if method.name in _INTERPOLATION:
-        return to_bytes(enlarge(image, scale, _INTERPOLATION[method.name]))
+    if method.name in INTERPOLATION:
+        return to_bytes(enlarge(image, scale, INTERPOLATION[method.name]))
     luma, difference = split_luma(image)
     if method.name == "learned-filters":
         high = filtered(luma, scale, knowledge.filters)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hmtnet.data.demo.pixels import resize, to_bytes, to_unit
 from hmtnet.metrics.fidelity import gmsd, haarpsi, luma, ms_ssim
 
 DEFINITION = """\
@@ -66,6 +67,22 @@ def measure(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> Measures:
         round(gmsd(first, second, halve=False), 6),
         round(haarpsi(first, second, halve=False), 6),
     )
+
+
+def yardstick(reference: NDArray[np.uint8]) -> Yardstick:
+    """Measure what plain cubic enlargement attains on a reference.
+
+    Args:
+        reference: RGB, shape (H, W, 3), uint8, at least 176 × 176.
+    """
+    image = to_unit(reference)
+    height, width = image.shape[:2]
+
+    def at(scale: int) -> Measures:
+        low = to_unit(to_bytes(resize(image, height // scale, width // scale)))
+        return measure(reference, to_bytes(resize(low, height, width)))
+
+    return Yardstick(at(2), at(4))
 
 
 def pseudo_mos(measures: Measures, yardstick: Yardstick) -> float:

@@ -31,8 +31,8 @@ from hmtnet.data.demo.methods import (
     uniform_draw,
 )
 from hmtnet.data.demo.photographs import PHOTOGRAPHS, TEXTURE, Photograph, reference
-from hmtnet.data.demo.pixels import Image, enlarge, reduce, split_luma, to_bytes, to_unit
-from hmtnet.data.demo.pseudo_mos import Yardstick, measure, pseudo_mos
+from hmtnet.data.demo.pixels import Image, reduce, split_luma, to_bytes, to_unit
+from hmtnet.data.demo.pseudo_mos import Yardstick, measure, pseudo_mos, yardstick
 from hmtnet.errors import DataError
 from hmtnet.files import built_aside, digest_file, digest_text
 from hmtnet.metrics import fidelity
@@ -176,11 +176,7 @@ def _source(photograph: Photograph, scales: Iterable[int]) -> _Source:
         for scale in scales
     }
     evidence = {scale: gather(_luma(pixels), _luma(low[scale]), scale) for scale in scales}
-    at_2, at_4 = (
-        measure(pixels, to_bytes(enlarge(to_unit(to_bytes(reduce(image, scale))), scale)))
-        for scale in (2, 4)
-    )
-    return _Source(photograph, pixels, Yardstick(at_2, at_4), low, evidence)
+    return _Source(photograph, pixels, yardstick(pixels), low, evidence)
 
 
 def _out_of_focus(image: Image, name: str, scale: int) -> Image:

@@ -31,8 +31,8 @@ _OWN = (
         "live",
         "livec",
     ),
-    *("ma", "pipal", "pipal_sr", "qads", "realsrq", "sisar", "spaq", "sriqa_bench", "table"),
-    *("tid2013", "waterloo"),
+    *("ma", "pipal", "pipal_sr", "qads", "realsrq", "sisar", "spaq", "sriqa_bench"),
+    *("synthesized", "table", "tid2013", "waterloo"),
 )
 
 
