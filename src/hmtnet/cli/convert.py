@@ -15,8 +15,8 @@ def convert(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _job(settings: tuple[ConvertSettings, System]) -> float:
-    path = convert_checkpoint(*settings).path
+def _job(given: tuple[ConvertSettings, System]) -> float:
+    path = convert_checkpoint(*given).path
     meta = read_description(path)
     print(f"scores: {meta['dataset']['unit']}\nto use it: hmtnet.Scorer({str(path)!r})")
     return 0.0
