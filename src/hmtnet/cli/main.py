@@ -22,7 +22,7 @@ commands
              hmtnet convert system=ahiq checkpoint=AHIQ.pth
   report   make one page, tables and pictures from run directories
              hmtnet report runs/qads
-  baseline predict by SR method and scale alone, never by a pixel, over many splits
+  baseline predict by SR method and scale alone, or by sharpness, over many splits
              hmtnet baseline data=qads split=method
   data     look after datasets
              hmtnet data list                          the datasets that can be read
