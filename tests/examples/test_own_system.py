@@ -304,7 +304,7 @@ def weighted_words(root, runs):
 def test_a_column_of_the_dataset_weighs_its_loss(site, rated, hmtnet, tmp_path):
     done = hmtnet(*weighted_words(rated, tmp_path), "system.sharpness.epochs=2")
     assert done.code == 0, done.err
-    (path,) = tmp_path.glob("rated/*/sharpness-*")
+    path = next(tmp_path.glob("rated/*/sharpness-*/stage.json")).parent
     found = prediction_files.read(path / "predictions.csv").select("test")
     score = Scorer(path, device="cpu")(rated / found.image[0]).score
     assert score == pytest.approx(found.score[0], abs=1e-6)
