@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from hmtnet.baselines.study import study
+from hmtnet.data import readers
 from hmtnet.data.grades import Grades, GradesSettings
 from hmtnet.data.readers import isrgen_qa, ma, pipal_sr, qads, realsrq, sriqa_bench
 from hmtnet.data.series import series
 from hmtnet.data.settings import DataSettings
+from hmtnet.data.sharpness import sharpness_of
 from hmtnet.data.split import SplitSettings
+from hmtnet.metrics import within_reference_srcc
 
 # Read at import, because the fixture beside this file removes it from every test's environment.
 LABELS = Path(os.environ.get("HMTNET_DATA", "nowhere")) / "labels"
@@ -219,6 +222,27 @@ def test_label_only_over_all_published_splits(name):
         values = [getattr(outcome, number) for outcome in outcomes]
         assert np.median(values) == pytest.approx(known, abs=1e-3), number
     assert np.std([outcome.srcc for outcome in outcomes]) == pytest.approx(spread, abs=1e-3)
+
+
+def test_on_the_official_split_of_isrgen_qa_references_tell_much():
+    labels = read(isrgen_qa, root=LABELS / "isrgen_qa")
+    found = study(labels, [SplitSettings(protocol="official")])
+    values = {o.baseline: (o.srcc, o.plcc) for o in found.outcomes}
+    assert found.leaky
+    assert values["label-only"] == pytest.approx((0.790, 0.861), abs=1e-3)
+    assert values["label+reference"] == pytest.approx((0.880, 0.911), abs=1e-3)
+
+
+def test_sharpness_orders_what_people_choose_among_networks(monkeypatch, tmp_path):
+    root = LABELS.parent / "human_choice"
+    if not root.is_dir():
+        pytest.skip("HMTNET_DATA has no human_choice/")
+    monkeypatch.setenv("HMTNET_HOME", str(tmp_path))
+    meaning = {"range": (0.0, 1.0), "direction": "higher", "label_kind": "human"}
+    manifest = readers.read(DataSettings(reader="table", root=str(root), **meaning))
+    variance = sharpness_of(manifest, range(len(manifest)))
+    within = within_reference_srcc(variance, manifest.mos, manifest.reference, minimum=4)
+    assert within == pytest.approx(0.587, abs=1e-3)
 
 
 def test_method_disjoint_splits_of_qads_leave_only_the_scale():
