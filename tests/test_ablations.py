@@ -193,6 +193,6 @@ def test_a_single_question(tmp_path, monkeypatch):
 def test_a_question_that_nobody_asks_is_told(hmtnet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = hmtnet("train", "ablation=prior_nothing")
-    assert done.code == 2 and "Could not find 'ablation/prior_nothing'" in done.err
+    assert done.code == 2 and "Unknown ablation 'prior_nothing'. Did you mean" in done.err
     done = hmtnet("train", "ablation=null")
     assert done.code == 2 and "'ablation=null' chooses nothing" in done.err

@@ -117,7 +117,7 @@ def test_without_the_package_its_name_is_told(trained, uninstalled, hmtnet, tmp_
     done = hmtnet("evaluate", f"artifact={trained}", f"runs={tmp_path}")
     assert done.code == BAD_INPUT and "the package sharpness 1.0" in done.err
     refused = hmtnet("train", "system=sharpness")
-    assert refused.code == BAD_INPUT and "Could not find 'system/sharpness'" in refused.err
+    assert refused.code == BAD_INPUT and "Unknown system 'sharpness'" in refused.err
 
 
 def test_an_artifact_of_another_version_says_whose_version(trained, tmp_path):
@@ -131,7 +131,7 @@ def test_an_artifact_of_another_version_says_whose_version(trained, tmp_path):
 
 def test_messages_count_it_among_the_systems(site, hmtnet):
     unknown = hmtnet("train", "system=sharpnes")
-    assert unknown.code == BAD_INPUT and "Could not find 'system/sharpnes'" in unknown.err
+    assert unknown.code == BAD_INPUT and "Unknown system 'sharpnes'" in unknown.err
     nothing = hmtnet("train", "system=")
     for done in (unknown, nothing):
         for name in ("hmtnet", "plain", "ridge", "sharpness"):
