@@ -46,7 +46,7 @@ def records_of(outcome):
 
 def test_a_run_directory_holds_what_it_should(finished):
     common = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv"}
-    common |= {"stage.safetensors", "stage.json", ".lock"}
+    common |= {"stage.safetensors", "stage.json", "scenes.safetensors", ".lock"}
     pictures = {"scatter.svg", "grades.svg"}
     assert run_directories(finished.runs) == sorted(finished.stages.values())
     for stage, path in finished.stages.items():
