@@ -1,7 +1,8 @@
 """The command line. Nothing heavy is imported before a command is known."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from hmtnet import __version__
 from hmtnet.errors import HmtnetError, nearest
@@ -39,6 +40,8 @@ commands
 exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message), 130 interrupted.
 """
 
+COMMANDS = ("train", "evaluate", "convert", "report", "baseline", "data", "synthesize")
+
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -63,33 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, rest: list[str]) -> int:
-    if command == "train":
-        from hmtnet.cli.train import train
-
-        return train(rest)
-    if command == "evaluate":
-        from hmtnet.cli.evaluate import evaluate
-
-        return evaluate(rest)
-    if command == "convert":
-        from hmtnet.cli.convert import convert
-
-        return convert(rest)
-    if command == "report":
-        from hmtnet.cli.report import report
-
-        return report(rest)
-    if command == "baseline":
-        from hmtnet.cli.baseline import baseline
-
-        return baseline(rest)
-    if command == "data":
-        from hmtnet.cli.data import data
-
-        return data(rest)
-    if command == "synthesize":
-        from hmtnet.cli.synthesize import synthesize
-
-        return synthesize(rest)
-    known = ("train", "evaluate", "convert", "report", "baseline", "data", "synthesize")
-    raise HmtnetError(f"Unknown command '{command}'.{nearest(command, known)}")
+    """Run the function that is named like its module and the command."""
+    if command not in COMMANDS:
+        raise HmtnetError(f"Unknown command '{command}'.{nearest(command, COMMANDS)}")
+    run: Callable[[Sequence[str]], int] = getattr(import_module(f"hmtnet.cli.{command}"), command)
+    return run(rest)
