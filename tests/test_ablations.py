@@ -174,7 +174,7 @@ def test_one_sweep_asks_all_questions(tmp_path, monkeypatch, which):
     jobs = {}
 
     def job(values):
-        (word,) = HydraConfig.get().overrides.task
+        word, _ = HydraConfig.get().overrides.task  # the other names the sweep
         jobs[word] = values
         return 0.0
 

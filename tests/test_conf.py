@@ -2,15 +2,18 @@
 
 import dataclasses
 import functools
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from hmtnet.cli.baseline import BaselineSettings
 from hmtnet.cli.composing import conf_folder
 from hmtnet.cli.dataset import DatasetSettings
+from hmtnet.cli.search import distribution
 from hmtnet.data.grades import GradesSettings
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
@@ -78,7 +81,8 @@ def cases():
     for split in sorted({*options("split")} - {"whole"}):
         yield [*words_for_split(split), "logger=wandb", "size=full"]
     for sweep in options("sweep"):
-        yield [f"sweep={sweep}"]
+        if sweep != "slurm" or find_spec("hydra_plugins.hydra_submitit_launcher"):
+            yield [f"sweep={sweep}"]
     for ablation in options("ablation"):  # what each changes is held by test_ablations.py
         yield [f"ablation={ablation}"]
 
@@ -87,8 +91,8 @@ def test_the_checkout_is_what_is_tested_and_every_group_is_known():
     assert Path(__file__).parents[1] == CONF.parent
     groups = {path.name for path in CONF.iterdir() if path.is_dir()}
     # "stage" holds parts of systems; a new group needs its line in cases().
-    known = {"data", "logger", "size", "split", "stage", "sweep", "system", "trainer"}
-    assert groups == known | {"ablation"}
+    known = {"data", "logger", "size", "space", "split", "stage", "sweep", "system", "trainer"}
+    assert groups == known | {"ablation", "hydra"}
     assert set(options("system")) == set(SYSTEMS)
     for system in options("system"):
         own = set(options(f"size/{system}"))  # a size that asks nothing special of it has no file
@@ -102,6 +106,27 @@ def test_every_file_composes_to_complete_settings(words):
     settings, system = train_settings(tree, complete=True)
     assert composed(settings) == plain(tree)
     assert set(settings.system.stages) == {stage.name for stage in system.stages}
+
+
+@pytest.mark.parametrize("space", options("space"))
+def test_whatever_a_space_proposes_is_a_setting(space):
+    system = f"system={space.split('_')[0]}"
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        words = [system, f"space={space}", "sweep=optuna"]
+        swept = compose("train", words, return_hydra_config=True).hydra.sweeper.params
+    parser = OverridesParser.create()
+    low, high = [], []
+    for key, values in swept.items():
+        found = distribution(parser.parse_override(f"{key}={values}"))
+        ends = found.choices if hasattr(found, "choices") else (found.low, found.high)
+        low.append(f"{key}={ends[0]}")
+        high.append(f"{key}={ends[-1]}")
+    stages = tree_of(system, f"space={space}")["stages"]
+    assert len(low) > 1
+    for words in (low, high):
+        tree = tree_of(system, *words)
+        assert tree != tree_of(system)
+        train_settings({**tree, "stages": stages}, complete=True)
 
 
 ROOTS = {

@@ -1,5 +1,6 @@
 """From words to settings: what Hydra composes, and what is said where it cannot."""
 
+import logging
 import os
 import re
 from functools import partial
@@ -81,6 +82,7 @@ def test_what_a_job_raises_comes_out_as_it_is(monkeypatch, tmp_path, capsys):
 
 def test_a_sweep_runs_its_other_jobs_and_names_the_one_that_failed(monkeypatch, tmp_path, capfd):
     monkeypatch.chdir(tmp_path)
+    logging.getLogger("hmtnet").handlers.clear()  # they hold the standard error of an earlier call
     seeds = []
 
     def job(found):

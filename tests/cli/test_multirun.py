@@ -3,25 +3,23 @@
 import pytest
 
 from hmtnet.artifact import predictions as prediction_files
-from hmtnet.cli import train as command
+from hmtnet.cli import chain as command
 from hmtnet.cli.main import BAD_INPUT
+from hmtnet.cli.trial import Outcome
 from hmtnet.errors import HmtnetError
 from hmtnet.storage import status as run_status
+from hmtnet.storage import trials
 
 SWEEP = ("-m", "system.sfen.optimizer.lr=1e-4,3e-4", "stages=[grading,sfen]")
 
 
 @pytest.fixture(scope="module")
 def swept(hmtnet, tiny, tmp_path_factory):
-    """A sweep over stage 2, its outcome and what its jobs returned."""
+    """A sweep over stage 2: its outcome, and its folder of runs."""
     runs = tmp_path_factory.mktemp("swept") / "runs"
-    objectives = []
-    job = command._job
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "_job", lambda read: objectives.append(job(read)) or 0.0)
-        outcome = hmtnet(*tiny(runs, *SWEEP))
+    outcome = hmtnet(*tiny(runs, *SWEEP))
     assert outcome.code == 0, outcome.err
-    return outcome, runs, objectives
+    return outcome, runs
 
 
 def directories(runs, stage):
@@ -29,7 +27,7 @@ def directories(runs, stage):
 
 
 def test_a_sweep_over_stage_2_trains_stage_1_once(swept):
-    outcome, runs, _ = swept
+    outcome, runs = swept
     assert outcome.err.count("grading: training") == 1
     assert outcome.err.count("grading: reused") == 1
     assert outcome.err.count("sfen: training") == 2
@@ -37,25 +35,26 @@ def test_a_sweep_over_stage_2_trains_stage_1_once(swept):
 
 
 def test_a_sweep_does_not_read_the_test_images(swept):
-    outcome, runs, _ = swept
-    assert "val subset" in outcome.out and "test subset" not in outcome.out
+    outcome, runs = swept
+    assert "subset" not in outcome.out  # one table at the end, of validation
     for path in [*directories(runs, "grading"), *directories(runs, "sfen")]:
         assert prediction_files.read(path / "predictions.csv").subsets == ("train", "val")
 
 
-def test_a_sweeper_is_told_the_last_stage_s_objective(swept):
-    _, runs, objectives = swept
-    found = {run_status.read(p / "status.json").objective for p in directories(runs, "sfen")}
-    assert len(objectives) == 2 and set(objectives) == found
+def test_a_trial_s_objective_is_the_last_stage_s(swept):
+    _, runs = swept
+    (folder,) = (runs / "sweeps").iterdir()
+    found = {(trial.key, trial.val_srcc) for trial in trials.read_trials(folder)}
+    kept = [run_status.read(path / "status.json") for path in directories(runs, "sfen")]
+    assert len(found) == 2 and found == {(status.key, status.objective) for status in kept}
 
 
 def test_test_images_are_predicted_afterwards_without_training(swept, hmtnet, tiny):
-    _, runs, _ = swept
+    _, runs = swept
     paths = [*directories(runs, "grading"), *directories(runs, "sfen")]
     written = [(path / "stage.safetensors").stat().st_mtime_ns for path in paths]
     done = hmtnet(*tiny(runs, *SWEEP, "evaluate.test=true"))
     assert done.code == 0 and ": training" not in done.err
-    assert done.out.count("test subset: 4 images") == 2
     assert [*directories(runs, "grading"), *directories(runs, "sfen")] == paths
     for path in paths:
         assert prediction_files.read(path / "predictions.csv").subsets == ("train", "val", "test")
@@ -72,14 +71,14 @@ def test_several_devices_and_a_multirun_do_not_go_together(hmtnet, tiny, tmp_pat
 def test_every_job_that_fails_is_told_and_defects_keep_their_traceback(
     hmtnet, monkeypatch, tmp_path
 ):
-    def job(values):
-        if values["seed"] == 1:
+    def job(settings, system):
+        if settings.seed == 1:
             raise HmtnetError("The first is bad input.")
-        if values["seed"] == 2:
+        if settings.seed == 2:
             raise ZeroDivisionError("the second is a defect")
-        return 0.0
+        return Outcome(0.0, "key")
 
-    monkeypatch.setattr(command, "_job", job)
+    monkeypatch.setattr(command, "run", job)
     done = hmtnet("train", "-m", "seed=1,2,0", f"runs={tmp_path}")
     assert done.code == BAD_INPUT
     told = done.err.split("Failed, and the others go on: ")

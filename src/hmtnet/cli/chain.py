@@ -10,12 +10,14 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.description import need
 from hmtnet.cli.composing import is_multirun, launches_in_process, sweep_name
+from hmtnet.cli.trial import Outcome, watch_of
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.baseline import write_baselines
 from hmtnet.experiment.chain import ChainResult, run_chain
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.settings import TrainSettings
+from hmtnet.experiment.stage import StageResult
 from hmtnet.metrics.mapping import fit_mapping
 from hmtnet.models.system import System
 from hmtnet.report.numbers.summary import summarise
@@ -26,19 +28,18 @@ from hmtnet.report.render.write import write_figure
 
 log = logging.getLogger(__name__)
 
-# What a sweeper is told where the objective is undefined: the worst value an SRCC can have, since
-# a NaN would end the search.
-WORST = -1.0
-
-
 CAPPED = "capped by trainer.debug: these numbers mean nothing"
 BEST_ON_TEST = "epoch chosen on the test images: inflated, not to be quoted"
 ORACLE = "reads the true grade of every image: a bound, not a result"
 KEPT_START = "no epoch beat its start on validation: the network as the stage before left it"
 
 
-def run(settings: TrainSettings, system: System) -> float:
-    """Run the chain as the command line asks for it, show the result and return the objective."""
+def run(settings: TrainSettings, system: System) -> Outcome | None:
+    """Run the chain as the command line asks for it, and show the result.
+
+    Returns:
+        What it has come to; None in a process that only helps another one to train.
+    """
     if is_multirun():
         settings = _for_sweep(settings)
     elif settings.evaluate.test is None:
@@ -46,14 +47,13 @@ def run(settings: TrainSettings, system: System) -> float:
     helps = is_helper(settings.trainer)
     if helps:
         logging.getLogger("hmtnet").setLevel(logging.ERROR)  # the leader tells
-    result = run_chain(settings, system)
+    last = (settings.stages or [stage.name for stage in system.stages])[-1]
+    result = run_chain(settings, system, None if helps else watch_of(last))
     if helps:
-        return WORST  # to nobody: the leader returns the objective
+        return None
     _show(settings, result)
-    objective = result.stages[-1].objective
-    if objective is None:
-        log.warning("The validation SRCC is undefined: all scores, or all labels, are equal.")
-    return WORST if objective is None else objective
+    judged = result.stages[-1]
+    return Outcome(judged.objective, judged.key)
 
 
 def _for_sweep(settings: TrainSettings) -> TrainSettings:
@@ -70,33 +70,22 @@ def _for_sweep(settings: TrainSettings) -> TrainSettings:
 
 
 def _show(settings: TrainSettings, result: ChainResult) -> None:
-    """Print the closing table and draw the last stage's result."""
+    """Write the baselines, draw the last stage's result, and print the closing table."""
     manifest, split, last = result.manifest, result.split, result.stages[-1]
     # A final fit has no test images.
     tested = settings.evaluate.test and bool(split.test)
     subset: Literal["val", "test"] = "test" if tested else "val"
-    meta = store.read_meta(last.directory.path)
-    grades = Grades(tuple(need(last.directory.path, meta, list, "grades", "edges_unit")))
-    capped = meta.get("debug") is not None
-    rows = []
-    if not capped:  # a capped run predicts a part of the images; baselines beside it would mislead
-        for baseline, path in write_baselines(Path(settings.runs), manifest, split, grades):
-            if path is None:
-                log.info("%s: not applicable, %s", baseline.name, baseline.reason)
-            else:
-                fallback = baseline.fallback(split.subsets[subset])
-                note = f"{100 * fallback:.1f} % of images by a coarser mean" if fallback > 0 else ""
-                rows.append(_row(baseline.name, path, subset, note))
-    for stage in result.stages:
-        meta = store.read_meta(stage.directory.path)
-        note = KEPT_START if meta.get("kept_start") else ""
-        if meta.get("debug"):
-            note = CAPPED
-        if settings.evaluate.selection == "best_on_test":
-            note = BEST_ON_TEST
-        if meta.get("oracle"):
-            note = ORACLE
-        rows.append(_row(stage.stage, stage.directory.predictions, subset, note))
+    shown = [
+        *_baselines(settings, result, subset),
+        *(
+            (stage.stage, stage.directory.predictions, _note(settings, stage))
+            for stage in result.stages
+        ),
+    ]
+    if is_multirun():  # has one table, at its end
+        _draw(result, subset)
+        return
+    rows = [_row(name, path, subset, note) for name, path, note in shown]
     if settings.format == "json":
         runs = {stage.stage: str(stage.directory.path) for stage in result.stages}
         document = {
@@ -109,11 +98,55 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
         }
         print(json.dumps(document, indent=2))
         return
-    shown = prediction_files.read(last.directory.predictions).select(subset)
+    n = len(prediction_files.read(last.directory.predictions).select(subset))
     title = heading(
-        manifest.name, split.protocol, subset, len(shown), manifest.label_kind, leaky=split.leaky
+        manifest.name, split.protocol, subset, n, manifest.label_kind, leaky=split.leaky
     )
     print(f"\n{closing_table(rows, title, subset)}")
+    _draw(result, subset)
+    print(f"\npictures and predictions: {last.directory.path}")
+
+
+def _baselines(
+    settings: TrainSettings, result: ChainResult, subset: Literal["val", "test"]
+) -> list[tuple[str, Path, str]]:
+    """Write what baselines predict; return names, files and notes."""
+    folder = result.stages[-1].directory.path
+    meta = store.read_meta(folder)
+    if (
+        meta.get("debug") is not None
+    ):  # a capped run predicts a part of the images; baselines would mislead
+        return []
+    grades = Grades(tuple(need(folder, meta, list, "grades", "edges_unit")))
+    written = []
+    for baseline, path in write_baselines(
+        Path(settings.runs), result.manifest, result.split, grades
+    ):
+        if path is None:
+            log.info("%s: not applicable, %s", baseline.name, baseline.reason)
+        else:
+            fallback = baseline.fallback(result.split.subsets[subset])
+            note = f"{100 * fallback:.1f} % of images by a coarser mean" if fallback > 0 else ""
+            written.append((baseline.name, path, note))
+    return written
+
+
+def _note(settings: TrainSettings, stage: StageResult) -> str:
+    """Return what a reader must know about a stage's numbers."""
+    meta = store.read_meta(stage.directory.path)
+    if meta.get("oracle"):
+        return ORACLE
+    if settings.evaluate.selection == "best_on_test":
+        return BEST_ON_TEST
+    if meta.get("debug"):
+        return CAPPED
+    return KEPT_START if meta.get("kept_start") else ""
+
+
+def _draw(result: ChainResult, subset: Literal["val", "test"]) -> None:
+    """Draw the last stage's result into its run directory."""
+    manifest, last = result.manifest, result.stages[-1]
+    shown = prediction_files.read(last.directory.predictions).select(subset)
     folder, numbers = last.directory.path, summarise(shown, subset)
     caption = f"{last.stage} on {manifest.name}, {subset} images"
     told = f"SRCC {decimals(numbers.srcc)}, PLCC {decimals(numbers.plcc)}, {len(shown)} images"
@@ -125,7 +158,6 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
         right, near = percent(numbers.accuracy, 0), percent(numbers.adjacent_accuracy, 0)
         told = f"{right} of grades right, {near} at most one off"
         write_figure(confusion, folder / "grades.svg", caption, told)
-    print(f"\npictures and predictions: {folder}")
 
 
 def _row(name: str, path: Path, subset: Literal["val", "test"], note: str = "") -> Row:

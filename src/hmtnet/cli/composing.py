@@ -73,8 +73,9 @@ def run_composed(
         _check_names(values, known(_choices()), "")
         return read(values)
 
-    # A searching sweeper proposes values as it goes, and a cluster's launcher runs them elsewhere.
-    if is_sweep(words) and not any(word.startswith(("hydra/", "hydra.sweep")) for word in words):
+    # Of a search, which proposes values as it goes, this checks the first trial. A cluster's
+    # launcher runs jobs elsewhere.
+    if is_sweep(words) and not any(word.startswith(("hydra/", "hydra.sweep.")) for word in words):
         _check_jobs(root, words, settings_of)
     _run(root, words, lambda config: job(settings_of(config)))
 
@@ -181,7 +182,8 @@ def _check_names(values: Mapping[str, Any], known: Mapping[str, Any], where: str
 
 def _job_words() -> str:
     """Return what a multirun's running job was told, as it was typed."""
-    return " ".join(word.removeprefix("++") for word in HydraConfig.get().overrides.task)
+    words = (word.removeprefix("++") for word in HydraConfig.get().overrides.task)
+    return " ".join(word for word in words if not word.startswith("sweep_name="))
 
 
 def _tell(error: Exception) -> None:

@@ -17,6 +17,9 @@ commands
              hmtnet train                                     the demo, in minutes
              hmtnet train data=qads split=content size=full   a dataset of yours
              hmtnet train -m system.sfen.optimizer.lr=1e-4,3e-4    a sweep
+             hmtnet train -m sweep=optuna                           a search
+  sweep    tell how far a sweep is, and which of its trials is best
+             hmtnet sweep status <name>
   evaluate predict a dataset with a finished stage, also another one than it has trained on
              hmtnet evaluate artifact=runs/qads/<split>/joint-<key> data=ma
   convert  make the checkpoint of a system's authors a run directory that scores
@@ -40,7 +43,7 @@ commands
 exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message), 130 interrupted.
 """
 
-COMMANDS = ("train", "evaluate", "convert", "report", "baseline", "data", "synthesize")
+COMMANDS = ("train", "sweep", "evaluate", "convert", "report", "baseline", "data", "synthesize")
 
 BAD_INPUT = 2
 INTERRUPTED = 130

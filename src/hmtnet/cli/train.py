@@ -36,6 +36,7 @@ def _read(values: dict[str, Any]) -> "tuple[TrainSettings, System]":
 
 
 def _job(read: "tuple[TrainSettings, System]") -> float:
-    from hmtnet.cli.chain import run
+    from hmtnet.cli import chain
+    from hmtnet.cli.trial import recorded
 
-    return run(*read)
+    return recorded(lambda: chain.run(*read))

@@ -1,6 +1,6 @@
 """What a stage leaves while Lightning trains it: its curve and its status."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning as L
@@ -11,6 +11,9 @@ from hmtnet.models.task import SELECTED_BY
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
+
+# Gets the stage, the epoch, from 1, and its validation SRCC, NaN where undefined.
+Watch = Callable[[str, int, float], None]
 
 
 class EpochRecord(Callback):
@@ -55,6 +58,21 @@ class EpochRecord(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the curve so far."""
         self.rows = state_dict["rows"]
+
+
+class Watched(Callback):
+    """Tells somebody how good every epoch of a stage is."""
+
+    def __init__(self, stage: str, watch: Watch) -> None:
+        self.stage = stage
+        self.watch = watch
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Tell."""
+        del pl_module
+        if trainer.is_global_zero:
+            found = float(trainer.callback_metrics[SELECTED_BY])
+            self.watch(self.stage, trainer.current_epoch + 1, found)
 
 
 class Stopping(EarlyStopping):

@@ -17,6 +17,7 @@ from hmtnet.data.readers import read
 from hmtnet.data.split import Split
 from hmtnet.errors import ArtifactError, DataError, SettingsError, listed
 from hmtnet.experiment import leaks
+from hmtnet.experiment.callbacks import Watch
 from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.fitting import check_hardware
 from hmtnet.experiment.plan import Planned, plan_chain, rehearse
@@ -42,8 +43,13 @@ class ChainResult:
     stages: Sequence[StageResult]
 
 
-def run_chain(settings: TrainSettings, system: System) -> ChainResult:
+def run_chain(settings: TrainSettings, system: System, watch: Watch | None = None) -> ChainResult:
     """Read the dataset, split it, check for leaks, and run the stages in order.
+
+    Args:
+        settings: The command's settings.
+        system: The system.
+        watch: Told of every epoch that is trained; what it raises ends the training.
 
     Raises:
         DataError: The dataset is at fault.
@@ -67,7 +73,7 @@ def run_chain(settings: TrainSettings, system: System) -> ChainResult:
         raise SettingsError(
             f"evaluate.selection=best_on_test: split={split.protocol} has no test images."
         )
-    context = _started(RunContext(settings, system, manifest, split))
+    context = _started(RunContext(settings, system, manifest, split, watch=watch))
     given = _given(context)
     plan = plan_chain(context, given)
     rehearse(context, plan, given)

@@ -19,6 +19,7 @@ from hmtnet.data.split import Split
 from hmtnet.data.thumbnails import Greys, grey_thumbnails
 from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.errors import DataError
+from hmtnet.experiment.callbacks import Watch
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.run_settings import Caps, EvaluateSettings
 from hmtnet.experiment.settings import TrainSettings
@@ -43,6 +44,7 @@ class RunContext:
         manifest: The dataset.
         split: Who trains, validates and tests.
         start: What the stages' weights begin with, if not at random.
+        watch: Told of every epoch; what it raises ends the training.
         whole: The context of which this one sees a part, if it does: a fold of its training images.
     """
 
@@ -51,6 +53,7 @@ class RunContext:
     manifest: Manifest
     split: Split
     start: WarmStart | None = None
+    watch: Watch | None = None
     whole: "RunContext | None" = None
 
     @property

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 
 from hmtnet.data.datamodule import QualityData
 from hmtnet.errors import SettingsError
-from hmtnet.experiment.callbacks import EpochRecord, Stopping
+from hmtnet.experiment.callbacks import EpochRecord, Stopping, Watch, Watched
 from hmtnet.experiment.checkpoints import (
     Candidate,
     EpochCheckpoints,
@@ -52,6 +52,7 @@ def fit(
     trainer_settings: TrainerSettings,
     logger_settings: LoggerSettings,
     start: Candidate | None = None,
+    watch: Watch | None = None,
 ) -> Candidate:
     """Train a task until it ends, resuming from its last checkpoint if there is one.
 
@@ -64,6 +65,7 @@ def fit(
         logger_settings: Where else curves go.
         start: The network before its first step, where that is a candidate. A resumed training
             takes what its checkpoint says.
+        watch: Told of every epoch; what it raises ends the training.
 
     Returns:
         The best epoch, by what epochs are chosen by.
@@ -82,6 +84,8 @@ def fit(
         callbacks.append(EMAWeightAveraging(decay=fit_settings.ema))
     if fit_settings.early_stopping is not None:
         callbacks.append(Stopping(fit_settings.early_stopping))
+    if watch is not None:
+        callbacks.append(Watched(status.stage, watch))
     if is_helper(trainer_settings):
         logger_settings = LoggerSettings()
     elif trainer_settings.devices > 1:

@@ -128,6 +128,7 @@ class RunSettings:
         upstream: Run directories of finished stages to build on, by stage; their grades are kept.
         start: A finished stage, by its run directory or a shipped model's name, whose weights each
             stage begins with as far as it has the same parts. Grades are cut anew.
+        sweep_name: Of a multirun's folder under ``runs``; null is a digest of what is swept.
         runs: The folder of all run directories.
         format: What is printed at the end.
     """
@@ -141,6 +142,7 @@ class RunSettings:
     stages: tuple[str, ...] = ()
     upstream: dict[str, str] = field(default_factory=dict)
     start: str | None = None
+    sweep_name: str | None = None
     runs: str = "runs"
     format: Literal["text", "json"] = "text"
     other: DataSettings | None = None

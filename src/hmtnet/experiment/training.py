@@ -129,6 +129,7 @@ def fit_stage(
         settings.trainer,
         settings.logger,
         start,
+        context.watch,
     )
 
 

@@ -1,0 +1,140 @@
+"""One job of ``hmtnet train``: under multirun it is a trial, and leaves a record."""
+
+import logging
+import math
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+
+from hmtnet.cli.composing import is_multirun
+from hmtnet.cli.sweep_table import short_names
+from hmtnet.errors import HmtnetError
+from hmtnet.experiment.callbacks import Watch
+from hmtnet.report.render.formats import decimals
+from hmtnet.storage import trials
+from hmtnet.storage.trials import Trial
+
+log = logging.getLogger(__name__)
+
+UNDEFINED = "The validation SRCC is undefined: all scores, or all labels, are equal."
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a chain has come to.
+
+    Attributes:
+        val_srcc: Validation SRCC of its last stage; None where it is undefined.
+        key: The last stage's key.
+    """
+
+    val_srcc: float | None
+    key: str
+
+
+class PrunedError(HmtnetError):
+    """A trial has fallen behind the others."""
+
+
+class UndefinedObjectiveError(HmtnetError):
+    """A trial cannot be compared with others."""
+
+
+def recorded(job: Callable[[], Outcome | None]) -> float:
+    """Run a job and return its objective for Hydra; under multirun, leave a record of the trial.
+
+    Args:
+        job: Runs the chain. It returns nothing where another process tells the outcome.
+
+    Raises:
+        UndefinedObjectiveError: Of a trial, if the objective is undefined.
+    """
+    if is_multirun():
+        return _trial(job)
+    outcome = job()
+    if outcome is None:
+        return math.nan  # to nobody
+    if outcome.val_srcc is None:
+        log.warning(UNDEFINED)
+        return math.nan
+    return outcome.val_srcc
+
+
+def _trial(job: Callable[[], Outcome | None]) -> float:
+    config = HydraConfig.get()
+    folder, number = Path(config.sweep.dir), int(config.job.num)
+    before = trials.read_trial(folder, number)
+    sweep = trials.read_sweep(folder)
+    words = dict(word.lstrip("+").split("=", 1) for word in config.overrides.task if "=" in word)
+    sets = {name: words[name] for name in sweep.axes if name in words} if sweep else words
+    trial = Trial(number, "running", sets, os.getpid(), socket.gethostname())
+    trials.write(folder, trial)
+    started = time.perf_counter()
+
+    def took() -> float:
+        return round(time.perf_counter() - started, 2)
+
+    try:
+        outcome = job()
+        if outcome is None:
+            return math.nan
+        if outcome.val_srcc is None:
+            raise UndefinedObjectiveError(UNDEFINED)
+    except PrunedError as error:
+        trials.write(folder, replace(trial, state="pruned", seconds=took(), message=str(error)))
+        log.info("trial %d: %s", number, error)
+        return math.nan
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        trials.write(folder, replace(trial, state="failed", seconds=took(), message=message))
+        raise
+    seconds = took()
+    if before is not None and before.state == "complete" and before.key == outcome.key:
+        seconds = max(seconds, before.seconds or 0.0)
+    done = replace(
+        trial, state="complete", val_srcc=outcome.val_srcc, seconds=seconds, key=outcome.key
+    )
+    trials.write(folder, done)
+    _tell(done)
+    return outcome.val_srcc
+
+
+def watch_of(last: str) -> Watch | None:
+    """Return what ends a trial that falls behind; None where nothing does.
+
+    Args:
+        last: The stage whose validation SRCC is the objective.
+    """
+    config = HydraConfig.get()
+    pruner = config.sweeper.get("pruner")
+    if not is_multirun() or not pruner or not config.sweeper.sampler:
+        return None
+    from hmtnet.cli import search
+
+    ends = search.pruning(Path(config.sweep.dir), int(config.job.num), pruner)
+
+    def watch(stage: str, epoch: int, found: float) -> None:
+        if stage == last and ends(epoch, found):
+            raise PrunedError(f"pruned after epoch {epoch}, at a validation SRCC of {found:.3f}")
+
+    return watch
+
+
+def _tell(trial: Trial) -> None:
+    names = short_names(list(trial.overrides))
+    sets = " ".join(
+        f"{name}={value}" for name, value in zip(names, trial.overrides.values(), strict=True)
+    )
+    log.info(
+        "trial %d: %s  validation SRCC %s  %s s  key %s",
+        trial.number,
+        sets,
+        decimals(trial.val_srcc),
+        decimals(trial.seconds, 1),
+        trial.key,
+    )

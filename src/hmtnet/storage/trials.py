@@ -1,0 +1,197 @@
+"""What a sweep leaves: one record per trial, and ``sweep.csv`` and ``sweep.json`` made of them.
+
+A sweep's folder is ``runs/sweeps/<name>/``. Each trial writes its own file, so that processes and
+machines which share a sweep never write the same one; the two summaries are made anew of all of
+them whenever a trial ends.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from hmtnet.errors import HmtnetError, SettingsError
+from hmtnet.files import digest_text, write_text
+from hmtnet.settings import build
+from hmtnet.storage.lock import locked
+
+# Settings that say where results go, not which they are.
+WHERE = ("runs", "format", "logger", "sweep_name")
+
+State = Literal["running", "complete", "pruned", "failed"]
+Direction = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep tries.
+
+    Attributes:
+        axes: What is swept, as it was written, by setting: ``{"seed": "0,1,2"}``.
+        fixed: The command's other words.
+        n_trials: How many trials it shall have.
+        direction: Which objective is the best one.
+        sampler: What proposes the trials of a search; None where all combinations are tried.
+    """
+
+    axes: dict[str, str]
+    fixed: tuple[str, ...]
+    n_trials: int
+    direction: Direction = "maximize"
+    sampler: str | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What all processes that work on it must agree on."""
+        fixed = [word for word in self.fixed if re.split(r"[.=@/]", word)[0] not in WHERE]
+        return {
+            "axes": self.axes,
+            "fixed": fixed,
+            "direction": self.direction,
+            "sampler": self.sampler,
+        }
+
+    @property
+    def digest(self) -> str:
+        """A name that the same command finds again."""
+        return digest_text(json.dumps(self.identity), 8)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial.
+
+    Attributes:
+        number: From 0.
+        state: ``running`` also where its process was killed; ``failed`` where it raised an error or
+            its objective is undefined.
+        overrides: What was set, by setting.
+        pid: The process that runs it.
+        host: The machine it runs on.
+        val_srcc: The objective, validation SRCC of the last stage; None unless it is complete.
+        seconds: How long it took, by the wall; of a trial that was found finished, when it was not.
+        key: Of the last stage.
+        message: Why it failed.
+    """
+
+    number: int
+    state: State
+    overrides: dict[str, str] = field(default_factory=dict)
+    pid: int = 0
+    host: str = ""
+    val_srcc: float | None = None
+    seconds: float | None = None
+    key: str | None = None
+    message: str | None = None
+
+
+def begin(folder: Path, sweep: Sweep) -> None:
+    """Make a sweep's folder, or take up the sweep that it holds.
+
+    Raises:
+        SettingsError: It holds another sweep.
+        HmtnetError: It cannot be written to.
+    """
+    with locked(folder):
+        before = read_sweep(folder)
+        was = sweep.identity if before is None else before.identity
+        for name, value in sweep.identity.items():
+            if was[name] != value:
+                raise SettingsError(
+                    f"{folder} holds another sweep: its {name} is {_told(was[name])}, not "
+                    f"{_told(value)}. Give this one a name of its own, sweep_name=<name>."
+                )
+        _write_summary(folder, sweep)
+
+
+def write(folder: Path, trial: Trial) -> None:
+    """Write a trial's record, and the sweep's summaries."""
+    _write(_record(folder, trial.number), json.dumps(asdict(trial), indent=2) + "\n")
+    with locked(folder):
+        sweep = read_sweep(folder)
+        if sweep is not None:
+            _write_summary(folder, sweep)
+
+
+def read_sweep(folder: Path) -> Sweep | None:
+    """Return the sweep that a folder holds; None if it holds none.
+
+    Raises:
+        HmtnetError: It cannot be understood.
+    """
+    path = folder / "sweep.json"
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return build(Sweep, {item.name: document[item.name] for item in fields(Sweep)})
+    except (ValueError, KeyError, TypeError, SettingsError) as error:
+        raise HmtnetError(
+            f"{path} describes no sweep ({error}). Remove {folder}, or give another sweep_name; "
+            "finished stages are kept elsewhere and found again."
+        ) from error
+
+
+def read_trial(folder: Path, number: int) -> Trial | None:
+    """Return a trial's record; None if it has not begun."""
+    try:
+        return build(Trial, json.loads(_record(folder, number).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, SettingsError):  # a damaged record counts as none
+        return None
+
+
+def read_trials(folder: Path) -> list[Trial]:
+    """Return all records of a sweep, by number."""
+    numbers = sorted(int(path.stem) for path in (folder / "trials").glob("[0-9]*.json"))
+    found = (read_trial(folder, number) for number in numbers)
+    return [trial for trial in found if trial is not None]
+
+
+def best_of(trials: Sequence[Trial], direction: Direction) -> Trial | None:
+    """Return the complete trial with the best objective, the first of several; None without one."""
+    complete = [trial for trial in trials if trial.state == "complete"]
+    sign = 1 if direction == "maximize" else -1
+    return max(complete, key=lambda trial: sign * (trial.val_srcc or 0.0), default=None)
+
+
+def _record(folder: Path, number: int) -> Path:
+    return folder / "trials" / f"{number}.json"
+
+
+def _write_summary(folder: Path, sweep: Sweep) -> None:
+    trials = read_trials(folder)
+    best = best_of(trials, sweep.direction)
+    document = {
+        **asdict(sweep),
+        "best": None if best is None else best.number,
+        "trials": [asdict(trial) for trial in trials],
+    }
+    rows = io.StringIO()
+    head = ["trial", "state", "val_srcc", "seconds", "key"]
+    writer = csv.writer(rows, lineterminator="\n")
+    writer.writerow([*head, *sweep.axes])
+    for trial in trials:
+        known = [trial.number, trial.state, trial.val_srcc, trial.seconds, trial.key]
+        writer.writerow([*known, *(trial.overrides.get(name) for name in sweep.axes)])
+    _write(folder / "sweep.json", json.dumps(document, indent=2) + "\n")
+    _write(folder / "sweep.csv", rows.getvalue())
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise HmtnetError(
+            f"{path} cannot be written: {error}. Check that the folder is writable and the disk is "
+            "not full."
+        ) from error
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = [f"{name}={text}" for name, text in value.items()]
+    return " ".join(value) if isinstance(value, list) and value else str(value or "none")

@@ -1,0 +1,186 @@
+"""Sweeps from their first trial to their table: what is proposed, counted, kept and told."""
+
+import csv
+import json
+import math
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from hmtnet.cli import chain as command
+from hmtnet.cli import search
+from hmtnet.cli.main import BAD_INPUT
+from hmtnet.cli.trial import Outcome
+from hmtnet.errors import HmtnetError
+from hmtnet.storage import trials
+
+LR = "system.sfen.optimizer.lr"
+SPACE = f"{LR}=tag(log,interval(1e-5,1e-1))"
+SEARCH = ("hydra.sweeper.sampler=tpe", "hydra.sweeper.n_trials=4")
+
+
+def planted(settings, system):
+    """The rate is best at 1e-3, diverges above 1e-2, and leaves nothing to compare below 1e-4."""
+    lr = settings.system.stages["sfen"].optimizer.lr
+    if lr > 1e-2:
+        raise HmtnetError("The loss is not finite.")
+    if lr < 1e-4:
+        return Outcome(None, "constant")
+    return Outcome(1 - abs(math.log10(lr) + 3), f"key-{lr}")
+
+
+@pytest.fixture
+def sweep(hmtnet, monkeypatch, tmp_path):
+    """Sweep a planted objective; returns the outcome, and the folder of the sweep."""
+    monkeypatch.setattr(command, "run", planted)
+
+    def run(*words, name="s"):
+        runs = tmp_path / "runs"
+        done = hmtnet("train", "-m", f"runs={runs}", f"sweep_name={name}", *words)
+        return done, runs / "sweeps" / name
+
+    return run
+
+
+def table(folder):
+    with (folder / "sweep.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_search_goes_on_counting_and_never_calls_a_failed_trial_best(sweep):
+    done, folder = sweep(SPACE, *SEARCH)
+    assert done.code == 0, done.err
+    rows = table(folder)
+    assert len(rows) == 4 and list(rows[0])[-1] == LR
+    more, _ = sweep(SPACE, *SEARCH, "hydra.sweeper.n_trials=7")
+    again = table(folder)
+    failed = [row for row in again if row["state"] == "failed"]
+    assert again[:4] == rows and len({row[LR] for row in again}) == len(again) > 4
+    assert failed and {row["val_srcc"] for row in failed} == {""}
+    found = json.loads((folder / "sweep.json").read_text())
+    best = found["trials"][found["best"]]
+    assert best["val_srcc"] == max(float(row["val_srcc"] or -9) for row in again)
+    assert "++" not in more.out + (folder / "sweep.json").read_text()
+    assert f" {LR}={best['overrides'][LR]}\n" in more.out
+
+
+def test_a_grid_ends_with_one_table_and_the_first_failure(sweep, hmtnet):
+    done, folder = sweep(f"{LR}=1e-5,1e-3,1", "seed=0,1")
+    assert done.code == BAD_INPUT and "The validation SRCC is undefined" in done.err
+    assert done.out.count("val SRCC") == 1
+    rows = table(folder)
+    assert [row["state"] for row in rows] == 2 * ["failed"] + 2 * ["complete"] + 2 * ["failed"]
+    assert [row["seed"] for row in rows] == ["0", "1"] * 3
+    assert "best: trial 2, validation SRCC 1.000" in done.out
+    line = next(line for line in done.out.splitlines() if line.startswith("  hmtnet train "))
+    assert line.endswith(f"{LR}=0.001 seed=0")
+    status = hmtnet("sweep", "status", "s", f"runs={folder.parents[1]}")
+    assert status.code == 0 and status.out.startswith(done.out.rstrip())
+    assert status.out.endswith("all trials have ended\n")
+    (folder / "trials" / "5.json").unlink()
+    status = hmtnet("sweep", "status", "s", f"runs={folder.parents[1]}")
+    assert "1 of 6 trials to come, about 0 minutes" in status.out
+    unknown = hmtnet("sweep", "status", "t", f"runs={folder.parents[1]}")
+    assert unknown.code == BAD_INPUT and "No sweep 't'" in unknown.err
+
+
+@pytest.mark.parametrize(("direction", "best"), [("maximize", 1), ("minimize", 0)])
+def test_the_right_end_wins(tmp_path, direction, best):
+    trials.begin(tmp_path, trials.Sweep({LR: "1e-4,1e-3"}, (), 3, direction))
+    for number, found in enumerate([-0.2, 0.7, None]):
+        state = "failed" if found is None else "complete"
+        trials.write(tmp_path, trials.Trial(number, state, val_srcc=found))
+    assert json.loads((tmp_path / "sweep.json").read_text())["best"] == best
+
+
+def test_the_same_command_finds_its_sweep_and_another_is_refused(hmtnet, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "run", planted)
+    words = ("train", "-m", f"runs={tmp_path}", f"{LR}=1e-4,1e-3")
+    hmtnet(*words)
+    json.loads(hmtnet(*words, "format=json").out)
+    (first,) = (tmp_path / "sweeps").iterdir()
+    done = hmtnet(*words, "seed=2", f"sweep_name={first.name}")
+    assert done.code == BAD_INPUT and "holds another sweep: its fixed is" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["hydra.sweeper.sampler=tp"], "Did you mean 'tpe'?"),
+        (["hydra.sweeper.n_trials=0", *SEARCH[:1]], "n_trials: expected at least 1, found 0"),
+        ([SPACE.replace("1e-5", "1")], "cannot be searched"),
+        (["seed=0"], "needs settings to search"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(sweep, words, message):
+    space = [] if words[0].startswith((LR, "seed")) else [SPACE]
+    done, folder = sweep(*SEARCH[:1], *space, *words)
+    assert done.code == BAD_INPUT and message in done.err
+    assert not (folder / "trials").exists()
+
+
+def test_an_interval_is_no_grid(sweep):
+    done, folder = sweep(SPACE)
+    assert done.code == BAD_INPUT and "hydra.sweeper.sampler=tpe" in done.err
+    assert not folder.exists()
+
+
+def test_without_optuna_the_extra_is_named(sweep, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    monkeypatch.delitem(sys.modules, "hmtnet.cli.search", raising=False)
+    done, _ = sweep(SPACE, *SEARCH)
+    assert done.code == BAD_INPUT and 'pip install "hmtnet[sweep]"' in done.err
+
+
+def test_a_trial_that_falls_behind_is_pruned_at_the_end_of_an_epoch(
+    hmtnet, tiny, monkeypatch, tmp_path
+):
+    seen = []
+    monkeypatch.setattr(
+        search, "pruning", lambda *_: lambda epoch, value: seen.append(epoch) or epoch == 2
+    )
+    words = ("stages=[grading]", "system.grading.epochs=3", "hydra.sweeper.pruner=median")
+    space = ("hydra.sweeper.sampler=random", "system.grading.optimizer.lr=interval(1e-4,1e-3)")
+    done = hmtnet(*tiny(tmp_path, "-m", *words, *space, "hydra.sweeper.n_trials=1"))
+    assert done.code == 0 and seen == [1, 2]
+    (folder,) = (tmp_path / "sweeps").iterdir()
+    (row,) = table(folder)
+    assert (row["state"], row["val_srcc"]) == ("pruned", "")
+    assert "no trial is complete, so none is best" in done.out
+
+
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    sys.path.insert(0, {tests!r})
+    from test_sweeps import planted
+    from hmtnet.cli import chain as command
+    from hmtnet.cli.main import main
+
+    left = [int(sys.argv.pop(1))]
+    def job(settings, system):
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return planted(settings, system)
+    command.run = job
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_killed_search_goes_on_as_if_it_had_not_been(sweep, tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(textwrap.dedent(KILLED.format(tests=str(__file__).rsplit("/", 1)[0])))
+    words = [SPACE, "seed=0,1", *SEARCH]
+    _, whole = sweep(*words, name="whole")
+    folder = whole.parent / "cut"
+    command_line = ["train", "-m", f"runs={tmp_path / 'runs'}", "sweep_name=cut", *words]
+    cut = subprocess.run([sys.executable, script, "3", *command_line], check=False)
+    assert cut.returncode == -9
+    assert [trial.state for trial in trials.read_trials(folder)][2:] == ["running"]
+    done, _ = sweep(*words, name="cut")
+    assert done.code == 0, done.err
+    timeless = [[{**row, "seconds": ""} for row in table(which)] for which in (whole, folder)]
+    assert timeless[0] == timeless[1]
