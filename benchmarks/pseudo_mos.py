@@ -7,7 +7,7 @@ for each method with that method left out.
 
     python benchmarks/pseudo_mos.py PHOTOS ai_upscaling/mos.csv --outputs build/pseudo_mos
 
-Outputs that are there are used again. Needs `make synthesis`; half a minute per photograph and core.
+Outputs that are there are used again. Needs `make synthesis`; a photograph takes half a minute.
 """
 
 import argparse
