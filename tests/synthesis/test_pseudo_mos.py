@@ -92,8 +92,8 @@ def test_more_damage_scores_lower(judge, photo, damage, strengths):
     images = torch.cat([tensor(damage(photo, strength)) for strength in strengths])
     scores = judge(images, tensor(photo).expand_as(images))
     own = judge(tensor(photo), tensor(photo))
-    assert (torch.cat([own, scores[1:]]).diff() < -0.01).all(), scores
     assert (scores.diff() < 0).all(), scores
+    assert scores[1] < own.item(), "only mild damage may go unpunished"
     assert scores[-1] < own.item() - 0.1
 
 

@@ -32,7 +32,8 @@ For a super-resolved image and its reference, with Sobel gradients of the lumina
 pseudo-MOS = 1 / (1 + exp(-(a + b (E0 - |E - E0|) - c D^4 - d Z))), in (0, 1), higher is better.
 a and b are fitted to people's means of upscaled photographs (1 to 5, brought to 0 to 1). Among
 these is no noise, no blocks and no over-sharpening, so that c, d and E0, beyond which more
-sharpness is too much, are ours: as strong as those means allow."""
+sharpness is too much, are ours: as strong as those means allow. It is too kind to strong JPEG, to
+blocks of nearest-neighbour enlargement, and to noise in busy texture."""
 
 SMALLEST_SIDE = 32
 """Pixels: the deepest features of a smaller image are a single one."""
@@ -64,8 +65,8 @@ class Formula(NamedTuple):
         return torch.sigmoid(logit - self.spurious * spurious)
 
 
-# Offset and gain: benchmarks/pseudo_mos.py on 24 photographs and people's 1,496 MOS, whose means of
-# (method, scale) come out with a mean error of .08 on 1 to 5, and .10 where the method was left out of the fit.
+# Offset and gain: benchmarks/pseudo_mos.py on 24 photographs, against the means of people's 1,496
+# MOS (1 to 5). Its mean error is .08, and .10 for a method that was left out of the fit.
 FORMULA = Formula(offset=0.574, gain=1.197, distance=0.3, spurious=200.0, sharpest=0.5)
 
 _GRADIENT_FLOOR = 1 / 255  # of the luminance: what nobody sees must not decide
