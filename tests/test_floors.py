@@ -20,7 +20,7 @@ FLOORS = {
     "storage": set(),
     "data": {"metrics"},
     "baselines": {"data", "metrics"},
-    "synthesis": {"data"},
+    "synthesis": {"data", "models", "perception"},
     "models": {"perception", "losses", "metrics", "data"},
     "experiment": {"data", "baselines", "models", "scoring", "artifact", "storage"},
     "report": {"metrics", "artifact", "baselines"},
