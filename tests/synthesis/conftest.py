@@ -35,6 +35,7 @@ def settings(photos, tmp_path):
             "scales": (2.0, 4.0),
             "methods": ("bicubic", "lanczos", "hallucinated", "learned-filters", "blend"),
             "processes": 1,
+            "formula": "fidelity",
         }
         return SynthesisSettings(**{**defaults, **fields})
 

@@ -26,7 +26,8 @@ class SynthesisSettings:
         weights: Weight files of SR networks that spandrel can load; each is one more method.
         exclude: Folders of images, such as a test set's: a photograph that shows what one of them
             shows is left out.
-        formula: What gives the scores. Another one scores the same images anew.
+        formula: What gives the scores: ``preference``, fitted to people's, or ``fidelity``, that of
+            the demo set. Another one scores the same images anew.
         processes: How many processes; ``None`` for one per processor. The set does not depend on
             it.
     """
@@ -42,7 +43,7 @@ class SynthesisSettings:
     methods: tuple[str, ...] | None = None
     weights: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    formula: Literal["fidelity"] = "fidelity"
+    formula: Literal["preference", "fidelity"] = "preference"
     processes: int | None = None
 
     def __post_init__(self) -> None:

@@ -27,7 +27,17 @@ Row = dict[str, Any]
 
 IMAGES, SOURCES = "super-resolved_images", "source_images"
 
-FORMULAS: dict[str, Callable[[Pixels, Pixels], float]] = {"fidelity": fidelity}
+def _preference(image: Pixels, reference: Pixels) -> float:
+    # Imported where it is asked for: it needs torch and an extra.
+    from hmtnet.synthesis.pseudo_mos import preference
+
+    return preference(image, reference)
+
+
+FORMULAS: dict[str, Callable[[Pixels, Pixels], float]] = {
+    "preference": _preference,
+    "fidelity": fidelity,
+}
 """By name, what gives an image and its reference a pseudo-MOS in [0, 1], 1 = best."""
 
 
