@@ -76,6 +76,14 @@ def test_help_has_the_words_that_stand_beside_a_setting_in_conf(hmtnet):
     assert re.search(r"evaluate\.test=null +predict the test .* run, not in a\n +sweep", done.out)
 
 
+def test_a_reader_that_has_read_enough_ends_it_quietly():
+    command = f"{sys.executable} -m hmtnet train --help | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("hmtnet train") and done.stderr == ""
+
+
 ANSWERED_AT_ONCE = [
     "--help",
     "trainr.devices=2",

@@ -68,7 +68,7 @@ def test_a_damaged_file_is_no_status(tmp_path, text):
     assert status.read(tmp_path / "status.json") is None
 
 
-@pytest.mark.parametrize("field", [{"state": "done"}, {"epoch": "3"}, {"objective": "high"}])
+@pytest.mark.parametrize("field", [{"state": "done"}, {"epoch": "three"}, {"objective": "high"}])
 def test_a_wrong_field_is_no_status(tmp_path, field):
     path = tmp_path / "status.json"
     status.write(path, Status.begin("sfen", "ab", epochs=1))

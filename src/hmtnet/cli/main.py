@@ -1,5 +1,6 @@
 """The command line. Nothing heavy is imported before a command is known."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -59,10 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hmtnet {__version__}")
         return 0
     try:
-        return _run(words[0], words[1:])
+        code = _run(words[0], words[1:])
+        sys.stdout.flush()
+        return code
     except HmtnetError as error:
         print(f"hmtnet: {error}", file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # whoever reads has read enough, as in `hmtnet … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("hmtnet: interrupted; the same command resumes.", file=sys.stderr)
         return INTERRUPTED
