@@ -44,7 +44,10 @@ commands
 exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message), 130 interrupted.
 """
 
-COMMANDS = ("train", "sweep", "evaluate", "convert", "report", "baseline", "data", "synthesize")
+COMMANDS = (
+    *("train", "sweep", "evaluate", "convert", "report", "baseline", "data", "synthesize"),
+    *("score", "info", "models"),
+)
 
 BAD_INPUT = 2
 INTERRUPTED = 130

@@ -1,13 +1,16 @@
 """A trained network back from its run directory."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hmtnet import __version__
 from hmtnet.artifact.description import need, value_at
 from hmtnet.artifact.store import META_FILE, Artifact, load, load_strictly
 from hmtnet.data.grades import Grades
 from hmtnet.errors import ArtifactError, SettingsError
+from hmtnet.files import digest_text
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
@@ -26,6 +29,8 @@ class Restored:
             weights, and nothing is taken from an upstream network that the artifact holds itself.
         grades: The grades it was trained with.
         meta: The whole of ``stage.json``.
+        digest: 16 hexadecimal digits of all that decides a score but the image: weights, also
+            borrowed ones, settings, unit, and the version of hmtnet.
     """
 
     folder: Path
@@ -33,6 +38,7 @@ class Restored:
     settings: FitSettings
     grades: Grades
     meta: dict[str, Any]
+    digest: str
 
     @property
     def stage(self) -> str:
@@ -82,13 +88,23 @@ def _rebuild(folder: Path, artifact: Artifact) -> Restored:
         build(stage.settings, need(folder, meta, dict, "settings"))
     ).for_restoring()
     grades = Grades(tuple(need(folder, meta, list, "grades", "edges_unit")))
-    upstream: dict[str, QualityNetwork] = {}
+    borrowed: dict[str, Restored] = {}
     for name in stage.borrows:
         if name in need(folder, meta, dict, "upstream") and not settings.stands_alone:
-            upstream[name] = _restore_upstream(folder, meta, name, what)
+            borrowed[name] = _restore_upstream(folder, meta, name, what)
+    upstream = {name: restored.network for name, restored in borrowed.items()}
     inputs = StageInputs(grades, upstream, state=artifact.tensors)
     network = stage.network(settings, inputs).eval()
-    return Restored(folder, network, settings, grades, meta)
+    digest = _digest(artifact, [restored.digest for restored in borrowed.values()])
+    return Restored(folder, network, settings, grades, meta, digest)
+
+
+def _digest(artifact: Artifact, borrowed: list[str]) -> str:
+    decisive = ("system", "stage", "settings", "grades", "dataset", "package")
+    described = {name: artifact.meta.get(name) for name in decisive}
+    return digest_text(
+        json.dumps([__version__, artifact.digest, borrowed, described], sort_keys=True), 16
+    )
 
 
 def _system_of(folder: Path, meta: dict[str, Any]) -> System:
@@ -112,7 +128,7 @@ def _maker(meta: dict[str, Any]) -> str:
     return f"the package {value_at(package, 'name')} {value_at(package, 'version')}"
 
 
-def _restore_upstream(folder: Path, meta: dict[str, Any], name: str, what: str) -> QualityNetwork:
+def _restore_upstream(folder: Path, meta: dict[str, Any], name: str, what: str) -> Restored:
     path = folder / need(folder, meta, str, "upstream", name, "path")
     key = need(folder, meta, str, "upstream", name, "key")
     if not path.is_dir():
@@ -127,4 +143,4 @@ def _restore_upstream(folder: Path, meta: dict[str, Any], name: str, what: str) 
             f"but {path} holds key {upstream.key}. Move the right run directory there, or train "
             "the chain again."
         )
-    return upstream.network
+    return upstream

@@ -1,6 +1,6 @@
 """The tiles through which an image is looked at, a bounded group at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,19 @@ class Layout:
     def padded(self) -> bool:
         """Whether the image was smaller than a tile, and so was mirrored outwards."""
         return min(self.height, self.width) < self.size
+
+    @property
+    def seen(self) -> float:
+        """Share of the image's pixels that lie in a tile, in (0, 1]; tiles lie on a grid."""
+        rows, columns = zip(*self.corners, strict=True)
+        return self._share(rows, self.height) * self._share(columns, self.width)
+
+    def _share(self, starts: Iterable[int], side: int) -> float:
+        """Return which share of a side the tiles cover that start there."""
+        covered = np.zeros(side, dtype=bool)
+        for start in starts:
+            covered[max(0, start) : start + self.size] = True
+        return float(covered.mean())
 
 
 class Tiles:

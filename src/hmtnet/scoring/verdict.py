@@ -66,10 +66,14 @@ class Verdict:
         """What the score predicts: ``MOS``, or ``pseudo-MOS`` where no human gave the labels."""
         return "pseudo-MOS" if self.label_kind == "pseudo" else "MOS"
 
-    def __str__(self) -> str:
+    @property
+    def unit(self) -> str:
+        """Range and direction of the score in words, such as ``0 to 1, 1 is best``."""
         low, high = self.mos_range
-        best = high if self.higher_is_better else low
-        parts = [f"predicted {self.label} {self.score:.4g} ({low:g} to {high:g}, {best:g} is best)"]
+        return f"{low:g} to {high:g}, {high if self.higher_is_better else low:g} is best"
+
+    def __str__(self) -> str:
+        parts = [f"predicted {self.label} {self.score:.4g} ({self.unit})"]
         if self.grade is not None:
             share = self.probabilities[self.grade - 1]
             parts.append(f"grade {self.grade} of {self.grades} (probability {share:.2f})")

@@ -1,0 +1,197 @@
+"""``hmtnet score``: scores of anyone's images by a finished stage."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hmtnet.artifact.description import read_description
+from hmtnet.artifact.shipped import find_model
+from hmtnet.cli.composing import log_to_stderr
+from hmtnet.errors import ArtifactError, DataError, SettingsError
+from hmtnet.files import write_text
+from hmtnet.report.render.formats import DASH, decimals, percent
+from hmtnet.report.render.terminal import notes, text_table
+from hmtnet.scoring.listing import Listed, find_images
+from hmtnet.scoring.score_table import Failure, Row, ScoreFile, as_csv, best_first
+
+DEFAULT_MODEL = "hmtnet-lite"
+SOME_NOT_SCORED = 2
+
+
+def score(arguments: Sequence[str]) -> int:
+    """Run ``hmtnet score`` and return the exit code: 0 if every image has a score, 2 if not.
+
+    Raises:
+        DataError: There is no image, or an output cannot be written.
+        ArtifactError: The model is missing, damaged, capped, or judges no image that comes alone.
+        SettingsError: Options do not fit each other or the model.
+    """
+    given = _parser().parse_args(arguments)
+    log_to_stderr()
+    form = given.format or _form_of(given.output)
+    images = find_images(given.path, given.maps)
+    _check_model(find_model(given.model), given.capped)
+    file = ScoreFile(given.output) if given.output and form == "csv" else None
+    streamed = file is None and given.output is None and form == "csv" and not given.sort
+    rows: list[Row] = []
+    failures: list[Failure] = []
+    try:
+        for found in _scored(given, images, file, hidden=streamed and sys.stdout.isatty()):
+            if isinstance(found, Failure):
+                failures.append(found)
+                continue
+            if file is not None and file.rows.get(found.image) is not found:
+                file.append(found)
+            if streamed:
+                print(as_csv([found], header=not rows), end="", flush=True)
+            rows.append(found)
+    finally:
+        _tell(failures, len(rows))
+    rows = best_first(rows) if given.sort else rows
+    if file is not None:
+        file.finish(given.sort)
+    elif given.output is not None:
+        _write(given.output, _text(form, rows, failures))
+    elif rows and not streamed:
+        print(_text(form, rows, failures), end="")
+    if given.output is not None and rows:
+        print(f"scores of {len(rows)} images: {given.output}")
+    return SOME_NOT_SCORED if failures else 0
+
+
+def _scored(
+    given: argparse.Namespace, images: Sequence[Listed], file: ScoreFile | None, hidden: bool
+) -> Iterator[Row | Failure]:
+    """Load the model and score the images, with a progress bar where standard error is a screen."""
+    from hmtnet.scoring.scorer import Scorer  # brings torch: what is mistyped is told before
+    from hmtnet.scoring.series import Series, check_pictures
+
+    if given.maps is not None:
+        check_pictures(images, given.maps)
+    scorer = Scorer(given.model, given.device)
+    _check_references(scorer.restored.network.needs_reference, given)
+    series = Series(
+        *(scorer, given.model, {} if file is None else file.rows),
+        maps=given.maps,
+        references=given.reference_dir,
+        scale=given.scale,
+    )
+    yield from tqdm(
+        series.score(images),
+        desc="scoring",
+        total=len(images),
+        unit="image",
+        disable=True if hidden else None,
+    )
+
+
+def _check_model(folder: Path, capped: bool) -> None:
+    if read_description(folder).get("debug") and not capped:
+        raise ArtifactError(
+            f"The training of {folder}, or of a stage before it, was capped by trainer.debug, so "
+            "its scores mean nothing. Train it without the cap, or give --capped to see them."
+        )
+
+
+def _check_references(needed: bool, given: argparse.Namespace) -> None:
+    if needed and given.reference_dir is None:
+        raise SettingsError(
+            f"Model '{given.model}' compares images with their references. Give the folder of "
+            "these: --reference-dir <folder>."
+        )
+    if not needed and (given.reference_dir is not None or given.scale is not None):
+        raise SettingsError(
+            f"Model '{given.model}' judges images without a reference. Leave out --reference-dir "
+            "and --scale, or give a model of a full-reference system."
+        )
+    if given.reference_dir is not None and not given.reference_dir.is_dir():
+        raise SettingsError(f"--reference-dir: there is no folder {given.reference_dir}.")
+    if given.scale is not None and not given.scale >= 1:
+        raise SettingsError(f"--scale: expected a factor of at least 1, found {given.scale}.")
+
+
+def _form_of(output: Path | None) -> str:
+    """Return the form that a file's suffix asks for."""
+    known = {".csv": "csv", ".json": "json"}
+    return "table" if output is None else known.get(output.suffix.lower(), "table")
+
+
+def _text(form: str, rows: list[Row], failures: list[Failure]) -> str:
+    if form == "csv":
+        return as_csv(rows)
+    if form == "json":
+        document = {"images": list(map(vars, rows)), "failed": list(map(vars, failures))}
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return _table(rows) if rows else ""
+
+
+def _table(rows: list[Row]) -> str:
+    """Lay out scores for people: one line per image, and what the numbers mean."""
+    cells = [
+        [row.image, decimals(row.score), DASH if row.grade is None else str(row.grade)]
+        for row in rows
+    ]
+    said = [f"Score: {rows[0].predicts}. Grade: 1 is worst. Model: {rows[0].model}."]
+    least, most = (percent(choose(row.seen for row in rows)) for choose in (min, max))
+    if least != percent(1):
+        said.append(f"The model looked at {least} to {most} of an image's pixels.")
+    return f"{text_table(['image', 'score', 'grade'], cells)}\n\n{notes(said)}\n"
+
+
+def _tell(failures: list[Failure], scored: int) -> None:
+    for failure in failures:
+        print(f"hmtnet: not scored: {failure.image}: {failure.reason}", file=sys.stderr)
+    if failures:
+        all_of_them = len(failures) + scored
+        print(f"hmtnet: {len(failures)} of {all_of_them} images not scored", file=sys.stderr)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error}. Give another --output, or make room."
+        ) from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hmtnet score",
+        description="Score images with a trained model: no training, no reference needed.",
+        epilog="example: hmtnet score photos/ --sort --output scores.csv --maps why/",
+    )
+    add = parser.add_argument
+    add("path", nargs="+", help="image files, folders with all below them, or 'patterns/*.png'")
+    add(
+        "--model",
+        default=DEFAULT_MODEL,
+        help=f"name of a model (hmtnet models lists them) or a run directory ({DEFAULT_MODEL})",
+    )
+    add(
+        "--format",
+        choices=("table", "csv", "json"),
+        help="form of what is printed, or of the file (by its suffix, else table)",
+    )
+    add(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write to FILE. A CSV grows row by row, and the same command goes on with it",
+    )
+    add("--sort", action="store_true", help="best first")
+    add("--maps", type=Path, metavar="DIR", help="a picture per image: where it is good or bad")
+    add(
+        "--reference-dir",
+        type=Path,
+        metavar="DIR",
+        help="references, named like the images; for models that compare",
+    )
+    add("--scale", type=float, help="factor by which sides may differ from the reference's")
+    add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda:1, …")
+    add("--capped", action="store_true", help="also with a model whose training was capped")
+    return parser
