@@ -14,6 +14,11 @@ hmtnet: judge super-resolved images without a reference.
 usage: hmtnet COMMAND [settings]
 
 commands
+  score    score images with a trained model
+             hmtnet score photos/ --sort --output scores.csv
+  info     say what a model's scores mean, and how far they can be trusted
+             hmtnet info runs/qads/<split>/joint-<key>
+  models   list the trained models that come with hmtnet
   train    train a chain of stages, and show how good the result is
              hmtnet train                                     the demo, in minutes
              hmtnet train data=qads split=content size=full   a dataset of yours
@@ -41,12 +46,13 @@ commands
   hmtnet train --help explains every setting; so do the others' (data verify --help …).
   hmtnet --version
 
-exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message), 130 interrupted.
+exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message; of score: also
+images that have no score), 130 interrupted.
 """
 
 COMMANDS = (
-    *("train", "sweep", "evaluate", "convert", "report", "baseline", "data", "synthesize"),
     *("score", "info", "models"),
+    *("train", "sweep", "evaluate", "convert", "report", "baseline", "data", "synthesize"),
 )
 
 BAD_INPUT = 2

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,9 +55,9 @@ def score(arguments: Sequence[str]) -> int:
     rows = best_first(rows) if given.sort else rows
     if file is not None:
         file.finish(given.sort)
-    elif given.output is not None:
+    elif given.output is not None and rows:
         _write(given.output, _text(form, rows, failures))
-    elif rows and not streamed:
+    elif not streamed:
         print(_text(form, rows, failures), end="")
     if given.output is not None and rows:
         print(f"scores of {len(rows)} images: {given.output}")
@@ -67,6 +68,9 @@ def _scored(
     given: argparse.Namespace, images: Sequence[Listed], file: ScoreFile | None, hidden: bool
 ) -> Iterator[Row | Failure]:
     """Load the model and score the images, with a progress bar where standard error is a screen."""
+    # Threads that wait by spinning take the cores from each other and from the decoding thread:
+    # with other programs at work, an image then takes ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from hmtnet.scoring.scorer import Scorer  # brings torch: what is mistyped is told before
     from hmtnet.scoring.series import Series, check_pictures
 
@@ -138,7 +142,8 @@ def _table(rows: list[Row]) -> str:
     said = [f"Score: {rows[0].predicts}. Grade: 1 is worst. Model: {rows[0].model}."]
     least, most = (percent(choose(row.seen for row in rows)) for choose in (min, max))
     if least != percent(1):
-        said.append(f"The model looked at {least} to {most} of an image's pixels.")
+        share = least if least == most else f"{least} to {most}"
+        said.append(f"The model looked at {share} of an image's pixels.")
     return f"{text_table(['image', 'score', 'grade'], cells)}\n\n{notes(said)}\n"
 
 

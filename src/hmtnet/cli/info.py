@@ -1,0 +1,153 @@
+"""``hmtnet info``: the card of a model: what its scores mean, and how far they can be trusted."""
+
+import argparse
+import json
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hmtnet.artifact.description import need, read_description, value_at
+from hmtnet.artifact.predictions import read as read_predictions
+from hmtnet.artifact.shipped import find_model
+from hmtnet.errors import ArtifactError
+from hmtnet.report.numbers.collect import PREDICTIONS_FILE
+from hmtnet.report.numbers.summary import summarise
+from hmtnet.report.render.formats import DASH, decimals
+from hmtnet.report.render.terminal import WIDTH
+
+CARD_FILE = "card.md"
+"""What its makers say of a model, beside it."""
+
+_INDENT = " " * 13
+_SUBSETS = {"val": "validation", "test": "test"}
+
+
+def info(arguments: Sequence[str]) -> int:
+    """Run ``hmtnet info`` and return the exit code.
+
+    Raises:
+        ArtifactError: There is no such model, or it is damaged.
+    """
+    parser = argparse.ArgumentParser(
+        prog="hmtnet info",
+        description="Show what a model's scores mean, and how far they can be trusted.",
+        epilog="example: hmtnet info runs/demo/<split>/joint-<key>",
+    )
+    parser.add_argument("model", help="name of a model (hmtnet models), or a run directory")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    given = parser.parse_args(arguments)
+    found = card_of(given.model)
+    if given.format == "json":
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        print(_text(found))
+    return 0
+
+
+def card_of(model: str) -> dict[str, Any]:
+    """Return all that is known of a model, JSON values only; None where something is not known.
+
+    Raises:
+        ArtifactError: There is no such model, or it is damaged.
+    """
+    folder = find_model(model)
+    meta = read_description(folder)
+    if "evaluated" in meta:
+        raise ArtifactError(
+            f"{folder} holds the predictions of an evaluation, no model. Give the stage that was "
+            f"evaluated: {folder / str(value_at(meta, 'evaluated', 'path'))}."
+        )
+    low, high = need(folder, meta, list, "dataset", "mos_range")
+    card = folder / CARD_FILE
+    return {
+        "model": model,
+        "system": need(folder, meta, str, "system"),
+        "stage": need(folder, meta, str, "stage"),
+        "range": [low, high],
+        "best": high if need(folder, meta, bool, "dataset", "higher_is_better") else low,
+        "unit": value_at(meta, "dataset", "unit"),
+        "label_kind": need(folder, meta, str, "dataset", "label_kind"),
+        "trained_on": need(folder, meta, str, "dataset", "name"),
+        "split": value_at(meta, "split", "id"),
+        "images": value_at(meta, "split", "images"),
+        "agreement": _agreement(folder, meta),
+        "tiles": value_at(meta, "settings", "crops"),
+        "reference": value_at(meta, "reference"),
+        "parameters": value_at(meta, "cost", "parameters"),
+        "licence_of_data": value_at(meta, "dataset", "licence"),
+        "limits": _limits(meta),
+        "card": card.read_text(encoding="utf-8") if card.is_file() else None,
+    }
+
+
+def _agreement(folder: Path, meta: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Return what was measured on validation and test images; of training, none is told."""
+    path = folder / PREDICTIONS_FILE
+    if not path.is_file():
+        srcc = value_at(meta, "val_srcc")
+        return {} if srcc is None else {"val": {"srcc": srcc}}
+    predictions = read_predictions(path)
+    found = {}
+    for subset in _SUBSETS:
+        if subset in predictions.subsets:
+            numbers = summarise(predictions, subset)
+            values = {key: getattr(numbers, key) for key in ("n", "srcc", "plcc", "krcc", "rmse")}
+            found[subset] = {key: None if math.isnan(v) else v for key, v in values.items()}
+    return found
+
+
+def _limits(meta: dict[str, Any]) -> list[str]:
+    dataset = value_at(meta, "dataset", "name")
+    grid, size = (value_at(meta, "settings", "crops", key) for key in ("grid", "size"))
+    few = isinstance(grid, int) and isinstance(size, int)
+    told = {
+        "Its training was capped by trainer.debug: its scores mean nothing.": meta.get("debug"),
+        "It reads the true grade of every image: a bound, not a result.": meta.get("oracle"),
+        "It has learned a formula (pseudo-MOS), not people.": (
+            value_at(meta, "dataset", "label_kind") == "pseudo"
+        ),
+        "Its epoch was chosen on the test images: agreement there is inflated.": (
+            meta.get("selection") == "best_on_test"
+        ),
+        "The split is leaky: training shows what the test images show.": (
+            value_at(meta, "split", "leaky")
+        ),
+        f"Of an image it looks at {grid} × {grid} tiles of {size} × {size} pixels at most: "
+        f"{(grid * size) ** 2 / 12e4 if few else 0:.2g} % of 12 megapixels.": few,
+        f"Agreement was measured on images of '{dataset}'. On others it is not known.": True,
+    }
+    return [text for text, applies in told.items() if applies]
+
+
+def _text(card: dict[str, Any]) -> str:
+    pseudo = card["label_kind"] == "pseudo"
+    low, high = card["range"]
+    images = card["images"] or {}
+    counts = ", ".join(f"{images[name]} {name}" for name in ("train", "val", "test") if images)
+    measured = [
+        f"{_SUBSETS[subset]}: "
+        + ", ".join(f"{k.upper()} {decimals(v)}" for k, v in values.items() if k != "n")
+        + (f" ({values['n']} images)" if "n" in values else "")
+        for subset, values in card["agreement"].items()
+    ]
+    lines = {
+        "system": f"{card['system']}, stage '{card['stage']}'",
+        "scores": f"{'pseudo-MOS' if pseudo else 'MOS'}, {low:g} to {high:g}, {card['best']:g} is "
+        "best" + (f"; {card['unit']}" if card["unit"] else ""),
+        "trained on": f"{card['trained_on']}, split {card['split'] or DASH}"
+        + (f": images {counts}" if counts else ""),
+        "labels": "computed by a formula" if pseudo else "given by people",
+        "reference": "must be given" if card["reference"] == "always" else "not needed",
+        "parameters": f"{card['parameters']:,}" if card["parameters"] else DASH,
+        "licence": f"of its data: {card['licence_of_data'] or 'not known'}",
+    }
+    parts = [card["model"], *(_line(name, text) for name, text in lines.items())]
+    parts += [_line("" if i else "agreement", text) for i, text in enumerate(measured)]
+    parts += [_line("" if i else "limits", text) for i, text in enumerate(card["limits"])]
+    return "\n".join(parts) + (f"\n\n{card['card'].rstrip()}" if card["card"] else "")
+
+
+def _line(name: str, text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=f"{name:<13}", subsequent_indent=_INDENT)
