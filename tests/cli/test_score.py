@@ -1,0 +1,183 @@
+"""The command for people who never train."""
+
+import csv
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import hmtnet as package
+from hmtnet.artifact import shipped
+from hmtnet.scoring.score_table import ScoreFile
+
+
+@pytest.fixture
+def photos(tmp_path, tiny_root, monkeypatch):
+    """Three images of different sizes, one of them below a folder, and a file that is none."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    first, second = sorted((tiny_root / "super-resolved_images").glob("*.png"))[:2]
+    shutil.copy(first, folder / "a.png")
+    shutil.copy(second, folder / "sub" / "b.png")
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (40, 150, 3), np.uint8)).save(folder / "c.bmp")
+    (folder / "bad.png").write_bytes(b"no image")
+    return folder
+
+
+@pytest.fixture
+def score(hmtnet, finished):
+    """Score with the finished chain: ``score("photos", "--sort")``."""
+    return lambda *words: hmtnet("score", *words, "--model", finished.stages["joint"])
+
+
+def read(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_scores_are_the_scorers_and_a_bad_file_is_told(score, photos, finished):
+    done = score("photos", "--format", "csv")
+    assert done.code == 2
+    assert "hmtnet: not scored: photos/bad.png: Image 'photos/bad.png' cannot be" in done.err
+    assert "hmtnet: 1 of 4 images not scored" in done.err
+    scorer = package.load(finished.stages["joint"], "cpu")
+    found = {row["image"]: row for row in read(done.out)}
+    assert list(found) == ["photos/a.png", "photos/c.bmp", "photos/sub/b.png"]
+    for image, row in found.items():
+        verdict = scorer(image)
+        assert float(row["score"]) == verdict.score and int(row["grade"]) == verdict.grade
+        assert row["predicts"] == "MOS, 0 to 1, 1 is best"
+    wide = found["photos/c.bmp"]
+    assert (wide["width"], wide["height"]) == ("150", "40")
+    assert float(wide["seen"]) == pytest.approx(48 / 150)  # one tile, in an image of lower height
+
+
+def test_a_score_does_not_depend_on_the_files_beside_it(score, photos):
+    (photos / "bad.png").unlink()
+    together = {row["image"]: row for row in read(score("photos", "--format", "csv").out)}
+    for image, row in together.items():
+        assert read(score(image, "--format", "csv").out) == [row]
+
+
+def test_the_table_is_for_people_and_sorted(score, photos):
+    (photos / "bad.png").unlink()
+    done = score("photos", "--sort")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["image", "score", "grade"]
+    scores = [float(line.split()[1]) for line in lines[2:5]]
+    assert scores == sorted(scores, reverse=True)
+    assert "Score: MOS, 0 to 1, 1 is best." in done.out
+    assert "The model looked at" in done.out
+
+
+def test_json_has_the_failures_too(score, photos):
+    done = score("photos", "--output", "new/scores.json")
+    assert done.code == 2 and "scores of 3 images: new/scores.json" in done.out
+    document = json.loads((photos.parent / "new/scores.json").read_text(encoding="utf-8"))
+    assert len(document["images"]) == 3
+    assert [failure["image"] for failure in document["failed"]] == ["photos/bad.png"]
+
+
+def test_a_csv_is_gone_on_with(score, photos):
+    path = photos.parent / "scores.csv"
+    assert score("photos/a.png", "--output", path).code == 0
+    text = path.read_text(encoding="utf-8")
+    score_of_a = read(text)[0]["score"]
+    path.write_text(text.replace(score_of_a, "0.125", 1) + "photos/c.b", encoding="utf-8")
+    assert score("photos", "--output", path).code == 2
+    rows = ScoreFile(path).rows
+    assert rows["photos/a.png"].score == 0.125  # not scored again
+    assert len(rows) == 3
+
+    shutil.copy(photos / "sub" / "b.png", photos / "a.png")
+    score("photos", "--output", path, "--sort")
+    rows = ScoreFile(path).rows
+    assert rows["photos/a.png"].score == rows["photos/sub/b.png"].score  # scored again
+    assert len(read(path.read_text(encoding="utf-8"))) == 3
+    units = [row.unit_score for row in rows.values()]
+    assert units == sorted(units, reverse=True)
+
+
+def test_another_model_scores_again(score, photos, hmtnet, finished):
+    path = photos.parent / "scores.csv"
+    score("photos/a.png", "--output", path)
+    before = ScoreFile(path).rows["photos/a.png"]
+    hmtnet("score", "photos/a.png", "--output", path, "--model", finished.stages["sfen"])
+    after = ScoreFile(path).rows["photos/a.png"]
+    assert len(read(path.read_text(encoding="utf-8"))) == 1
+    assert after.model_digest != before.model_digest and after.score != before.score
+
+
+def test_a_picture_per_image_which_is_no_input_the_next_time(score, photos):
+    maps = photos / "why"
+    for _ in range(2):
+        score("photos", "--maps", maps, "--output", "scores.csv")
+        drawn = sorted(path.relative_to(maps).as_posix() for path in maps.rglob("*.png"))
+        assert drawn == ["a.png.png", "c.bmp.png", "sub/b.png.png"]
+    (maps / "a.png.png").unlink()  # a picture that is missing is drawn, though the score is there
+    score("photos/a.png", "--maps", maps, "--output", "scores.csv")
+    assert (maps / "a.png.png").exists()
+
+
+def test_pictures_of_one_name_are_refused(score, photos):
+    shutil.copy(photos / "a.png", photos / "sub" / "a.png")
+    done = score("photos/a.png", "photos/sub", "--maps", "why")
+    assert (done.code, done.out) == (2, "") and "would both be why/a.png.png" in done.err
+    assert not (photos.parent / "why").exists()
+
+
+def test_nothing_is_written_where_nothing_has_a_score(score, photos):
+    for name in ("scores.csv", "scores.json", "scores.txt"):
+        assert score("photos/bad.png", "--output", name).code == 2
+    assert [path.name for path in photos.parent.iterdir()] == ["photos"]
+
+
+def test_a_shipped_model_is_found_by_name_and_a_slip_meets_the_nearest(
+    hmtnet, photos, finished, monkeypatch
+):
+    models = photos.parent / "models"
+    shutil.copytree(finished.stages["joint"], models / "some-lite")
+    (models / "some-lite" / "card.md").write_text("## For cats\n")
+    monkeypatch.setattr(shipped, "MODELS", models)
+    done = hmtnet("score", "photos/a.png", "--format", "csv", "--model", "some-lite")
+    assert done.code == 0 and read(done.out)[0]["model"] == "some-lite"
+    done = hmtnet("score", "photos/a.png", "--model", "some-light")
+    assert (done.code, done.out) == (2, "") and "Did you mean 'some-lite'?" in done.err
+    assert "some-lite  hmtnet  qads" in hmtnet("models").out
+    card = hmtnet("info", "some-lite").out
+    assert "MOS, 0 to 1, 1 is best" in card and card.endswith("## For cats\n")
+
+
+def test_a_capped_model_is_refused_unless_asked_for(hmtnet, photos, finished):
+    model = shutil.copytree(finished.stages["joint"], photos.parent / "capped")
+    text = (model / "stage.json").read_text(encoding="utf-8")
+    (model / "stage.json").write_text(text.replace('"debug": null', '"debug": {"steps": 1}'))
+    words = ("score", "photos/a.png", "--model", model)
+    done = hmtnet(*words)
+    assert (done.code, done.out) == (2, "") and "or give --capped" in done.err
+    assert hmtnet(*words, "--capped").code == 0
+    assert "its scores mean nothing" in hmtnet("info", model).out
+
+
+def test_references_are_not_for_a_model_without(score, photos):
+    done = score("photos/a.png", "--reference-dir", photos)
+    assert (done.code, done.out) == (2, "") and "Leave out --reference-dir" in done.err
+
+
+SLIPS = [
+    (["nowhere"], "lead to no file"),
+    (["photos", "--output", "photos/sub"], "is a folder"),
+    (["photos", "--device", "warp"], "device: 'warp' cannot be used"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), SLIPS)
+def test_a_slip_is_told_in_one_message(score, photos, words, message):
+    done = score(*words, "--format", "csv")
+    assert (done.code, done.out) == (2, "") and message in done.err
+    assert done.err.count("\n") == 1
