@@ -99,7 +99,10 @@ def _jpeg2000(stream: BinaryIO) -> str:
     stream.seek(0)
     begin = 0
     if stream.read(2) != b"\xff\x4f":
-        begin = next(body for kind, body, _ in _boxes(stream, 0, 2**63) if kind == b"jp2c")
+        bodies = [body for kind, body, _ in _boxes(stream, 0, 2**63) if kind == b"jp2c"]
+        if not bodies:
+            raise ValueError("no code stream (box jp2c)")
+        begin = bodies[0]
     stream.seek(begin + 40)  # in the marker SIZ
     (count,) = struct.unpack(">H", stream.read(2))
     channels = stream.read(3 * count)[::3]
