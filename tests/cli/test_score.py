@@ -4,6 +4,10 @@ import csv
 import io
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -181,3 +185,37 @@ def test_a_slip_is_told_in_one_message(score, photos, words, message):
     done = score(*words, "--format", "csv")
     assert (done.code, done.out) == (2, "") and message in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_slip_is_answered_before_torch_is_loaded(tmp_path):
+    code = (
+        "import sys; from hmtnet.cli.main import main; main(['score', 'nowhere']); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0 and b"lead to no file" in done.stderr
+
+
+def test_a_folder_of_pictures_that_cannot_be_written_is_told(score, photos):
+    done = score("photos/a.png", "--maps", "photos/bad.png")
+    assert done.code == 2 and "a.png.png cannot be written" in done.err
+
+
+def test_an_interrupted_command_goes_on(hmtnet_process, score, photos, finished):
+    for number in range(60):
+        shutil.copy(photos / "c.bmp", photos / f"c{number}.bmp")
+    path = photos.parent / "scores.csv"
+    process = hmtnet_process(
+        *("score", photos, "--model", finished.stages["joint"], "--output", path)
+    )
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate()
+    assert process.returncode == 130 and "the same command resumes" in told
+    before = path.read_text(encoding="utf-8")
+    assert 1 <= len(read(before)) < 63
+    assert score(photos, "--output", path).code == 2
+    assert path.read_text(encoding="utf-8").startswith(before)
+    assert len(read(path.read_text(encoding="utf-8"))) == 63

@@ -107,6 +107,12 @@ def test_8_bits_are_read_from_every_container(tmp_path, kind):
     assert np.abs(decode(tmp_path / "a").astype(int) - np.asarray(image)).mean() < 3
 
 
+def test_jpeg_2000_without_a_code_stream_is_damaged(tmp_path):
+    (tmp_path / "a.jp2").write_bytes(saved(Image.new("RGB", (8, 8)), "JPEG2000")[:60])
+    with pytest.raises(DataError, match=r"cannot be decoded \(no code stream"):
+        decode(tmp_path / "a.jp2")
+
+
 @pytest.mark.skipif("HMTNET_DATA" not in os.environ, reason="needs the larger files")
 def test_the_larger_files_are_refused():
     folder = Path(os.environ["HMTNET_DATA"]) / "cases"

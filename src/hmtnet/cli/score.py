@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -84,13 +85,15 @@ def _scored(
         references=given.reference_dir,
         scale=given.scale,
     )
-    yield from tqdm(
-        series.score(images),
-        desc="scoring",
-        total=len(images),
-        unit="image",
-        disable=True if hidden else None,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # of files that are damaged or not
+        yield from tqdm(
+            series.score(images),
+            desc="scoring",
+            total=len(images),
+            unit="image",
+            disable=True if hidden else None,
+        )
 
 
 def _check_model(folder: Path, capped: bool) -> None:

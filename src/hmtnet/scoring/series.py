@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
 from hmtnet.artifact.table import is_utf8
 from hmtnet.data.digests import DIGEST_LENGTH
 from hmtnet.data.images import Pixels, decode
@@ -22,6 +20,8 @@ from hmtnet.scoring.verdict import Verdict
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_NO_MEMORY = "it needs more memory than there is. Crop it, or leave out the maps."
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Series:
             One row or failure per image, in the order given.
 
         Raises:
-            OSError: A picture cannot be written.
+            DataError: A picture cannot be written.
         """
         for opened in _one_ahead(self._open, images):
             yield opened if isinstance(opened, (Row, Failure)) else self._judge(opened)
@@ -98,8 +98,10 @@ class Series:
                 return row
             pristine = None if reference is None else decode(reference)
             return _Opened(image, digest, decode(image.path), pristine)
-        except (DataError, MemoryError) as error:
-            return Failure(name, str(error) or "it needs more memory than there is.")
+        except DataError as error:
+            return Failure(name, str(error))
+        except MemoryError:
+            return Failure(name, _NO_MEMORY)
         except OSError as error:
             return Failure(name, f"it cannot be read ({error.strerror}).")
 
@@ -107,8 +109,12 @@ class Series:
         image, drawing = opened.image, self._maps is not None
         try:
             verdict = self._scorer(opened.pixels, drawing, opened.reference, self._scale)
-        except (DataError, MemoryError, torch.OutOfMemoryError) as error:
-            return Failure(image.name, str(error) or "it needs more memory than there is.")
+        except DataError as error:
+            return Failure(image.name, str(error))
+        except (MemoryError, RuntimeError) as error:  # torch has several for want of memory
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            return Failure(image.name, _NO_MEMORY)
         if not math.isfinite(verdict.score):
             return Failure(image.name, f"the network's score of it is {verdict.score}.")
         if self._maps is not None:
@@ -153,7 +159,12 @@ class Series:
 
         layout = verdict.layout  # of the part that an image has in common with its reference
         shown = pixels[: layout.height, : layout.width]
-        verdict_picture(shown, verdict, path, title=image.inner.as_posix())
+        try:
+            verdict_picture(shown, verdict, path, title=image.inner.as_posix())
+        except OSError as error:
+            raise DataError(
+                f"The picture {path} cannot be written: {error}. Give another folder, or make room."
+            ) from error
 
     def _picture(self, image: Listed, maps: Path) -> Path:
         return maps / image.inner.with_name(f"{image.inner.name}.png")
