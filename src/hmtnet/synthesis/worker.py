@@ -27,6 +27,7 @@ Row = dict[str, Any]
 
 IMAGES, SOURCES = "super-resolved_images", "source_images"
 
+
 def _preference(image: Pixels, reference: Pixels) -> float:
     # Imported where it is asked for: it needs torch and an extra.
     from hmtnet.synthesis.pseudo_mos import preference
