@@ -324,7 +324,7 @@ def test_what_is_no_artifact_is_refused(finished, tmp_path, changed):
         Scorer(tmp_path)
     with pytest.raises(ArtifactError, match="is a file"):
         Scorer(finished.stages["joint"] / "stage.safetensors")
-    with pytest.raises(ArtifactError, match=r"does not say what its scores mean.*mos_range"):
+    with pytest.raises(ArtifactError, match=r"no usable 'dataset\.mos_range'"):
         Scorer(changed("joint", lambda d: d["dataset"].pop("mos_range")))
 
 

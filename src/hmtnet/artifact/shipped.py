@@ -1,9 +1,12 @@
 """Trained models that come with hmtnet, by name."""
 
+import shutil
 from pathlib import Path
 
 from hmtnet.artifact.description import META_FILE
-from hmtnet.errors import ArtifactError, nearest
+from hmtnet.artifact.scenes import SCENES_FILE
+from hmtnet.errors import ArtifactError, listed, nearest
+from hmtnet.files import write_text
 
 MODELS = Path(__file__).parents[1] / "pretrained"
 """Holds one folder per model, an artifact that needs no other."""
@@ -36,3 +39,47 @@ def find_model(model: Path | str) -> Path:
             f"run directory of a finished stage, or a model's name.{nearest(folder.name, known)}"
         )
     return MODELS / folder.name
+
+
+CARD_FILE = "card.md"
+
+
+def ship(stage: Path, name: str, card: str, models: Path = MODELS) -> Path:
+    """Make a finished stage a model that comes with hmtnet.
+
+    Filters and matrices are kept in half precision, which halves the file; vectors, among them the
+    statistics of norms, stay whole. What it has seen comes along, so that leaks are found.
+
+    Args:
+        stage: Its run directory. Its artifact must need no other: a joint network, or a system of
+            one stage.
+        name: The model's name.
+        card: What it is, learned from and may be used for, in Markdown.
+        models: The folder of all models.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        ArtifactError: The artifact is damaged, or a weight is too large for half precision.
+    """
+    # Torch is imported where it is needed: models are found by commands that must be quick.
+    import torch
+
+    from hmtnet.artifact import store
+
+    found = store.load(stage)
+    halved = {
+        key: tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
+        for key, tensor in found.tensors.items()
+    }
+    large = [key for key, tensor in halved.items() if not bool(torch.isfinite(tensor).all())]
+    if large:
+        raise ArtifactError(f"{stage}: too large for half precision: {listed(large)}.")
+    folder = models / name
+    store.save(folder, halved, {**found.meta, "upstream": {}})
+    scenes = stage / SCENES_FILE
+    if scenes.is_file():
+        shutil.copyfile(scenes, folder / SCENES_FILE)
+    write_text(folder / CARD_FILE, card)
+    return folder

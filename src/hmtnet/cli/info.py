@@ -10,15 +10,12 @@ from typing import Any
 
 from hmtnet.artifact.description import need, read_description, value_at
 from hmtnet.artifact.predictions import read as read_predictions
-from hmtnet.artifact.shipped import find_model
+from hmtnet.artifact.shipped import CARD_FILE, find_model
 from hmtnet.errors import ArtifactError
 from hmtnet.report.numbers.collect import PREDICTIONS_FILE
 from hmtnet.report.numbers.summary import summarise
 from hmtnet.report.render.formats import DASH, decimals
 from hmtnet.report.render.terminal import WIDTH
-
-CARD_FILE = "card.md"
-"""What its makers say of a model, beside it."""
 
 _INDENT = " " * 13
 _SUBSETS = {"val": "validation", "test": "test"}
