@@ -83,13 +83,18 @@ class LoggerSettings:
         name: ``"csv"`` for that file alone, ``"wandb"`` for Weights & Biases too.
         project: W&B project.
         mode: ``"auto"`` is online where a key is configured, else offline.
-        group: W&B group; a sweep gets one of its own.
+        group: W&B group; null is the sweep's name, else the chain's.
+        tags: Of W&B runs, besides dataset, split, system and ablation.
+        changes: What a sweep's trial changes, by setting, as its runs' names say it; the sweep
+            fills it.
     """
 
     name: Literal["csv", "wandb"] = "csv"
     project: str = "hmtnet"
     mode: Literal["auto", "online", "offline"] = "auto"
     group: str | None = None
+    tags: tuple[str, ...] = ()
+    changes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
