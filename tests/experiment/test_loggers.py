@@ -61,6 +61,7 @@ class Run:
     summary: dict
     code: int
     tables: dict
+    artifacts: dict
 
 
 def records(content):
@@ -91,7 +92,7 @@ def read_runs(path):
     """Read what W&B has kept in a run directory, the oldest first."""
     found = []
     for file in sorted(path.glob("wandb/offline-run-*/*.wandb")):
-        run = Run("", "", "", set(), {}, [], {}, -1, {})
+        run = Run("", "", "", set(), {}, [], {}, -1, {}, {})
         for record in records(file.read_bytes()):
             if record.HasField("run"):
                 told = record.run
@@ -103,6 +104,9 @@ def read_runs(path):
                     run.rows.append(row)
             elif record.HasField("summary"):
                 run.summary |= values(record.summary.update)
+            elif record.HasField("artifact"):
+                kept = record.artifact.manifest.contents
+                run.artifacts[record.artifact.type] = {entry.path for entry in kept}
             elif record.HasField("exit"):
                 run.code = record.exit.exit_code
         for table in file.parent.rglob("*.table.json"):
@@ -112,7 +116,7 @@ def read_runs(path):
 
 
 def open_log(path, **settings):
-    card = Card("abc123def456", "a name", "a group", "grading", (), {})
+    card = Card("abc123def456", "a name", "a group", "grading", True, (), {})
     log = WandbLog(card, LoggerSettings(name="wandb", **settings), RunDirectory(path))
     log.open()
     return log
@@ -129,7 +133,9 @@ def chosen_row(path):
 
 
 def test_a_chain_is_read_back(hmtnet, tiny, tmp_path):
-    done = hmtnet(*tiny(tmp_path / "runs", "logger=wandb", "ablation=contrast_none"))
+    done = hmtnet(
+        *tiny(tmp_path / "runs", "logger=wandb", "ablation=contrast_none", "logger.artifacts=all")
+    )
     assert done.code == 0 and "W&B" not in done.err, done.err
     paths = stages_of(tmp_path / "runs")
     runs = {name: read_runs(paths[name])[0] for name in ("grading", "sfen", "joint")}
@@ -148,7 +154,13 @@ def test_a_chain_is_read_back(hmtnet, tiny, tmp_path):
         assert run.summary["test/srcc"] == pytest.approx(srcc(test.score, test.mos))
         compared = [row[0] for row in run.tables["compared"]["data"]]
         assert compared == ["stage", "scale-only", "label-only", "sharpness"]
-        assert len(run.tables["predictions"]["data"]) == len(test) + len(found.select("val"))
+        table = run.tables["predictions"]
+        assert len(table["data"]) == len(test) + len(found.select("val"))
+        pictures = [row[0] for row in table["data"] if row[2] == "test"]
+        assert len(pictures) == len(test) and all(p["format"] == "jpg" for p in pictures)
+        (files,) = (found for kind, found in run.artifacts.items() if kind == "stage")
+        kept = {"stage.safetensors", "stage.json", "predictions.csv", "scenes.safetensors"}
+        assert files == kept | {"split.json"}
     assert len({run.group for run in runs.values()}) == 1
     config = runs["joint"].config
     assert config["system"]["grading"]["loss"]["contrast_key"] == "none"
@@ -174,12 +186,14 @@ def test_a_stage_that_was_finished_before_is_logged_once(hmtnet, tiny, runs):
 def test_every_job_of_a_sweep_is_a_run_of_its_own(hmtnet, tiny, tmp_path):
     runs = tmp_path / "runs"
     words = ["-m", "system.grading.optimizer.lr=1e-4,3e-4", "stages=[grading]", "logger=wandb"]
-    done = hmtnet(*tiny(runs, *words, "sweep_name=rates"))
+    done = hmtnet(*tiny(runs, *words, "sweep_name=rates", "logger.images=false"))
     assert done.code == 0 and "W&B" not in done.err
     found = [run for path in runs.glob("qads/*/grading-*") for run in read_runs(path)]
     names = {f"hmtnet/grading qads content-s0 lr={rate}" for rate in ("0.0001", "0.0003")}
     assert {run.name for run in found} == names and {run.group for run in found} == {"rates"}
     assert not any(name.startswith("test/") for run in found for name in run.summary)
+    assert not any("picture" in run.tables["predictions"]["columns"] for run in found)
+    assert f"wandb sync {runs}/*/*/*/wandb/offline-run-*" in done.out
     assert wandb.run is None
 
 

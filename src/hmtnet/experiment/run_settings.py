@@ -87,6 +87,10 @@ class LoggerSettings:
         tags: Of W&B runs, besides dataset, split, system and ablation.
         changes: What a sweep's trial changes, by setting, as its runs' names say it; the sweep
             fills it.
+        images: Whether pictures of the dataset are logged; null means yes offline and no online,
+            where they would leave the machine.
+        artifacts: Whose weights, predictions and split are logged, and leave the machine where W&B
+            is online: of no stage, of a chain's last one (``"best"``), or of all.
     """
 
     name: Literal["csv", "wandb"] = "csv"
@@ -95,6 +99,8 @@ class LoggerSettings:
     group: str | None = None
     tags: tuple[str, ...] = ()
     changes: dict[str, str] = field(default_factory=dict)
+    images: bool | None = None
+    artifacts: Literal["none", "best", "all"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ from hmtnet.data.datamodule import Subset
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe_predictions
 from hmtnet.experiment.fitting import device_of
-from hmtnet.experiment.loggers.results import test_numbers
 from hmtnet.experiment.loggers.stage_log import stage_log
 from hmtnet.experiment.plan import Planned
 from hmtnet.experiment.predict import predict
@@ -84,8 +83,7 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
         meta = store.read_meta(directory.path)
         _tell_gap(meta)
         if logged is not None:
-            predicted = prediction_files.read(directory.predictions)
-            logged.result(predicted, lambda: test_numbers(context, predicted))
+            logged.result(context, prediction_files.read(directory.predictions))
     found = value_at(meta, "val_srcc")
     objective = found if isinstance(found, float) else None
     return StageResult(name, planned.key, directory, reused, objective)

@@ -26,6 +26,7 @@ class Card:
         name: What people read: ``hmtnet/joint qads content-s0``.
         group: The sweep, else the chain.
         stage: The stage; W&B's job type.
+        last: Whether it is the last one of its chain.
         tags: Dataset, split, system, and what a reader must know of the numbers.
         config: The typed settings as a tree, without other stages that this one does not build on,
             and ``run``: what the stage is known by.
@@ -35,12 +36,13 @@ class Card:
     name: str
     group: str
     stage: str
+    last: bool
     tags: tuple[str, ...]
     config: Mapping[str, Any]
 
 
 def chain_name(context: RunContext, last: Planned) -> str:
-    """Return what a chain is called: the same for the same last stage."""
+    """Return what a chain is called: it ends with the key of its last stage."""
     return f"{context.system.name} {context.manifest.name} {context.split.id} {last.key}"
 
 
@@ -63,6 +65,7 @@ def card_of(context: RunContext, planned: Planned, chain: str) -> Card:
         name=" ".join([name, *changes])[:_LONGEST_NAME],
         group=(settings.group or chain)[:_LONGEST_NAME],
         stage=stage,
+        last=chain.endswith(planned.key),
         tags=tuple(dict.fromkeys(tag[:_LONGEST_TAG] for tag in tags)),
         config=_config(context, planned, split),
     )

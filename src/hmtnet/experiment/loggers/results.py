@@ -10,8 +10,15 @@ from hmtnet.data.sharpness import sharpness_of
 from hmtnet.experiment.context import RunContext
 from hmtnet.metrics.quality import QualityMetrics
 
+Judged = dict[str, dict[str, float]]
+"""SRCC, PLCC, KRCC and RMSE by who predicts."""
 
-def test_numbers(context: RunContext, found: Predictions) -> dict[str, dict[str, float]]:
+COLUMNS = ("image", "subset", "mos", "score", "error", "grade", "true grade", "method", "scale")
+SHOWN = ("val", "test")
+"""The subsets whose images are shown; what was trained on says little."""
+
+
+def test_numbers(context: RunContext, found: Predictions) -> Judged:
     """Judge the stage and the baselines on the same test images.
 
     Args:
@@ -39,7 +46,26 @@ def test_numbers(context: RunContext, found: Predictions) -> dict[str, dict[str,
     return {name: _quality(manifest.to_unit(score), mos, rows) for name, score in scores.items()}
 
 
+def table_rows(found: Predictions) -> list[list[object]]:
+    """Return validation and test images as rows of ``COLUMNS``, the largest error first."""
+    error = found.score - found.mos
+    shown = [i for i in np.argsort(-abs(error), kind="stable") if found.subset[i] in SHOWN]
+    return [
+        [
+            *(found.image[i], found.subset[i], float(found.mos[i]), float(found.score[i])),
+            *(float(error[i]), _grade(found.grade[i]), _grade(found.true_grade[i])),
+            *(found.method[i], None if found.scale[i] is None else float(found.scale[i] or 0)),
+        ]
+        for i in shown
+    ]
+
+
 def _quality(score: FloatArray, mos: FloatArray, rows: IntArray) -> dict[str, float]:
     metric = QualityMetrics()
     metric.update(*(torch.from_numpy(np.asarray(column)) for column in (score, mos, rows)))
     return {name: float(value) for name, value in metric.compute().items()}
+
+
+def _grade(grade: int) -> int | None:
+    """Count grades from 1, as ``predictions.csv`` does; None where there is none."""
+    return None if grade < 0 else int(grade) + 1

@@ -11,9 +11,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from hmtnet.artifact import curves
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.experiment.checkpoints import Candidate
-from hmtnet.experiment.loggers import wandb_runs
+from hmtnet.experiment.context import RunContext
+from hmtnet.experiment.loggers import wandb_files, wandb_runs
 from hmtnet.experiment.loggers.card import Card
-from hmtnet.experiment.loggers.table import COLUMNS, table_rows
+from hmtnet.experiment.loggers.results import Judged, test_numbers
 from hmtnet.experiment.loggers.wandb_runs import Logged
 from hmtnet.experiment.run_settings import LoggerSettings
 from hmtnet.models.task import SELECTED_BY
@@ -77,14 +78,12 @@ class WandbLog(Logger):
 
         self._try("start its run", start)
 
-    def result(
-        self, found: Predictions, judge: Callable[[], Mapping[str, Mapping[str, float]]]
-    ) -> None:
+    def result(self, context: RunContext, found: Predictions) -> None:
         """Log what a finished stage predicts, unless all of it has been logged before.
 
         Args:
-            found: Its predictions.
-            judge: Computes the numbers on test images; see ``results.test_numbers``.
+            context: What the chain shares.
+            found: The stage's predictions.
         """
         whole = self.before.finished and set(found.subsets) <= set(self.before.subsets)
         if self.run is None and whole:
@@ -92,8 +91,8 @@ class WandbLog(Logger):
             return
         self.open()
         if self.run is not None:
-            judged = judge()
-            self._try("take the predictions", lambda: self._result(found, judged))
+            judged = test_numbers(context, found)
+            self._try("take the results", lambda: self._result(context, found, judged))
 
     def close(self, error: BaseException | None = None) -> None:
         """Finish the run, and say how the stage has ended."""
@@ -113,18 +112,20 @@ class WandbLog(Logger):
                 self.run.log({**row, "epoch": epoch})
                 self.epoch = epoch
 
-    def _result(self, found: Predictions, judged: Mapping[str, Mapping[str, float]]) -> None:
-        import wandb
-
+    def _result(self, context: RunContext, found: Predictions, judged: Judged) -> None:
         self._follow()
         for name, numbers in judged.items():
             prefix = "test" if name == "stage" else f"test/{name}"
             self.run.summary.update({f"{prefix}/{what}": n for what, n in numbers.items()})
-        tables = {"predictions": wandb.Table(list(COLUMNS), table_rows(found))}
+        wanted = self.settings.images
+        pictures = bool(self.run.offline) if wanted is None else wanted
+        tables = {"predictions": wandb_files.predictions_table(found, self.directory, pictures)}
         if judged:
-            rows = [[name, *numbers.values()] for name, numbers in judged.items()]
-            tables["test/compared"] = wandb.Table(["predicted by", *judged["stage"]], rows)
+            tables["test/compared"] = wandb_files.compared_table(judged)
         self.run.log(tables)
+        artifacts = self.settings.artifacts
+        if artifacts == "all" or (artifacts == "best" and self.card.last):
+            wandb_files.log_artifact(self.run, self.card, context, self.directory)
         self.subsets = found.subsets
 
     def _close(self, error: BaseException | None) -> None:
