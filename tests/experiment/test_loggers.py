@@ -12,6 +12,7 @@ from hmtnet.artifact import curves
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.errors import HmtnetError
 from hmtnet.experiment import callbacks
+from hmtnet.experiment.loggers import wandb_runs
 from hmtnet.experiment.loggers.card import Card
 from hmtnet.experiment.loggers.wandb_log import WandbLog
 from hmtnet.experiment.loggers.wandb_runs import _has_account
@@ -193,6 +194,11 @@ def test_every_job_of_a_sweep_is_a_run_of_its_own(hmtnet, tiny, tmp_path):
     assert not any("picture" in run.tables["predictions"]["columns"] for run in found)
     assert f"wandb sync {runs}/*/*/*/wandb/offline-run-*" in done.out
     assert wandb.run is None
+    # What is predicted later is added to the run, and nothing twice.
+    words = ["system.grading.optimizer.lr=1e-4", "stages=[grading]", "logger=wandb"]
+    assert hmtnet(*tiny(runs, *words)).code == 0
+    (both,) = (r for r in map(read_runs, runs.glob("qads/*/grading-*")) if len(r) == 2)
+    assert both[0].rows and not both[1].rows and "test/srcc" in both[1].summary
 
 
 @pytest.mark.parametrize(
@@ -227,16 +233,32 @@ def test_a_run_that_ends_early_says_so_and_goes_on(
     [({"WANDB_MODE": "broken"}, "auto"), ({"WANDB_API_KEY": "short"}, "online")],
     ids=["a mode that is none", "a key that is none"],
 )
-def test_a_run_that_cannot_start_costs_a_warning(
+def test_a_run_that_cannot_be_sent_is_logged_offline(
     hmtnet, tiny, tmp_path, monkeypatch, variables, mode
 ):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    words = tiny(tmp_path / "runs", "stages=[grading]", "logger=wandb", f"logger.mode={mode}")
-    done = hmtnet(*words)
+    words = ["stages=[grading,sfen]", "logger=wandb", f"logger.mode={mode}"]
+    done = hmtnet(*tiny(tmp_path, *words))
     assert done.code == 0, done.err
-    assert done.err.count("W&B could not start its run (") == 1
-    assert list(tmp_path.glob("runs/qads/*/grading-*/metrics.csv"))
+    assert done.err.count("W&B") == 1 and "W&B cannot be reached (" in done.err
+    assert all(read_runs(stages_of(tmp_path)[stage]) for stage in ("grading", "sfen"))
+
+
+def test_a_home_and_a_run_directory_that_cannot_be_written(tmp_path, monkeypatch, warned):
+    home = tmp_path / "home"
+    home.write_text("")  # a file: nobody, not even root, can write below it
+    monkeypatch.setenv("HOME", str(home))
+    log = open_log(tmp_path / "run")
+    with wandb_runs.kept_in(log.directory):
+        log.run.log({"table": wandb.Table(["a"], [[1]])})
+    log.close()
+    assert not warned and read_runs(tmp_path / "run")[0].tables
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "wandb").write_text("")
+    log = open_log(tmp_path / "full")
+    log.close()
+    assert len(warned) == 1 and warned[0].startswith("W&B could not "), warned
 
 
 @pytest.mark.parametrize("step", ["log", "finish"])

@@ -117,6 +117,11 @@ class WandbLog(Logger):
         for name, numbers in judged.items():
             prefix = "test" if name == "stage" else f"test/{name}"
             self.run.summary.update({f"{prefix}/{what}": n for what, n in numbers.items()})
+        with wandb_runs.kept_in(self.directory):
+            self._files(context, found, judged)
+        self.subsets = found.subsets
+
+    def _files(self, context: RunContext, found: Predictions, judged: Judged) -> None:
         wanted = self.settings.images
         pictures = bool(self.run.offline) if wanted is None else wanted
         tables = {"predictions": wandb_files.predictions_table(found, self.directory, pictures)}
@@ -126,7 +131,6 @@ class WandbLog(Logger):
         artifacts = self.settings.artifacts
         if artifacts == "all" or (artifacts == "best" and self.card.last):
             wandb_files.log_artifact(self.run, self.card, context, self.directory)
-        self.subsets = found.subsets
 
     def _close(self, error: BaseException | None) -> None:
         self._follow()
@@ -152,6 +156,6 @@ class WandbLog(Logger):
             action()
         except Exception as error:  # whatever W&B may raise
             self.broken = True
-            said = str(error).partition("\n")[0] or type(error).__name__
+            said = wandb_runs.short(error)
             log.warning("W&B could not %s (%s); metrics.csv has the curves.", what, said)
             wandb_runs.abandon()

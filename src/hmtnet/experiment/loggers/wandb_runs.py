@@ -1,10 +1,11 @@
 """Runs of Weights & Biases: started, found again, and sent later."""
 
 import json
+import logging
 import netrc
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from hmtnet.experiment.run_settings import LoggerSettings
 from hmtnet.files import read_json, write_text
 from hmtnet.settings import build
 from hmtnet.storage.directory import RunDirectory
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Logged:
 
 
 def start(card: Card, settings: LoggerSettings, directory: RunDirectory) -> Any:
-    """Start a run, or go on with the one of the same stage.
+    """Start a run, or go on with the one of the same stage; offline where W&B is not reached.
 
     Raises:
         Exception: Whatever W&B raises.
@@ -47,8 +50,28 @@ def start(card: Card, settings: LoggerSettings, directory: RunDirectory) -> Any:
 
     # What an earlier stage left open, because W&B failed on it half-way.
     wandb.finish()
-    offline = settings.mode == "offline" or (settings.mode == "auto" and not _has_account())
-    run = wandb.init(
+    offline = "offline" in (settings.mode, os.environ.get("WANDB_MODE")) or (
+        settings.mode == "auto" and not _has_account()
+    )
+    try:
+        run = _init(card, settings, directory, offline)
+    except Exception as error:
+        if offline:
+            raise
+        log.warning("W&B cannot be reached (%s); it logs offline.", short(error))
+        os.environ["WANDB_MODE"] = "offline"  # the rest of this process does not wait again
+        wandb.teardown()  # it would remember the run as begun, and the environment as it was
+        run = _init(card, settings, directory, offline=True)
+    # The summary is the chosen epoch, not the last one.
+    run.define_metric("epoch", summary="none")
+    run.define_metric("*", step_metric="epoch", summary="none")
+    return run
+
+
+def _init(card: Card, settings: LoggerSettings, directory: RunDirectory, offline: bool) -> Any:
+    import wandb
+
+    return wandb.init(
         project=settings.project,
         group=card.group,
         name=card.name,
@@ -59,12 +82,26 @@ def start(card: Card, settings: LoggerSettings, directory: RunDirectory) -> Any:
         resume="allow",
         dir=directory.path,
         mode="offline" if offline else None,
-        settings=wandb.Settings(console="off"),
+        settings=wandb.Settings(console="off", init_timeout=30),
     )
-    # The summary is the chosen epoch, not the last one.
-    run.define_metric("epoch", summary="none")
-    run.define_metric("*", step_metric="epoch", summary="none")
-    return run
+
+
+def short(error: Exception) -> str:
+    """Return the first line of what an error says."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+@contextmanager
+def kept_in(directory: RunDirectory) -> Iterator[None]:
+    """Let W&B keep files that wait to be sent in the run directory, not in the home directory."""
+    if "WANDB_DATA_DIR" in os.environ:
+        yield
+        return
+    os.environ["WANDB_DATA_DIR"] = str((directory.path / "wandb").resolve())
+    try:
+        yield
+    finally:
+        del os.environ["WANDB_DATA_DIR"]
 
 
 def abandon() -> None:
