@@ -1,14 +1,24 @@
 """W&B: works offline without an account, tells runs apart, and never costs a training run."""
 
+import json
 import logging
+import math
 import os
+from dataclasses import dataclass
 
 import pytest
 
-from hmtnet.experiment.loggers import logging_to
+from hmtnet.artifact import curves
+from hmtnet.artifact import predictions as prediction_files
+from hmtnet.errors import HmtnetError
+from hmtnet.experiment import callbacks
+from hmtnet.experiment.loggers import wandb_runs
+from hmtnet.experiment.loggers.card import Card
+from hmtnet.experiment.loggers.wandb_log import WandbLog
+from hmtnet.experiment.loggers.wandb_runs import _has_account
 from hmtnet.experiment.run_settings import LoggerSettings
+from hmtnet.metrics import srcc
 from hmtnet.storage.directory import RunDirectory
-from hmtnet.storage.status import Status
 
 wandb = pytest.importorskip("wandb")
 
@@ -39,42 +49,183 @@ def warned():
     logger.removeHandler(handler)
 
 
-def offline_runs(path):
-    return [entry.name.rsplit("-", 1)[-1] for entry in path.glob("wandb/offline-run-*")]
+@dataclass
+class Run:
+    """What one folder of W&B holds: what it is found by, its rows, its summary, its exit code."""
+
+    name: str
+    group: str
+    stage: str
+    tags: set
+    config: dict
+    rows: list
+    summary: dict
+    code: int
+    tables: dict
+    artifacts: dict
 
 
-def open_logger(path, key="abc123def456", **settings):
-    status = Status.begin("grading", key, 1)
-    return logging_to(LoggerSettings(name="wandb", **settings), RunDirectory(path), status)
+def records(content):
+    """Yield the records of a ``.wandb`` file: 7 bytes, then blocks of 32 KiB made of chunks."""
+    from wandb.proto import wandb_internal_pb2
+
+    position, whole = 7, b""
+    while position + 7 <= len(content):
+        left = 32768 - position % 32768
+        if left < 7:  # no room for a chunk's head: checksum, length, and whether more follows
+            position += left
+            continue
+        end = position + 7 + int.from_bytes(content[position + 4 : position + 6], "little")
+        whole += content[position + 7 : end]
+        if content[position + 6] in (1, 4):
+            yield wandb_internal_pb2.Record.FromString(whole)
+            whole = b""
+        position = end
+
+
+def values(items):
+    """Return what a record holds by name; W&B's own times and counters are left out."""
+    named = {"/".join([item.key] if item.key else item.nested_key): item for item in items}
+    return {n: json.loads(i.value_json) for n, i in named.items() if not n.startswith("_") and n}
+
+
+def read_runs(path):
+    """Read what W&B has kept in a run directory, the oldest first."""
+    found = []
+    for file in sorted(path.glob("wandb/offline-run-*/*.wandb")):
+        run = Run("", "", "", set(), {}, [], {}, -1, {}, {})
+        for record in records(file.read_bytes()):
+            if record.HasField("run"):
+                told = record.run
+                run.name, run.group, run.stage = told.display_name, told.run_group, told.job_type
+                run.tags, run.config = set(told.tags), values(told.config.update)
+            elif record.HasField("history"):
+                row = values(record.history.item)
+                if "val/srcc" in row:
+                    run.rows.append(row)
+            elif record.HasField("summary"):
+                run.summary |= values(record.summary.update)
+            elif record.HasField("artifact"):
+                kept = record.artifact.manifest.contents
+                paths = run.artifacts.setdefault(record.artifact.type, set())
+                paths |= {entry.path for entry in kept}
+            elif record.HasField("exit"):
+                run.code = record.exit.exit_code
+        for table in file.parent.rglob("*.table.json"):
+            run.tables[table.name.split("_")[0]] = json.loads(table.read_text())
+        found.append(run)
+    return found
+
+
+def open_log(path, **settings):
+    card = Card("abc123def456", "a name", "a group", "grading", True, (), {})
+    log = WandbLog(card, LoggerSettings(name="wandb", **settings), RunDirectory(path))
+    log.open()
+    return log
+
+
+def stages_of(runs):
+    return {path.name.split("-")[0]: path for path in runs.glob("qads/*/*-*")}
+
+
+def chosen_row(path):
+    """Return the row of the curve that a stage's summary must be."""
+    rows = [{n: float(c) for n, c in row.items() if c} for row in curves.read(path).values()]
+    return max(rows, key=lambda row: (row["val/srcc"], row["epoch"] > 0, -row["epoch"]))
+
+
+def test_a_chain_is_read_back(hmtnet, tiny, tmp_path):
+    words = ["logger=wandb", "logger.artifacts=all", "ablation=contrast_none"]
+    done = hmtnet(*tiny(tmp_path / "runs", *words))
+    assert done.code == 0 and "W&B" not in done.err, done.err
+    paths = stages_of(tmp_path / "runs")
+    runs = {name: read_runs(paths[name])[0] for name in ("grading", "sfen", "joint")}
+    keys = {name: paths[name].name.split("-")[1] for name in runs}
+    for name, run in runs.items():
+        assert run.name == f"hmtnet/{name} qads content-s0" and run.stage == name and run.code == 0
+        assert run.tags > {"qads", "hmtnet", "ablation=contrast_none"} and run.group
+        rows = curves.read(RunDirectory(paths[name]).metrics)
+        assert [row["epoch"] for row in run.rows] == list(rows)
+        assert run.rows[-1]["lr"] == pytest.approx(float(rows[max(rows)]["lr"]))
+        for what, value in chosen_row(RunDirectory(paths[name]).metrics).items():
+            assert math.isnan(value) or run.summary[what] == pytest.approx(value), (name, what)
+        assert run.summary["state"] == "finished"
+        found = prediction_files.read(RunDirectory(paths[name]).predictions)
+        test = found.select("test")
+        assert run.summary["test/srcc"] == pytest.approx(srcc(test.score, test.mos))
+        compared = [row[0] for row in run.tables["compared"]["data"]]
+        assert compared == ["stage", "scale-only", "label-only", "sharpness"]
+        table = run.tables["predictions"]
+        assert len(table["data"]) == len(test) + len(found.select("val"))
+        assert sum(path.endswith(".jpg") for path in run.artifacts["run_table"]) == len(test)
+        kept = {"stage.safetensors", "stage.json", "predictions.csv", "scenes.safetensors"}
+        assert run.artifacts["stage"] == kept | {"split.json"}
+    assert len({run.group for run in runs.values()}) == 1
+    config = runs["joint"].config
+    assert config["system"]["grading"]["loss"]["contrast_key"] == "none"
+    assert config["run"]["upstream"] == {"grading": keys["grading"], "sfen": keys["sfen"]}
+    assert set(runs["grading"].config["system"]) == {"name", "grades", "grading"}
+    assert str(tmp_path) not in json.dumps(config)  # no path leaves the machine
+    folders = [str(next(paths[name].glob("wandb/offline-run-*"))) for name in runs]
+    assert done.out.splitlines()[-1].endswith(f"wandb sync {' '.join(folders)}")
+
+
+def test_a_stage_that_was_finished_before_is_logged_once(hmtnet, tiny, runs):
+    path = stages_of(runs)["sfen"]
+    words = tiny(runs, "stages=[grading,sfen]", "logger=wandb")
+    assert hmtnet(*words).code == 0
+    (run,) = read_runs(path)
+    assert [row["epoch"] for row in run.rows] == [1, 2] and run.summary["state"] == "finished"
+    assert "test/srcc" in run.summary
+    done = hmtnet(*words)
+    assert f"sfen: its W&B run is {next(path.glob('wandb/offline-run-*'))}" in done.err
+    assert len(read_runs(path)) == 1
 
 
 def test_every_job_of_a_sweep_is_a_run_of_its_own(hmtnet, tiny, tmp_path):
     runs = tmp_path / "runs"
     words = ["-m", "system.grading.optimizer.lr=1e-4,3e-4", "stages=[grading]", "logger=wandb"]
-    done = hmtnet(*tiny(runs, *words))
+    done = hmtnet(*tiny(runs, *words, "sweep_name=rates", "logger.images=false"))
     assert done.code == 0 and "W&B" not in done.err
-    paths = sorted(runs.glob("qads/*/grading-*"))
-    assert len(paths) == 2
-    for path in paths:
-        # One run in each directory, under the stage's own key.
-        assert offline_runs(path) == [path.name.removeprefix("grading-")]
+    found = [run for path in runs.glob("qads/*/grading-*") for run in read_runs(path)]
+    names = {f"hmtnet/grading qads content-s0 lr={rate}" for rate in ("0.0001", "0.0003")}
+    assert {run.name for run in found} == names and {run.group for run in found} == {"rates"}
+    assert not any(name.startswith("test/") for run in found for name in run.summary)
+    assert not any("picture" in run.tables["predictions"]["columns"] for run in found)
+    assert f"wandb sync {runs}/*/*/*/wandb/offline-run-*" in done.out
     assert wandb.run is None
+    # What is predicted later is added to the run, and nothing twice.
+    words = ["system.grading.optimizer.lr=1e-4", "stages=[grading]", "logger=wandb"]
+    assert hmtnet(*tiny(runs, *words)).code == 0
+    (both,) = (r for r in map(read_runs, runs.glob("qads/*/grading-*")) if len(r) == 2)
+    assert both[0].rows and not both[1].rows and "test/srcc" in both[1].summary
 
 
-def test_curves_are_logged_and_the_run_is_finished(tmp_path):
-    with open_logger(tmp_path, group="a sweep") as logger:
-        assert wandb.run is not None and wandb.run.id == "abc123def456"
-        assert wandb.run.group == "a sweep" and wandb.run.settings.mode in ("offline", "dryrun")
-        logger.log_metrics({"val/srcc": 0.5}, step=1)
+@pytest.mark.parametrize(
+    ("error", "state", "code"),
+    [(HmtnetError("no luck"), "failed", 1), (KeyboardInterrupt(), "interrupted", 255)],
+    ids=["raised", "interrupted"],
+)
+def test_a_run_that_ends_early_says_so_and_goes_on(
+    hmtnet, tiny, tmp_path, monkeypatch, error, state, code
+):
+    words = tiny(tmp_path, "stages=[grading]", "system.grading.epochs=2", "logger=wandb")
+    written = callbacks.EpochRecord.on_train_epoch_end
+
+    def ended(self, trainer, task):
+        if trainer.current_epoch == 1:
+            raise error
+        written(self, trainer, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.EpochRecord, "on_train_epoch_end", ended)
+        assert hmtnet(*words).code != 0
     assert wandb.run is None
-    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
-    assert any(file.suffix == ".wandb" and file.stat().st_size > 0 for file in folder.iterdir())
-
-
-def test_a_run_is_finished_when_training_fails(tmp_path):
-    with pytest.raises(ZeroDivisionError), open_logger(tmp_path):
-        raise ZeroDivisionError
-    assert wandb.run is None
+    assert hmtnet(*words).code == 0
+    before, after = read_runs(stages_of(tmp_path)["grading"])
+    assert (before.summary["state"], before.code) == (state, code)
+    assert [[row["epoch"] for row in run.rows] for run in (before, after)] == [[1], [2]]
+    assert (after.summary["state"], after.code) == ("finished", 0)
 
 
 @pytest.mark.parametrize(
@@ -82,29 +233,47 @@ def test_a_run_is_finished_when_training_fails(tmp_path):
     [({"WANDB_MODE": "broken"}, "auto"), ({"WANDB_API_KEY": "short"}, "online")],
     ids=["a mode that is none", "a key that is none"],
 )
-def test_a_run_that_cannot_start_costs_a_warning(
+def test_a_run_that_cannot_be_sent_is_logged_offline(
     hmtnet, tiny, tmp_path, monkeypatch, variables, mode
 ):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    words = tiny(tmp_path / "runs", "stages=[grading]", "logger=wandb", f"logger.mode={mode}")
-    done = hmtnet(*words)
+    words = ["stages=[grading,sfen]", "logger=wandb", f"logger.mode={mode}"]
+    done = hmtnet(*tiny(tmp_path, *words))
     assert done.code == 0, done.err
-    assert done.err.count("W&B is not available (") == 1
-    assert list(tmp_path.glob("runs/qads/*/grading-*/metrics.csv"))
+    assert done.err.count("W&B") == 1 and "W&B cannot be reached (" in done.err
+    assert all(read_runs(stages_of(tmp_path)[stage]) for stage in ("grading", "sfen"))
 
 
-def test_a_run_that_cannot_be_finished_costs_a_warning(tmp_path, monkeypatch, warned):
-    finish = wandb.finish
+def test_a_home_and_a_run_directory_that_cannot_be_written(tmp_path, monkeypatch, warned):
+    home = tmp_path / "home"
+    home.write_text("")  # a file: nobody, not even root, can write below it
+    monkeypatch.setenv("HOME", str(home))
+    log = open_log(tmp_path / "run")
+    with wandb_runs.kept_in(log.directory):
+        log.run.log({"table": wandb.Table(["a"], [[1]])})
+    log.close()
+    assert not warned and read_runs(tmp_path / "run")[0].tables
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "wandb").write_text("")
+    log = open_log(tmp_path / "full")
+    log.close()
+    assert len(warned) == 1 and warned[0].startswith("W&B could not "), warned
 
+
+@pytest.mark.parametrize("step", ["log", "finish"])
+def test_a_run_that_w_and_b_gives_up_costs_one_warning(tmp_path, monkeypatch, warned, step):
     def broken(*_, **__):
-        finish()
         raise RuntimeError("no space left\nand much detail")
 
-    with open_logger(tmp_path) as logger:
-        assert logger is not None
-        monkeypatch.setattr(wandb, "finish", broken)
-    assert warned == ["W&B could not finish its run (no space left); metrics.csv has the curves."]
+    log = open_log(tmp_path)
+    curves.write(log.directory.metrics, [{"epoch": 1, "val/srcc": 0.5}])
+    monkeypatch.setattr(log.run, step, broken)
+    log.log_metrics({})
+    log.log_metrics({})
+    log.close()
+    what = {"log": "go on", "finish": "finish its run"}[step]
+    assert warned == [f"W&B could not {what} (no space left); metrics.csv has the curves."]
 
 
 @pytest.mark.parametrize(
@@ -120,18 +289,9 @@ def test_a_run_that_cannot_be_finished_costs_a_warning(tmp_path, monkeypatch, wa
     ],
 )
 def test_online_only_where_an_account_is_known(tmp_path, monkeypatch, variables, netrc, online):
-    from hmtnet.experiment.loggers import _has_account
-
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     if netrc is not None:
         (tmp_path / ".netrc").write_text(netrc + "\n")
         (tmp_path / ".netrc").chmod(0o600)
     assert _has_account() is online
-
-
-def test_csv_alone_imports_nothing_and_yields_none(tmp_path):
-    status = Status.begin("grading", "k", 1)
-    with logging_to(LoggerSettings(), RunDirectory(tmp_path), status) as logger:
-        assert logger is None
-    assert list(tmp_path.iterdir()) == []

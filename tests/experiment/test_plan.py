@@ -106,6 +106,7 @@ ALL = {"grading", "sfen", "joint"}
         ("trainer.compile", True, set()),
         ("logger.name", "wandb", set()),
         ("logger.group", "mine", set()),
+        ("logger.tags", ["mine"], set()),
         ("data.cache", "none", set()),
         ("data.name", "another", set()),
         ("evaluate.test", True, set()),

@@ -9,12 +9,13 @@ from typing import Literal
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.description import need
-from hmtnet.cli.composing import is_multirun, launches_in_process, sweep_name
-from hmtnet.cli.trial import Outcome, watch_of
+from hmtnet.cli.composing import chosen_option, is_multirun, launches_in_process, sweep_name
+from hmtnet.cli.trial import Outcome, changes, watch_of
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.baseline import write_baselines
 from hmtnet.experiment.chain import ChainResult, run_chain
+from hmtnet.experiment.loggers.wandb_runs import sync_words
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.stage import StageResult
@@ -44,6 +45,9 @@ def run(settings: TrainSettings, system: System) -> Outcome | None:
         settings = _for_sweep(settings)
     elif settings.evaluate.test is None:
         settings = replace(settings, evaluate=replace(settings.evaluate, test=True))
+    if ablation := chosen_option("ablation"):
+        tags = (*settings.logger.tags, f"ablation={ablation}")
+        settings = replace(settings, logger=replace(settings.logger, tags=tags))
     helps = is_helper(settings.trainer)
     if helps:
         logging.getLogger("hmtnet").setLevel(logging.ERROR)  # the leader tells
@@ -64,7 +68,8 @@ def _for_sweep(settings: TrainSettings) -> TrainSettings:
             "Lightning starts would run the whole sweep again. Give each job one device "
             "(trainer.devices=1), or launch jobs on a cluster (hydra/launcher=submitit_slurm)."
         )
-    logger = replace(settings.logger, group=settings.logger.group or sweep_name())
+    group = settings.logger.group or sweep_name()
+    logger = replace(settings.logger, group=group, changes=changes())
     evaluate = replace(settings.evaluate, test=bool(settings.evaluate.test))
     return replace(settings, logger=logger, evaluate=evaluate)
 
@@ -105,6 +110,9 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
     print(f"\n{closing_table(rows, title, subset)}")
     _draw(result, subset)
     print(f"\npictures and predictions: {last.directory.path}")
+    sync = sync_words([stage.directory for stage in result.stages])
+    if settings.logger.name == "wandb" and sync is not None:
+        print(f"W&B, logged offline; to send it: {sync}")
 
 
 def _baselines(

@@ -211,6 +211,12 @@ def is_multirun() -> bool:
     return bool(HydraConfig.get().mode == RunMode.MULTIRUN)
 
 
+def chosen_option(group: str) -> str | None:
+    """Return the option that the running job has chosen of a group; None where none is."""
+    option = HydraConfig.get().runtime.choices.get(group)
+    return None if option is None else str(option)
+
+
 def launches_in_process() -> bool:
     """Whether a multirun's jobs are run by this machine's own processes."""
     target = str(HydraConfig.get().launcher.get("_target_", ""))

@@ -54,7 +54,11 @@ def closing(folder: Path, form: str = "text") -> str:
     else:
         lines.append(f"best: trial {best.number}, validation SRCC {decimals(best.val_srcc)}")
         lines.append(f"  hmtnet train {best_words(sweep, best)}")
-    return "\n".join([*lines, f"\nsweep.csv and sweep.json: {folder}"])
+    lines.append(f"\nsweep.csv and sweep.json: {folder}")
+    offline = "*/*/*/wandb/offline-run-*"
+    if "logger=wandb" in sweep.fixed and any(folder.parents[1].glob(offline)):
+        lines.append(f"W&B, logged offline; to send it: wandb sync {folder.parents[1]}/{offline}")
+    return "\n".join(lines)
 
 
 def best_words(sweep: Sweep, best: Trial) -> str:

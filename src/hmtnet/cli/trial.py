@@ -17,7 +17,7 @@ from hmtnet.errors import HmtnetError
 from hmtnet.experiment.callbacks import Watch
 from hmtnet.report.render.formats import decimals
 from hmtnet.storage import trials
-from hmtnet.storage.trials import Trial
+from hmtnet.storage.trials import Sweep, Trial
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +70,7 @@ def _trial(job: Callable[[], Outcome | None]) -> float:
     folder, number = Path(config.sweep.dir), int(config.job.num)
     before = trials.read_trial(folder, number)
     sweep = trials.read_sweep(folder)
-    words = dict(word.lstrip("+").split("=", 1) for word in config.overrides.task if "=" in word)
-    sets = {name: words[name] for name in sweep.axes if name in words} if sweep else words
-    trial = Trial(number, "running", sets, os.getpid(), socket.gethostname())
+    trial = Trial(number, "running", _sets(sweep), os.getpid(), socket.gethostname())
     trials.write(folder, trial)
     started = time.perf_counter()
 
@@ -102,6 +100,20 @@ def _trial(job: Callable[[], Outcome | None]) -> float:
     trials.write(folder, done)
     _tell(done)
     return outcome.val_srcc
+
+
+def changes() -> dict[str, str]:
+    """Return what the running trial changes, by setting, as people read it: ``lr=0.001``."""
+    sets = _sets(trials.read_sweep(Path(HydraConfig.get().sweep.dir)))
+    names = short_names(list(sets))
+    return {full: f"{name}={sets[full]}" for full, name in zip(sets, names, strict=True)}
+
+
+def _sets(sweep: Sweep | None) -> dict[str, str]:
+    """Return what the running trial changes, by setting; all it was told, if that is not known."""
+    told = HydraConfig.get().overrides.task
+    words = dict(word.lstrip("+").split("=", 1) for word in told if "=" in word)
+    return {name: words[name] for name in sweep.axes if name in words} if sweep else words
 
 
 def watch_of(last: str) -> Watch | None:

@@ -20,6 +20,7 @@ from hmtnet.experiment import leaks
 from hmtnet.experiment.callbacks import Watch
 from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.fitting import check_hardware
+from hmtnet.experiment.loggers.card import chain_name
 from hmtnet.experiment.plan import Planned, plan_chain, rehearse
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.stage import StageResult, run_stage
@@ -77,15 +78,16 @@ def run_chain(settings: TrainSettings, system: System, watch: Watch | None = Non
     given = _given(context)
     plan = plan_chain(context, given)
     rehearse(context, plan, given)
-    return ChainResult(manifest, split, [_run(context, planned) for planned in plan])
+    name = chain_name(context, plan[-1])
+    return ChainResult(manifest, split, [_run(context, planned, name) for planned in plan])
 
 
-def _run(context: RunContext, planned: Planned) -> StageResult:
+def _run(context: RunContext, planned: Planned, chain: str) -> StageResult:
     """Run one stage, and before it, unless it is finished, the folds that it needs."""
     if not planned.directory.finished:
         for fold in planned.folds:
-            run_stage(fold.context, fold.planned)
-    return run_stage(context, planned)
+            run_stage(fold.context, fold.planned, chain)
+    return run_stage(context, planned, chain)
 
 
 def _started(context: RunContext) -> RunContext:

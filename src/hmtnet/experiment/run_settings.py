@@ -83,13 +83,24 @@ class LoggerSettings:
         name: ``"csv"`` for that file alone, ``"wandb"`` for Weights & Biases too.
         project: W&B project.
         mode: ``"auto"`` is online where a key is configured, else offline.
-        group: W&B group; a sweep gets one of its own.
+        group: W&B group; null is the sweep's name, else the chain's.
+        tags: Of W&B runs, besides dataset, split, system and ablation.
+        changes: What a sweep's trial changes, by setting, as its runs' names say it; the sweep
+            fills it.
+        images: Whether pictures of the dataset are logged; null means yes offline and no online,
+            where they would leave the machine.
+        artifacts: Whose weights, predictions and split are logged, and leave the machine where W&B
+            is online: of no stage, of a chain's last one (``"best"``), or of all.
     """
 
     name: Literal["csv", "wandb"] = "csv"
     project: str = "hmtnet"
     mode: Literal["auto", "online", "offline"] = "auto"
     group: str | None = None
+    tags: tuple[str, ...] = ()
+    changes: dict[str, str] = field(default_factory=dict)
+    images: bool | None = None
+    artifacts: Literal["none", "best", "all"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

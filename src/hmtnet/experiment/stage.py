@@ -14,6 +14,7 @@ from hmtnet.data.datamodule import Subset
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe_predictions
 from hmtnet.experiment.fitting import device_of
+from hmtnet.experiment.loggers.stage_log import stage_log
 from hmtnet.experiment.plan import Planned
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.processes import is_helper, wait_for_leader
@@ -47,7 +48,7 @@ class StageResult:
     objective: float | None
 
 
-def run_stage(context: RunContext, planned: Planned) -> StageResult:
+def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
     """Run one stage, or find that it has been run.
 
     A finished key is reused; an interrupted one resumes at the end of its last epoch; if another
@@ -57,6 +58,7 @@ def run_stage(context: RunContext, planned: Planned) -> StageResult:
     Args:
         context: What the chain shares.
         planned: Which stage, from what, and where.
+        chain: What the chain is called where it is logged.
     """
     name, directory = planned.stage.name, planned.directory
 
@@ -69,7 +71,7 @@ def run_stage(context: RunContext, planned: Planned) -> StageResult:
             fit_stage(context, planned, ready, begin(context, planned))
             wait_for_leader(directory)
         return StageResult(name, planned.key, directory, ready is None, None)
-    with locked(directory.path, waiting):
+    with locked(directory.path, waiting), stage_log(context, planned, chain) as logged:
         reused = directory.finished
         if reused:
             log.info("%s: reused %s", name, directory.path)
@@ -80,6 +82,8 @@ def run_stage(context: RunContext, planned: Planned) -> StageResult:
         _predict_missing(context, planned)
         meta = store.read_meta(directory.path)
         _tell_gap(meta)
+        if logged is not None:
+            logged.result(context, prediction_files.read(directory.predictions))
     found = value_at(meta, "val_srcc")
     objective = found if isinstance(found, float) else None
     return StageResult(name, planned.key, directory, reused, objective)

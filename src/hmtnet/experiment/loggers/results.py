@@ -1,0 +1,71 @@
+"""What a finished stage says of the test images, beside what needs no system to say it."""
+
+import numpy as np
+import torch
+
+from hmtnet.artifact.predictions import Predictions
+from hmtnet.baselines import pixel_free, sharpness
+from hmtnet.data.labels import FloatArray, IntArray
+from hmtnet.data.sharpness import sharpness_of
+from hmtnet.experiment.context import RunContext
+from hmtnet.metrics.quality import QualityMetrics
+
+Judged = dict[str, dict[str, float]]
+"""SRCC, PLCC, KRCC and RMSE by who predicts."""
+
+COLUMNS = ("image", "subset", "mos", "score", "error", "grade", "true grade", "method", "scale")
+SHOWN = ("val", "test")
+"""The subsets whose images are shown; what was trained on says little."""
+
+
+def test_numbers(context: RunContext, found: Predictions) -> Judged:
+    """Judge the stage and the baselines on the same test images.
+
+    Args:
+        context: What the chain shares.
+        found: What the stage has predicted.
+
+    Returns:
+        SRCC, PLCC, KRCC and RMSE at image level, with scores in [0, 1], of ``stage`` and of each
+        baseline by its name; nothing where no test image was predicted.
+    """
+    tested = found.select("test")
+    if not len(tested):
+        return {}
+    manifest, split = context.manifest, context.split
+    row_of = {manifest.records[row].image: row for row in split.test}
+    rows = np.array([row_of[image] for image in tested.image], dtype=np.int64)
+    variance = sharpness_of(manifest, (*split.train, *rows.tolist()))
+    baselines = [
+        *pixel_free(manifest, split.train, rows.tolist()),
+        sharpness(manifest, split.train, variance),
+    ]
+    scores = {"stage": tested.score}
+    scores |= {b.name: b.scores[rows] for b in baselines if b.scores is not None}
+    mos = manifest.to_unit(tested.mos)
+    return {name: _quality(manifest.to_unit(score), mos, rows) for name, score in scores.items()}
+
+
+def table_rows(found: Predictions) -> list[list[object]]:
+    """Return validation and test images as rows of ``COLUMNS``, the largest error first."""
+    error = found.score - found.mos
+    shown = [i for i in np.argsort(-abs(error), kind="stable") if found.subset[i] in SHOWN]
+    return [
+        [
+            *(found.image[i], found.subset[i], float(found.mos[i]), float(found.score[i])),
+            *(float(error[i]), _grade(found.grade[i]), _grade(found.true_grade[i])),
+            *(found.method[i], None if found.scale[i] is None else float(found.scale[i] or 0)),
+        ]
+        for i in shown
+    ]
+
+
+def _quality(score: FloatArray, mos: FloatArray, rows: IntArray) -> dict[str, float]:
+    metric = QualityMetrics()
+    metric.update(*(torch.from_numpy(np.asarray(column)) for column in (score, mos, rows)))
+    return {name: float(value) for name, value in metric.compute().items()}
+
+
+def _grade(grade: int) -> int | None:
+    """Count grades from 1, as ``predictions.csv`` does; None where there is none."""
+    return None if grade < 0 else int(grade) + 1
