@@ -131,11 +131,8 @@ def test_an_artifact_of_another_version_says_whose_version(trained, tmp_path):
 
 def test_messages_count_it_among_the_systems(site, hmtnet):
     unknown = hmtnet("train", "system=sharpnes")
-    assert unknown.code == BAD_INPUT and "Unknown system 'sharpnes'" in unknown.err
-    nothing = hmtnet("train", "system=")
-    for done in (unknown, nothing):
-        for name in ("hmtnet", "plain", "ridge", "sharpness"):
-            assert name in done.err.partition("system")[2]
+    assert unknown.code == BAD_INPUT
+    assert "Unknown system 'sharpnes'. Did you mean 'sharpness'?" in unknown.err
     misspelt = hmtnet("train", "system.name=sharpnes")
     assert "Unknown system 'sharpnes'. Did you mean 'sharpness'?" in misspelt.err
     setting = hmtnet("train", "system=sharpness", "system.sharpness.network.scale=3")

@@ -16,6 +16,7 @@ from hmtnet.models.hmtnet.settings import (
 from hmtnet.models.hmtnet.sfen import SFENSettings
 from hmtnet.models.mfen.network import MFENSettings
 from hmtnet.models.nemg.network import NEMGLossSettings
+from hmtnet.models.optimisation import OptimizerSettings
 from hmtnet.models.pmt.network import PMTLossSettings
 from hmtnet.models.ridge.network import RidgeStageSettings
 from hmtnet.models.schedules import ScheduleSettings, schedule_for
@@ -25,11 +26,16 @@ from hmtnet.settings import in_force
 
 # Settings, and the fields that mean nothing under them; all others do.
 CASES = [
-    (ScheduleSettings(), {"every", "factor", "patience", "period"}),
-    (ScheduleSettings(name="constant"), {"final", "every", "factor", "patience", "period"}),
+    (ScheduleSettings(), {"first", "every", "factor", "patience", "period"}),
+    (
+        ScheduleSettings(name="constant"),
+        {"final", "first", "every", "factor", "patience", "period"},
+    ),
     (ScheduleSettings(name="step"), {"warmup", "final", "patience", "period"}),
-    (ScheduleSettings(name="plateau"), {"warmup", "final", "every", "period"}),
-    (ScheduleSettings(name="wave"), {"warmup", "every", "factor", "patience"}),
+    (ScheduleSettings(name="plateau"), {"warmup", "final", "first", "every", "period"}),
+    (ScheduleSettings(name="wave"), {"warmup", "first", "every", "factor", "patience"}),
+    (OptimizerSettings(), set()),
+    (OptimizerSettings(weight_decay=0.0), {"decay_vectors"}),
     (ScoreLossSettings(), set()),
     (ScoreLossSettings(relation="none"), {"relation_weight"}),
     (ScoreLossSettings(relation_weight=0), {"relation"}),

@@ -134,7 +134,7 @@ def test_one_photograph_does_without_methods_that_know_others(settings, photos):
 
 def test_the_command_tells_what_there_is(hmtnet, settings, photos, tmp_path):
     words = (f"photos={photos}", f"output={tmp_path / 'set'}", "side=176", "images=1")
-    done = hmtnet("synthesize", *words, "methods=[bicubic]", "scales=[2]", "processes=1")
+    done = hmtnet("synthesize", *words, "methods=[bicubic]", "scales=[2]", "formula=fidelity")
     assert done.code == 0 and "3 images of 3 references, 1 SR methods" in done.out
     assert "pseudo-MOS by 'fidelity', not human" in done.out and "digest: " in done.out
     assert (tmp_path / "set" / "contact_sheet.png").is_file()

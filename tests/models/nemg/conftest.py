@@ -26,7 +26,14 @@ SIZE = 48
 @pytest.fixture
 def nemg_settings():
     backbone = BackboneSettings(widths=(16, 16, 16))
-    return NEMGSettings(backbone=backbone, semantic=(16,), width=16, shave=1)
+    return NEMGSettings(
+        backbone=backbone,
+        semantic=(16,),
+        width=16,
+        shave=1,
+        kaiming_heads=False,
+        sensitivity="softplus",
+    )
 
 
 @pytest.fixture

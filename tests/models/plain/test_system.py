@@ -61,6 +61,7 @@ def test_it_leaves_what_every_stage_leaves(trained):
     names = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv", "scatter.svg"}
     assert {path.name for path in trained.iterdir()} == names | {
         "stage.safetensors",
+        "scenes.safetensors",
         "stage.json",
         ".lock",
     }

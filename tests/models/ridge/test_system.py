@@ -48,6 +48,7 @@ def test_it_leaves_what_every_stage_leaves(solved):
     names = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv", "scatter.svg"}
     assert {path.name for path in solved.iterdir()} == names | {
         "stage.safetensors",
+        "scenes.safetensors",
         "stage.json",
         ".lock",
     }
