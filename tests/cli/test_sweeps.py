@@ -95,6 +95,7 @@ def test_the_right_end_wins(tmp_path, direction, best):
     assert json.loads((tmp_path / "sweep.json").read_text())["best"] == best
 
 
+@pytest.mark.full
 def test_the_same_command_finds_its_sweep_and_another_is_refused(hmtnet, monkeypatch, tmp_path):
     monkeypatch.setattr(command, "run", planted)
     words = ("train", "-m", f"runs={tmp_path}", f"{LR}=1e-4,1e-3")
@@ -170,6 +171,7 @@ KILLED = """
 """
 
 
+@pytest.mark.full
 def test_a_killed_search_goes_on_as_if_it_had_not_been(sweep, tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(textwrap.dedent(KILLED.format(tests=str(__file__).rsplit("/", 1)[0])))

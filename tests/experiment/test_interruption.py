@@ -250,6 +250,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
     assert_equal_results(killed, directory_of(uninterrupted, "sfen"))
 
 
+@pytest.mark.full
 def test_without_an_intact_checkpoint_it_begins_anew(hmtnet, words, tmp_path, uninterrupted):
     with pytest.MonkeyPatch.context() as patch:
         kill_at(patch, *CHECKPOINTS, 2, False)
@@ -263,6 +264,7 @@ def test_without_an_intact_checkpoint_it_begins_anew(hmtnet, words, tmp_path, un
     assert_equal_results(killed, directory_of(uninterrupted, "sfen"))
 
 
+@pytest.mark.full
 def test_averaged_weights_accumulation_and_early_stopping_resume_to_the_same_bits(
     hmtnet, tiny, tmp_path
 ):

@@ -22,6 +22,7 @@ def bytes_of(folder):
     }
 
 
+@pytest.mark.full
 def test_a_set_is_the_same_by_one_process_and_by_two_and_can_be_read(settings, tmp_path):
     built = build(settings())
     assert len(built.rows) == built.made == 9 and built.left_out == built.missing == {}
