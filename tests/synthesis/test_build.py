@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from PIL import Image
 
 from hmtnet.data.readers import read_dataset
 from hmtnet.errors import DataError, SettingsError
-from hmtnet.synthesis import worker
+from hmtnet.synthesis import pseudo_mos, worker
 from hmtnet.synthesis.build import build
 
 
@@ -141,3 +143,43 @@ def test_the_command_tells_what_there_is(hmtnet, settings, photos, tmp_path):
     assert (tmp_path / "set" / "contact_sheet.png").is_file()
     refused = hmtnet("synthesize", f"photos={tmp_path / 'none'}", f"output={tmp_path / 'x'}")
     assert refused.code == 2 and "is no folder" in refused.err and not (tmp_path / "x").exists()
+
+
+def test_a_formula_that_cannot_be_computed_is_told_before_any_image_is_made(
+    settings, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(sys.modules, "piq", None)  # as where it is not installed
+    pseudo_mos._piq.cache_clear()
+    with pytest.raises(SettingsError, match=r"needs piq, which is not installed"):
+        build(settings(formula="preference"))
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+def test_processes_end_with_a_parent_that_is_killed(photos, tmp_path, hmtnet_process):
+    words = ("synthesize", f"photos={photos}", f"output={tmp_path / 'set'}", "side=176")
+    parent = hmtnet_process(*words, "images=8", "crops=9", "processes=2", "formula=fidelity")
+    until = time.monotonic() + 60
+    while not (workers := workers_of(parent.pid)):
+        assert parent.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    while not list(tmp_path.glob("set/source_images/*.png")):  # they have begun to work
+        assert parent.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while any(map(is_alive, workers)):
+        assert time.monotonic() < until, "a process waits for ever"
+        time.sleep(0.05)
+
+
+def workers_of(pid):
+    """Return the processes that a pool's parent has spawned."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    pids = children.read_text().split() if children.is_file() else []
+    return [child for child in pids if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def is_alive(pid):
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()

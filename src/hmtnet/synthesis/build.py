@@ -22,7 +22,15 @@ from hmtnet.synthesis.photographs import survey
 from hmtnet.synthesis.plan import PlannedImage, have_others, pairs_of, plan, references_of
 from hmtnet.synthesis.recipe import claim, recipe_of
 from hmtnet.synthesis.settings import SynthesisSettings
-from hmtnet.synthesis.worker import IMAGES, SOURCES, Failure, Row, Workshop
+from hmtnet.synthesis.worker import (
+    IMAGES,
+    SOURCES,
+    Failure,
+    Row,
+    Workshop,
+    check_formula,
+    end_with_parent,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,7 +67,7 @@ def build(settings: SynthesisSettings) -> Built:
     Every image appears whole or not at all, and what is there is not made again.
 
     Raises:
-        SettingsError: Settings that contradict each other.
+        SettingsError: Settings that contradict each other, or what the formula needs is not there.
         DataError: No usable photograph, a folder that holds something else, or no image that
             could be made.
     """
@@ -67,6 +75,7 @@ def build(settings: SynthesisSettings) -> Built:
     weights = tuple(Path(path).expanduser().absolute() for path in settings.weights)
     exclude = [Path(path).expanduser() for path in settings.exclude]
     toolbox = Toolbox(weights, settings.methods)
+    check_formula(settings.formula)
     photographs, left_out = survey(photos, settings.side, exclude)
     pairs_of(settings, toolbox)  # before anything is written
     claim(folder, recipe_of(settings, photographs, toolbox, weights))
@@ -145,7 +154,10 @@ def _processes(settings: SynthesisSettings) -> Iterator[ProcessPoolExecutor | No
         return
     # Spawned, for a forked process would inherit threads' locks in whatever state they are.
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each(), ProcessPoolExecutor(count, mp_context=context) as pool:
+    with (
+        _one_thread_each(),
+        ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent) as pool,
+    ):
         try:
             yield pool
         except BrokenProcessPool as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,7 +184,7 @@ def _run(family: Family, weights: str, tile: Planes, factor: int, size: tuple[in
     aligned = np.pad(tile, ((0, 0), (0, rows), (0, columns)), mode="edge")
     # A copy of its own: ncnn would go on reading an array that Python has freed.
     given = ncnn.Mat(np.ascontiguousarray(aligned)).clone()
-    extractor = _load(family, weights).create_extractor()
+    extractor = _load(*_files(family, weights)).create_extractor()
     code = extractor.input(family.ends[0], given)
     if code == 0:
         code, found = extractor.extract(family.ends[1])
@@ -203,7 +204,7 @@ def _run(family: Family, weights: str, tile: Planes, factor: int, size: tuple[in
 
 
 @lru_cache(maxsize=12)
-def _load_files(param: Path, weights: Path) -> object:
+def _load(param: Path, weights: Path) -> Any:  # an ncnn.Net, which is not imported before
     import ncnn
 
     network = ncnn.Net()
@@ -212,10 +213,6 @@ def _load_files(param: Path, weights: Path) -> object:
     if network.load_param(str(param)) != 0 or network.load_model(str(weights)) != 0:
         raise DataError(f"ncnn cannot load {param.name} and {weights.name} in '{param.parent}'")
     return network
-
-
-def _load(family: Family, weights: str) -> "ncnn.Net":  # type: ignore[name-defined]  # noqa: F821
-    return _load_files(*_files(family, weights))
 
 
 def _files(family: Family, name: str) -> tuple[Path, Path]:

@@ -214,6 +214,7 @@ def _piq() -> Any:
         import piq
     except ImportError:
         raise SettingsError(
-            "The pseudo-MOS of preference needs piq: pip install 'hmtnet[synthesis]'."
+            "The pseudo-MOS of preference needs piq, which is not installed: "
+            "pip install 'hmtnet[synthesis]'."
         ) from None
     return piq

@@ -1,11 +1,14 @@
 """One image at a time, in a process of its own: degrade, super-resolve, save, score."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from functools import reduce as fold
+from multiprocessing import parent_process
 from operator import add
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -40,6 +43,34 @@ FORMULAS: dict[str, Callable[[Pixels, Pixels], float]] = {
     "fidelity": fidelity,
 }
 """By name, what gives an image and its reference a pseudo-MOS in [0, 1], 1 = best."""
+
+
+def check_formula(name: str) -> None:
+    """Check that a formula can be computed here, before images are made that it cannot score.
+
+    Raises:
+        SettingsError: Something that it needs is not installed.
+        WeightsError: Its weights are not.
+    """
+    if name == "preference":
+        from hmtnet.synthesis.pseudo_mos import Preference
+
+        Preference()
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that has started it is gone, however that ended.
+
+    A process of a pool waits for work, and would wait for ever when its parent was killed.
+    """
+    parent = parent_process()
+    if parent is not None:
+
+        def watch() -> None:
+            parent.join()
+            os._exit(1)
+
+        Thread(target=watch, daemon=True).start()
 
 
 @dataclass(frozen=True)
