@@ -1,5 +1,6 @@
 """The baselines' predictions, beside those of the stages and in the same form."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,21 @@ from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.key import digest_of
 
 SUBSETS: tuple[Subset, ...] = ("val", "test")
+
+
+def baselines_of(manifest: Manifest, train: Sequence[int], judged: Sequence[int]) -> list[Baseline]:
+    """Return every predictor that is no system and stands beside a result.
+
+    Args:
+        manifest: The dataset.
+        train: Rows of the training images.
+        judged: Rows of the images that are judged.
+
+    Raises:
+        DataError: An image cannot be decoded.
+    """
+    variance = sharpness_of(manifest, (*train, *judged))
+    return [*pixel_free(manifest, train, judged), sharpness(manifest, train, variance)]
 
 
 def write_baselines(
@@ -41,9 +57,7 @@ def write_baselines(
     """
     key = digest_of({"dataset": manifest.fingerprint, "edges": grades.edges})
     written: list[tuple[Baseline, Path | None]] = []
-    variance = sharpness_of(manifest, (*split.train, *split.val, *split.test))
-    baselines = pixel_free(manifest, split.train, (*split.val, *split.test))
-    for baseline in [*baselines, sharpness(manifest, split.train, variance)]:
+    for baseline in baselines_of(manifest, split.train, (*split.val, *split.test)):
         path = None
         if baseline.scores is not None:
             directory = RunDirectory.locate(runs, manifest.name, split.id, baseline.name, key)

@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
+from lightning.pytorch.loggers import Logger
 
 from hmtnet.data.datamodule import QualityData
 from hmtnet.errors import SettingsError
@@ -22,10 +23,9 @@ from hmtnet.experiment.checkpoints import (
     check_best,
     newest,
 )
-from hmtnet.experiment.loggers import logging_to
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.progress import StageProgress
-from hmtnet.experiment.run_settings import LoggerSettings, TrainerSettings
+from hmtnet.experiment.run_settings import TrainerSettings
 from hmtnet.models.task import SELECTED_BY, QualityTask
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
@@ -50,7 +50,7 @@ def fit(
     directory: RunDirectory,
     status: Status,
     trainer_settings: TrainerSettings,
-    logger_settings: LoggerSettings,
+    logger: Logger | None = None,
     start: Candidate | None = None,
     watch: Watch | None = None,
 ) -> Candidate:
@@ -62,7 +62,7 @@ def fit(
         directory: The run directory.
         status: The status that the run begins with; it says how many epochs there are.
         trainer_settings: The hardware.
-        logger_settings: Where else curves go.
+        logger: Told of every epoch; None in a process that only helps.
         start: The network before its first step, where that is a candidate. A resumed training
             takes what its checkpoint says.
         watch: Told of every epoch; what it raises ends the training.
@@ -86,12 +86,10 @@ def fit(
         callbacks.append(Stopping(fit_settings.early_stopping))
     if watch is not None:
         callbacks.append(Watched(status.stage, watch))
-    if is_helper(trainer_settings):
-        logger_settings = LoggerSettings()
-    elif trainer_settings.devices > 1:
+    if trainer_settings.devices > 1 and not is_helper(trainer_settings):
         # For the helpers, which inherit it; here tqdm has long read it.
         os.environ["TQDM_DISABLE"] = "1"
-    with quiet_lightning(), logging_to(logger_settings, directory, status) as logger:
+    with quiet_lightning():
         trainer = make_trainer(
             trainer_settings,
             max_epochs=status.epochs,

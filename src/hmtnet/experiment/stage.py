@@ -76,7 +76,10 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
         if reused:
             log.info("%s: reused %s", name, directory.path)
         else:
-            train(context, planned, ready or make_ready(context, planned))
+            ready = ready or make_ready(context, planned)
+            if logged is not None:
+                logged.open()
+            train(context, planned, ready, logged)
         # A finished run is never resumed: what is left of it is the artifact.
         shutil.rmtree(directory.checkpoints, ignore_errors=True)
         _predict_missing(context, planned)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import yaml
+from lightning.pytorch.loggers import Logger
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
@@ -69,7 +70,9 @@ def make_ready(context: RunContext, planned: Planned) -> Ready:
     return Ready(network, task, context.data(fit_settings, network, grades), grades)
 
 
-def train(context: RunContext, planned: Planned, ready: Ready) -> None:
+def train(
+    context: RunContext, planned: Planned, ready: Ready, logger: Logger | None = None
+) -> None:
     """Train; whatever goes wrong is written into the run's status before it is passed on."""
     directory = planned.directory
     for leftover in directory.path.glob(".*-*"):
@@ -85,7 +88,7 @@ def train(context: RunContext, planned: Planned, ready: Ready) -> None:
         # A resumed stage was judged when it began.
         start = None if resumes else start_of(context, ready.network, ready.data, ready.grades)
         started = time.perf_counter()
-        chosen = fit_stage(context, planned, ready, status, start)
+        chosen = fit_stage(context, planned, ready, status, logger, start)
         seconds = round(time.perf_counter() - started, 2)
         ended = run_status.read(directory.status) or status  # early, if the settings say so
         # A resumed stage was timed from where it resumed.
@@ -117,6 +120,7 @@ def fit_stage(
     planned: Planned,
     ready: Ready,
     status: Status,
+    logger: Logger | None = None,
     start: Candidate | None = None,
 ) -> Candidate:
     """Let Lightning train a stage to its last epoch, and return the best one."""
@@ -127,7 +131,7 @@ def fit_stage(
         planned.directory,
         status,
         settings.trainer,
-        settings.logger,
+        logger,
         start,
         context.watch,
     )

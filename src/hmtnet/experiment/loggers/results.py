@@ -4,9 +4,8 @@ import numpy as np
 import torch
 
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.baselines import pixel_free, sharpness
 from hmtnet.data.labels import FloatArray, IntArray
-from hmtnet.data.sharpness import sharpness_of
+from hmtnet.experiment.baseline import baselines_of
 from hmtnet.experiment.context import RunContext
 from hmtnet.metrics.quality import QualityMetrics
 
@@ -35,11 +34,7 @@ def test_numbers(context: RunContext, found: Predictions) -> Judged:
     manifest, split = context.manifest, context.split
     row_of = {manifest.records[row].image: row for row in split.test}
     rows = np.array([row_of[image] for image in tested.image], dtype=np.int64)
-    variance = sharpness_of(manifest, (*split.train, *rows.tolist()))
-    baselines = [
-        *pixel_free(manifest, split.train, rows.tolist()),
-        sharpness(manifest, split.train, variance),
-    ]
+    baselines = baselines_of(manifest, split.train, rows.tolist())
     scores = {"stage": tested.score}
     scores |= {b.name: b.scores[rows] for b in baselines if b.scores is not None}
     mos = manifest.to_unit(tested.mos)

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.loggers.card import card_of
-from hmtnet.experiment.loggers.current import CURRENT
 from hmtnet.experiment.loggers.wandb_log import WandbLog
 from hmtnet.experiment.plan import Planned
 
@@ -26,13 +25,9 @@ def stage_log(context: RunContext, planned: Planned, chain: str) -> Iterator[Wan
         yield None
         return
     log = WandbLog(card_of(context, planned, chain), settings, planned.directory)
-    token = CURRENT.set(log)
     try:
         yield log
     except BaseException as error:
         log.close(error)
         raise
-    else:
-        log.close()
-    finally:
-        CURRENT.reset(token)
+    log.close()
