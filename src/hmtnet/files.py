@@ -1,11 +1,13 @@
 """Files that appear whole or not at all, their digests, and JSON that is read safely."""
 
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,20 @@ def read_json(path: Path, encoding: str = "utf-8") -> Any:
         return json.loads(path.read_text(encoding=encoding))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def csv_text(header: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    """Return a table as CSV text, with a line feed behind each row."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def write_table(path: Path, header: Iterable[object], rows: Iterable[Iterable[object]]) -> None:
+    """Write a table as CSV to ``path``, whole or not at all."""
+    write_text(path, csv_text(header, rows))
 
 
 @contextmanager

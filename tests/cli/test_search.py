@@ -7,6 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 optuna = pytest.importorskip("optuna")
 
+# Both import optuna, so they come behind the line that passes these tests over without it.
 from hmtnet.cli.search import Search, distribution, pruning  # noqa: E402
 from hmtnet.storage.trials import Trial  # noqa: E402
 

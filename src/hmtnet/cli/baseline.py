@@ -1,7 +1,5 @@
 """``hmtnet baseline``: what labels alone reach, and sharpness where there are images."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +19,7 @@ from hmtnet.data.series import series
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import HmtnetError, SettingsError
-from hmtnet.files import write_text
+from hmtnet.files import csv_text, write_text
 from hmtnet.report.render.formats import decimals
 from hmtnet.report.render.terminal import text_table
 from hmtnet.settings import build
@@ -168,12 +166,10 @@ def _text(labels: Labels, settings: BaselineSettings, found: Study) -> str:
 
 
 def _csv(outcomes: Sequence[Outcome]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     fields = [name for name in asdict(outcomes[0]) if name != "used"] if outcomes else []
     sources = [s for s in SOURCES if any(s in outcome.used for outcome in outcomes)]
-    writer.writerow([*fields, *(f"by {source}" for source in sources)])
-    for outcome in outcomes:
-        numbers = [getattr(outcome, name) for name in fields]
-        writer.writerow([*numbers, *(outcome.used.get(source, 0) for source in sources)])
-    return stream.getvalue()
+    rows = (
+        [*(getattr(found, name) for name in fields), *(found.used.get(s, 0) for s in sources)]
+        for found in outcomes
+    )
+    return csv_text([*fields, *(f"by {source}" for source in sources)], rows)

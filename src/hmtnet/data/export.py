@@ -1,9 +1,7 @@
 """A dataset's labels as a CSV, in the form that the reader ``table`` reads."""
 
-import csv
-import io
-
 from hmtnet.data.manifest import Manifest
+from hmtnet.files import csv_text
 
 COLUMNS = ("image", "mos", "reference", "method", "scale", "reference_image", "mos_std", "split")
 
@@ -13,24 +11,15 @@ def to_csv(manifest: Manifest) -> str:
 
     Scores are written to their last bit, so that what is read again is the same dataset.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*COLUMNS, "content", "digest"])
-    for record, content, digest in zip(
-        manifest.records, manifest.content, manifest.digests, strict=True
-    ):
-        writer.writerow(
-            [
-                record.image,
-                repr(record.mos),
-                record.reference,
-                record.method,
-                record.scale,
-                record.reference_image,
-                None if record.mos_std is None else repr(record.mos_std),
-                record.official,
-                content,
-                digest,
-            ]
+    rows = (
+        (
+            *(record.image, repr(record.mos), record.reference, record.method, record.scale),
+            record.reference_image,
+            None if record.mos_std is None else repr(record.mos_std),
+            *(record.official, content, digest),
         )
-    return stream.getvalue()
+        for record, content, digest in zip(
+            manifest.records, manifest.content, manifest.digests, strict=True
+        )
+    )
+    return csv_text((*COLUMNS, "content", "digest"), rows)

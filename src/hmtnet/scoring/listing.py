@@ -81,6 +81,7 @@ def find_images(given: Sequence[str], passed_over: Path | None = None) -> list[L
 
 
 def _matches(pattern: str) -> list[Path]:
+    # Not Path.glob, which refuses absolute patterns.
     return [Path(found) for found in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
 
 

@@ -5,8 +5,6 @@ machines which share a sweep never write the same one; the two summaries are mad
 them whenever a trial ends.
 """
 
-import csv
-import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hmtnet.errors import HmtnetError, SettingsError
-from hmtnet.files import digest_text, write_text
+from hmtnet.files import csv_text, digest_text, read_json, write_text
 from hmtnet.settings import build
 from hmtnet.storage.lock import locked
 
@@ -127,7 +125,7 @@ def read_sweep(folder: Path) -> Sweep | None:
     if not path.exists():
         return None
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
         return build(Sweep, {item.name: document[item.name] for item in fields(Sweep)})
     except (ValueError, KeyError, TypeError, SettingsError) as error:
         raise HmtnetError(
@@ -139,7 +137,7 @@ def read_sweep(folder: Path) -> Sweep | None:
 def read_trial(folder: Path, number: int) -> Trial | None:
     """Return a trial's record; None if it has not begun."""
     try:
-        return build(Trial, json.loads(_record(folder, number).read_text(encoding="utf-8")))
+        return build(Trial, read_json(_record(folder, number)))
     except (FileNotFoundError, ValueError, SettingsError):  # a damaged record counts as none
         return None
 
@@ -170,15 +168,13 @@ def _write_summary(folder: Path, sweep: Sweep) -> None:
         "best": None if best is None else best.number,
         "trials": [asdict(trial) for trial in trials],
     }
-    rows = io.StringIO()
-    head = ["trial", "state", "val_srcc", "seconds", "key"]
-    writer = csv.writer(rows, lineterminator="\n")
-    writer.writerow([*head, *sweep.axes])
-    for trial in trials:
-        known = [trial.number, trial.state, trial.val_srcc, trial.seconds, trial.key]
-        writer.writerow([*known, *(trial.overrides.get(name) for name in sweep.axes)])
+    known = ("number", "state", "val_srcc", "seconds", "key")
+    rows = [
+        [*(getattr(trial, name) for name in known), *map(trial.overrides.get, sweep.axes)]
+        for trial in trials
+    ]
     _write(folder / "sweep.json", json.dumps(document, indent=2) + "\n")
-    _write(folder / "sweep.csv", rows.getvalue())
+    _write(folder / "sweep.csv", csv_text(["trial", *known[1:], *sweep.axes], rows))
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,14 +1,12 @@
 """The text files of a synthesised set: labels, tables, its recipe and digest, and a README."""
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hmtnet.data.contact_sheet import contact_sheet
-from hmtnet.files import digest_file, digest_text, write_text
+from hmtnet.files import digest_file, digest_text, read_json, write_table, write_text
 from hmtnet.synthesis.methods import Toolbox
 from hmtnet.synthesis.photographs import Reference
 from hmtnet.synthesis.recipe import RECIPE
@@ -57,7 +55,7 @@ def write_listings(
         folder / "mos_with_names.txt", "".join(f"{r['mos']:.6f} {r['image']}\n" for r in rows)
     )
     contents = {each.name: f"content{each.photograph.content:04d}" for each in references}
-    _write_table(
+    write_table(
         folder / "labels.csv",
         ("image", "mos", "reference", "method", "scale", "reference_image"),
         (
@@ -73,12 +71,12 @@ def write_listings(
         ),
     )
     counts = Counter(row["enlargement"]["method"] for row in rows)
-    _write_table(
+    write_table(
         folder / "methods.csv",
         ("id", "name", "kind", "images"),
         ((f"{m.number:02d}", m.name, m.kind, counts[m.name]) for m in toolbox.methods.values()),
     )
-    _write_table(
+    write_table(
         folder / "references.csv",
         ("reference", "photograph", "crop", "content"),
         ((r.name, r.photograph.name, r.crop + 1, contents[r.name]) for r in references),
@@ -94,7 +92,7 @@ def write_listings(
         ),
     )
     digest = _digest(folder, references, rows)
-    recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+    recipe = read_json(folder / RECIPE)
     recipe["made"] = {
         "images": len(rows),
         "references": len(references),
@@ -123,11 +121,3 @@ def _write_sheet(folder: Path, references: Sequence[Reference], rows: Sequence[R
             paths.append(folder / IMAGES / row["image"])
             groups.append(row["reference"])
     contact_sheet(paths, groups, folder / "contact_sheet.png")
-
-
-def _write_table(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

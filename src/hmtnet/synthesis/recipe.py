@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hmtnet.errors import DataError, listed
-from hmtnet.files import digest_file, write_text
+from hmtnet.files import digest_file, read_json, write_text
 from hmtnet.synthesis import networks
 from hmtnet.synthesis.methods import Toolbox
 from hmtnet.synthesis.photographs import Photograph
@@ -56,9 +56,9 @@ def claim(folder: Path, recipe: dict[str, Any]) -> None:
     path = folder / RECIPE
     if path.is_file():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path)
             known = {name: found[name] for name in recipe}
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"'{path}' is no recipe of a synthesised set ({error!r}). Name another folder with "
                 "output=<folder>."

@@ -1,14 +1,13 @@
 """The text files of the demo set: scores, tables, and a README that says what it is not."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hmtnet.data.demo.methods import Method
 from hmtnet.data.demo.photographs import SIDE, TEXTURE, Photograph
 from hmtnet.data.demo.pseudo_mos import DEFINITION, Measures
+from hmtnet.files import write_table, write_text
 
 _README = """\
 The hmtnet demo set
@@ -68,8 +67,8 @@ def write_listings(
 ) -> None:
     """Write every text file of the set into its folder."""
     scores = "".join(f"{each.mos:.6f} {each.name}\n" for each in made)
-    _write(folder / "mos_with_names.txt", scores)
-    _write_table(
+    write_text(folder / "mos_with_names.txt", scores)
+    write_table(
         folder / "measures.csv",
         ("name", "strength", "ms_ssim", "gmsd", "haarpsi", "pseudo_mos"),
         (
@@ -81,7 +80,7 @@ def write_listings(
             for each in made
         ),
     )
-    _write_table(
+    write_table(
         folder / "methods.csv",
         ("id", "name", "kind", "least_strength", "most_strength"),
         (
@@ -89,7 +88,7 @@ def write_listings(
             for each in methods
         ),
     )
-    _write_table(
+    write_table(
         folder / "references.csv",
         ("ref", "photograph", "reduced_by", "left", "top", "width", "height", "colour"),
         (
@@ -103,7 +102,7 @@ def write_listings(
     scales = sorted({each.name.split("_")[1] for each in made})
     sources = [f"  {each.name}  {each.file}: {each.source}" for each in photographs]
     sources.append(f"  texture of the method 'hallucinated': {TEXTURE.file}: {TEXTURE.source}")
-    _write(
+    write_text(
         folder / "README.txt",
         _README.format(
             count=len(made),
@@ -119,15 +118,3 @@ def write_listings(
 
 def _values(made: Made) -> tuple[float, float, float, float]:
     return made.measures.ms_ssim, made.measures.gmsd, made.measures.haarpsi, made.mos
-
-
-def _write_table(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    _write(path, text.getvalue())
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")

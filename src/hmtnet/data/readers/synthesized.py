@@ -5,13 +5,19 @@ folder can be read as ``qads``, which takes every crop for a content of its own.
 """
 
 from dataclasses import replace
+from typing import Any
 
 from hmtnet.data.labels import Labels
 from hmtnet.data.readers import table
 from hmtnet.data.readers.reader import Reader
 from hmtnet.data.settings import DataSettings
 
-FIXED = {"table": "labels.csv", "range": (0.0, 1.0), "direction": "higher", "label_kind": "pseudo"}
+FIXED: dict[str, Any] = {
+    "table": "labels.csv",
+    "range": (0.0, 1.0),
+    "direction": "higher",
+    "label_kind": "pseudo",
+}
 
 
 def read(settings: DataSettings) -> Labels:
@@ -22,11 +28,7 @@ def read(settings: DataSettings) -> Labels:
         DataError: The folder or an image is missing, or the table is malformed.
     """
     settings.refuse_other_than(FIXED)
-    return table.read(
-        replace(
-            settings, table="labels.csv", range=(0.0, 1.0), direction="higher", label_kind="pseudo"
-        )
-    )
+    return table.read(replace(settings, **FIXED))
 
 
 READER = Reader(read)
