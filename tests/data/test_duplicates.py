@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,13 @@ from hmtnet.data import duplicates
 from hmtnet.data.cache import cache_file
 from hmtnet.data.duplicates import (
     ALIKE,
-    REACH,
     Pair,
     _trusted,
     alike,
     content_groups,
-    correlated,
     members,
     near_duplicates,
 )
-from hmtnet.data.thumbnails import SIDE
 from hmtnet.files import digest_file
 
 PHOTOGRAPHS = ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "camera.png"]
@@ -191,49 +187,6 @@ def test_no_image_and_one_image(save):
 def test_one_digest_a_path_is_expected():
     with pytest.raises(ValueError, match="zip"):
         near_duplicates([Path("a.png")], [])
-
-
-@pytest.mark.parametrize(("down", "right"), [(0, 0), (3, -2), (-3, 3), (1, 0)])
-def test_a_shifted_thumbnail_is_found_up_to_the_reach(down, right):
-    wide = np.random.default_rng(1).standard_normal((SIDE + 10, SIDE + 10)).astype(np.float32)
-    one = wide[5 : 5 + SIDE, 5 : 5 + SIDE]
-    other = wide[5 + down : 5 + down + SIDE, 5 + right : 5 + right + SIDE]
-    assert correlated(np.stack([one, other])) == [(0, 1, 1.0)]
-    assert max(abs(down), abs(right)) <= REACH
-
-
-def test_a_thumbnail_shifted_further_is_another():
-    wide = np.random.default_rng(1).standard_normal((SIDE + 10, SIDE)).astype(np.float32)
-    assert correlated(np.stack([wide[:SIDE], wide[REACH + 1 : REACH + 1 + SIDE]])) == []
-
-
-def test_the_correlation_is_numpys(monkeypatch):
-    monkeypatch.setattr(duplicates, "_SHIFTS", ((0, 0),))
-    rng = np.random.default_rng(3)
-    one = rng.standard_normal((SIDE, SIDE))
-    other = one + 0.8 * rng.standard_normal((SIDE, SIDE))
-    centred = [a - a.mean(axis=0) - a.mean(axis=1, keepdims=True) + a.mean() for a in (one, other)]
-    expected = np.corrcoef(centred[0].ravel(), centred[1].ravel())[0, 1]
-    ((_, _, value),) = correlated(np.stack([one, other]).astype(np.float32))
-    assert value == pytest.approx(expected, abs=1e-4)
-
-
-def test_blocks_change_nothing(monkeypatch):
-    stack = np.random.default_rng(2).standard_normal((30, SIDE, SIDE)).astype(np.float32)
-    stack[[4, 17, 29]] = stack[0] + 0.5 * stack[[4, 17, 29]]
-    whole = correlated(stack)
-    assert [(i, j) for i, j, _ in whole] == [(0, 4), (0, 17), (0, 29), (4, 17), (4, 29), (17, 29)]
-    monkeypatch.setattr(duplicates, "_BLOCK", 7)
-    blocked = correlated(stack)
-    assert [found[:2] for found in blocked] == [found[:2] for found in whole]
-    np.testing.assert_allclose([f[2] for f in blocked], [f[2] for f in whole], atol=2e-4)
-
-
-def test_three_thousand_thumbnails_are_paired_in_seconds():
-    stack = np.random.default_rng(0).standard_normal((3000, SIDE, SIDE)).astype(np.float32)
-    begin = time.process_time()
-    assert correlated(stack) == []
-    assert time.process_time() - begin < 30  # 6 s of one core
 
 
 def triangle(a, b, c, value):

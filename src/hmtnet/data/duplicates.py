@@ -15,16 +15,15 @@ finds 22 %. Most missed pairs were taken from another distance or angle, or thin
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
-from tqdm import tqdm
 
 from hmtnet.data.cache import recall, remember
-from hmtnet.data.thumbnails import SIDE, Floats, thumbnails, without_stripes
+from hmtnet.data.correlation import Found, any_correlated, correlated
+from hmtnet.data.thumbnails import Floats, thumbnails
 from hmtnet.files import digest_text
 
 ALIKE = 0.5
@@ -33,18 +32,10 @@ ALIKE = 0.5
 SURE = 0.6
 """Lowest correlation at which a pair alone holds two groups together."""
 
-REACH = 3
-"""Largest shift, in pixels of a thumbnail of 24: an eighth of the image."""
-
 _KIND = "duplicates"
 _VERSION = (
     "1"  # of the method; a changed method must not use results that an earlier one has cached
 )
-_BLOCK = 1024  # images compared with each other at once: 100 MB
-_STEPS = range(-REACH, REACH + 1)
-_SHIFTS = tuple(product(_STEPS, _STEPS))  # pixels down and to the right
-
-Found = tuple[int, int, float]
 
 
 @dataclass(frozen=True)
@@ -67,7 +58,7 @@ def near_duplicates(paths: Sequence[Path], digests: Sequence[str]) -> tuple[Pair
 
     An image that cannot be decoded is in no pair, except with its exact copies; it is logged. The
     search reads every image once, and is kept on disk: the same digests are not searched again.
-    12,000 images take about a minute on two cores, beside the reading.
+    12,000 images take about TODO on two cores, beside the reading.
 
     Args:
         paths: (N,) image files.
@@ -150,7 +141,7 @@ def _search(digests: Sequence[str], paths: Sequence[Path]) -> list[Found]:
     if kept is not None:
         return kept
     stack, unreadable = thumbnails(paths)
-    found = correlated(stack)
+    found = correlated(stack, ALIKE)
     if not unreadable:  # else it may be readable the next time
         remember(_KIND, name, found)
     return found
@@ -170,35 +161,6 @@ def _checked(value: object, count: int) -> list[Found] | None:
     return found
 
 
-def correlated(stack: Floats) -> list[Found]:
-    """Find the thumbnails that correlate at some shift.
-
-    The measure is the normalised cross-correlation of the parts that overlap, rows and columns
-    centred, at the best of the 49 shifts of up to 3 pixels in each direction.
-
-    Args:
-        stack: (N, 24, 24) thumbnails.
-
-    Returns:
-        (i, j, correlation) with i < j and a correlation of at least 0.5, in order.
-    """
-    starts = range(0, len(stack), _BLOCK)
-    found: list[Found] = []
-    hidden = len(stack) <= 3 * _BLOCK
-    blocks = len(starts) * (len(starts) + 1) // 2
-    with tqdm(desc="pairing images", total=blocks, unit="block", disable=hidden) as bar:
-        for a in starts:
-            windows = {shift: _window(stack[a : a + _BLOCK], *shift) for shift in _SHIFTS}
-            for b in starts[a // _BLOCK :]:
-                best = _best(windows, stack[b : b + _BLOCK])
-                for i, j in np.argwhere(best >= ALIKE):
-                    if a + i < b + j:
-                        value = min(1.0, round(float(best[i, j]), 4))
-                        found.append((int(a + i), int(b + j), value))
-                bar.update()
-    return sorted(found)
-
-
 def alike(stack: Floats, others: Floats) -> list[int]:
     """Find the thumbnails that surely show what one of others does, by the same measure.
 
@@ -212,30 +174,7 @@ def alike(stack: Floats, others: Floats) -> list[int]:
     Returns:
         The positions in ``stack`` of those that correlate with one of ``others`` by 0.6 or more.
     """
-    best = np.zeros(len(stack), dtype=np.float32)
-    for a in range(0, len(stack), _BLOCK):
-        windows = {shift: _window(stack[a : a + _BLOCK], *shift) for shift in _SHIFTS}
-        for b in range(0, len(others), _BLOCK):
-            highest = _best(windows, others[b : b + _BLOCK]).max(axis=1)
-            np.maximum(best[a : a + _BLOCK], highest, out=best[a : a + _BLOCK])
-    return [int(i) for i in np.flatnonzero(best >= SURE)]
-
-
-def _best(windows: dict[tuple[int, int], Floats], other: Floats) -> Floats:
-    """Return the (N, M) correlations of N with M thumbnails, each at its best shift."""
-    best = np.zeros((len(windows[0, 0]), len(other)), dtype=np.float32)
-    for (down, right), window in windows.items():
-        np.maximum(best, window @ _window(other, -down, -right).T, out=best)
-    return best
-
-
-def _window(stack: Floats, down: int, right: int) -> Floats:
-    """Cut off what has no counterpart at a shift, and make each rest a vector of length 1 or 0."""
-    rows = slice(max(down, 0), SIDE + min(down, 0))
-    columns = slice(max(right, 0), SIDE + min(right, 0))
-    vectors = without_stripes(stack[:, rows, columns]).reshape(len(stack), -1)
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, 1e-6), dtype=np.float32)
+    return any_correlated(stack, others, SURE)
 
 
 def members(groups: Sequence[str]) -> Iterator[list[int]]:
