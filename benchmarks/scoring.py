@@ -8,7 +8,7 @@ image is measured in bytes of its pixels, height × width × 3.
 """
 
 import argparse
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from measuring.memory import RETURNS_MEMORY, fresh_peak, peak
 from PIL import Image
 
 SMALL, LARGE = (384, 512), (3072, 4096)  # height, width
@@ -74,23 +75,18 @@ def score(folder: Path, case: Case) -> None:
         for _ in range(case.count):
             yield folder / f"{case.size[0]}.png"
 
-    before, start = peak(), time.perf_counter()
+    before, start = fresh_peak(), time.perf_counter()
     for _ in scorer.many(again(), maps=case.maps):
         pass
     print(peak() - before, time.perf_counter() - start)
-
-
-def peak() -> int:
-    """Return the most memory that this process has had so far, bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def measure(folder: Path, case: Case) -> int:
     """Score a case in a process of its own, print its line, and return the bytes it added."""
     words = [str(case.count), *map(str, case.size), str(int(case.maps))]
     command = [sys.executable, __file__, "--case", str(folder), *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    environment = os.environ | RETURNS_MEMORY
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     added, seconds = (float(word) for word in done.stdout.split())
     print(
         f"  {case!s:<28}{added / 2**20:8.0f} MiB  {added / case.bytes:6.1f} images"

@@ -62,7 +62,7 @@ class Untrained:
 
     def task(self) -> QualityTask:
         """Make what trains the network; it logs nothing."""
-        task = self.stage.task(self.network().train(), self.settings, GIVEN)
+        task = self.stage.make_task(self.network().train(), self.settings, GIVEN)
         task.log_dict = lambda *_, **__: None  # type: ignore[method-assign]
         return task
 
