@@ -35,6 +35,13 @@ def test_the_memory_of_scoring_does_not_grow():
 
 
 @pytest.mark.full
+def test_scale():
+    printed = run("scale", "--sizes", "100")
+    for title in ("first time  start-up", "again       near duplicates", "report      peak memory"):
+        assert re.search(rf"{title}.* \d", printed)
+
+
+@pytest.mark.full
 def test_device_tries_itself_on_a_cpu(tmp_path):
     file = tmp_path / "device.json"
     smallest = ["--quick", "--systems", "plain", "--sizes", "tiny"]

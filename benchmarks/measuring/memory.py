@@ -1,12 +1,12 @@
-"""Peak memory of this process, and of what its allocator keeps no more than it must."""
+"""Peak memory of a process, and an environment in which it is what the process uses."""
 
 import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-# By itself, glibc raises the size from which freed memory goes back at once, and then keeps up to
-# twice that: another amount each time. A fixed size turns that off, in the environment of a process.
+# Of a process's environment. By itself, glibc raises the size from which freed memory goes back at
+# once, and then keeps up to twice that: another amount each time. A fixed size turns that off.
 RETURNS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**18), "MALLOC_TRIM_THRESHOLD_": str(2**18)}
 
 _STATUS = Path("/proc/self/status")
