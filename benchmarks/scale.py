@@ -5,8 +5,8 @@ of them are searched for near duplicates; some are near duplicates. Two processe
 after the other, as ``hmtnet train`` does up to its first step: the second one finds digests and
 duplicates in the cache. Another one reports a run with as many predictions.
 
-    python benchmarks/scale.py                  1,000 and 10,000 images: minutes
-    python benchmarks/scale.py --sizes 100000   an hour
+    python benchmarks/scale.py                  1,000 and 10,000 images
+    python benchmarks/scale.py --sizes 100000   long: the search for near duplicates compares all pairs
 """
 
 import argparse

@@ -58,8 +58,7 @@ def near_duplicates(paths: Sequence[Path], digests: Sequence[str]) -> tuple[Pair
 
     An image that cannot be decoded is in no pair, except with its exact copies; it is logged. The
     search reads every image once, and is kept on disk: the same digests are not searched again.
-    4,000
-    images take 4 s of one core, beside the reading, and twice as many take four times that.
+    4,000 images take 4 s of one core, beside the reading, and twice as many take four times that.
 
     Args:
         paths: (N,) image files.
