@@ -6,7 +6,7 @@ after the other, as ``hmtnet train`` does up to its first step: the second one f
 duplicates in the cache. Another one reports a run with as many predictions.
 
     python benchmarks/scale.py                  1,000 and 10,000 images
-    python benchmarks/scale.py --sizes 100000   long: the search for near duplicates compares all pairs
+    python benchmarks/scale.py --sizes 100000   long: all pairs are compared
 """
 
 import argparse
