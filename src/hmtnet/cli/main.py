@@ -16,6 +16,8 @@ usage: hmtnet COMMAND [settings]
 commands
   score    score images with a trained model
              hmtnet score photos/ --sort --output scores.csv
+  compare  tell which SR method is better, by the scores of its images
+             hmtnet compare out/esrgan out/swinir out/bicubic
   info     say what a model's scores mean, and how far they can be trusted
              hmtnet info runs/qads/<split>/joint-<key>
   models   list the trained models that come with hmtnet
@@ -46,12 +48,12 @@ commands
   hmtnet train --help explains every setting; so do the others' (data verify --help …).
   hmtnet --version
 
-exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message; of score: also
-images that have no score), 130 interrupted.
+exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message; of score and
+compare: also images that have no score), 130 interrupted.
 """
 
 COMMANDS = (
-    *("score", "info", "models"),
+    *("score", "compare", "info", "models"),
     *("train", "sweep", "evaluate", "convert", "report", "baseline", "data", "synthesize"),
 )
 
