@@ -30,6 +30,8 @@ commands
              hmtnet sweep status <name>
   evaluate predict a dataset with a finished stage, also another one than it has trained on
              hmtnet evaluate artifact=runs/qads/<split>/joint-<key> data=ma
+  adopt    make scores that were computed elsewhere run directories, for the report
+             hmtnet adopt niqe.csv data=qads lower=[niqe]
   convert  make the checkpoint of a system's authors a run directory that scores
              hmtnet convert system=ahiq checkpoint=AHIQ.pth
   report   make one page, tables and pictures from run directories
@@ -54,7 +56,7 @@ compare: also images that have no score), 130 interrupted.
 
 COMMANDS = (
     *("score", "compare", "info", "models"),
-    *("train", "sweep", "evaluate", "convert", "report", "baseline", "data", "synthesize"),
+    *("train", "sweep", "evaluate", "adopt", "convert", "report", "baseline", "data", "synthesize"),
 )
 
 BAD_INPUT = 2
