@@ -8,6 +8,7 @@ What most people need, by one import; each name is imported when it is first use
 - ``baselines`` and ``metrics``: predictors that never look at a pixel, and correlation done right;
 - ``runs(folder)`` and ``compare_runs(folder)``: finished runs, and the tests between them, as data
   frames; ``read_ablation(folder)``: what each question of an ablation changed;
+- ``compare_methods(scores)``: which SR method is better, by scores of any kind;
 - ``perception`` and ``Grades``: what HMTNet sees in an image, and how scores are cut into grades;
 - ``list_systems()`` and ``list_datasets()``: what there is.
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hmtnet.data.readers import list_datasets, read_dataset
     from hmtnet.models.system import list_systems
     from hmtnet.report.numbers.frames import compare_runs, runs
+    from hmtnet.report.numbers.methods import compare_methods
     from hmtnet.scoring.scorer import Scorer, load
 
 __version__ = "0.1.0"
@@ -31,6 +33,7 @@ __all__ = [
     "Grades",
     "Scorer",
     "baselines",
+    "compare_methods",
     "compare_runs",
     "list_datasets",
     "list_systems",
@@ -46,6 +49,7 @@ __all__ = [
 _MODULES = {
     "Grades": "hmtnet.data.grades",
     "Scorer": "hmtnet.scoring.scorer",
+    "compare_methods": "hmtnet.report.numbers.methods",
     "compare_runs": "hmtnet.report.numbers.frames",
     "list_datasets": "hmtnet.data.readers",
     "list_systems": "hmtnet.models.system",

@@ -208,7 +208,7 @@ def test_an_interrupted_command_goes_on(hmtnet_process, score, photos, finished)
     process = hmtnet_process(
         *("score", photos, "--model", finished.stages["joint"], "--output", path)
     )
-    while not path.exists():
+    while not path.exists() or path.read_text(encoding="utf-8").count("\n") < 2:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)

@@ -97,13 +97,16 @@ class Predictions:
 
     def select(self, subset: str) -> Self:
         """Return the rows of one subset, in order; none, if it does not occur."""
-        rows = [i for i, name in enumerate(self.subset) if name == subset]
+        return self.take([i for i, name in enumerate(self.subset) if name == subset])
+
+    def take(self, rows: Sequence[int]) -> Self:
+        """Return some rows, in the order given."""
         columns: dict[str, Any] = {}
         for name, column in self._columns():
             if isinstance(column, tuple):
                 columns[name] = tuple(column[i] for i in rows)
             else:
-                columns[name] = column[rows]
+                columns[name] = column[list(rows)]
         return type(self)(**columns)
 
     @classmethod

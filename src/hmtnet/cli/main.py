@@ -16,6 +16,8 @@ usage: hmtnet COMMAND [settings]
 commands
   score    score images with a trained model
              hmtnet score photos/ --sort --output scores.csv
+  compare  tell which SR method is better, by the scores of its images
+             hmtnet compare out/esrgan out/swinir out/bicubic
   info     say what a model's scores mean, and how far they can be trusted
              hmtnet info runs/qads/<split>/joint-<key>
   models   list the trained models that come with hmtnet
@@ -28,6 +30,8 @@ commands
              hmtnet sweep status <name>
   evaluate predict a dataset with a finished stage, also another one than it has trained on
              hmtnet evaluate artifact=runs/qads/<split>/joint-<key> data=ma
+  adopt    make scores that were computed elsewhere run directories, for the report
+             hmtnet adopt niqe.csv data=qads lower=[niqe]
   convert  make the checkpoint of a system's authors a run directory that scores
              hmtnet convert system=ahiq checkpoint=AHIQ.pth
   report   make one page, tables and pictures from run directories
@@ -46,13 +50,13 @@ commands
   hmtnet train --help explains every setting; so do the others' (data verify --help …).
   hmtnet --version
 
-exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message; of score: also
-images that have no score), 130 interrupted.
+exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message; of score and
+compare: also images that have no score), 130 interrupted.
 """
 
 COMMANDS = (
-    *("score", "info", "models"),
-    *("train", "sweep", "evaluate", "convert", "report", "baseline", "data", "synthesize"),
+    *("score", "compare", "info", "models"),
+    *("train", "sweep", "evaluate", "adopt", "convert", "report", "baseline", "data", "synthesize"),
 )
 
 BAD_INPUT = 2

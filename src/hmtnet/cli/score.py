@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -36,13 +36,19 @@ def score(arguments: Sequence[str]) -> int:
     log_to_stderr()
     form = given.format or _form_of(given.output)
     images = find_images(given.path, given.maps)
-    _check_model(find_model(given.model), given.capped)
+    check_model(given.model, given.capped)
     file = ScoreFile(given.output) if given.output and form == "csv" else None
     streamed = file is None and given.output is None and form == "csv" and not given.sort
     rows: list[Row] = []
     failures: list[Failure] = []
     try:
-        for found in _scored(given, images, file, hidden=streamed and sys.stdout.isatty()):
+        for found in scored(
+            *(images, given.model, given.device, {} if file is None else file.rows),
+            maps=given.maps,
+            references=given.reference_dir,
+            scale=given.scale,
+            hidden=streamed and sys.stdout.isatty(),
+        ):
             if isinstance(found, Failure):
                 failures.append(found)
                 continue
@@ -52,7 +58,7 @@ def score(arguments: Sequence[str]) -> int:
                 print(as_csv([found], header=not rows), end="", flush=True)
             rows.append(found)
     finally:
-        _tell(failures, len(rows))
+        tell(failures, len(rows))
     rows = best_first(rows) if given.sort else rows
     if file is not None:
         file.finish(given.sort)
@@ -65,26 +71,43 @@ def score(arguments: Sequence[str]) -> int:
     return SOME_NOT_SCORED if failures else 0
 
 
-def _scored(
-    given: argparse.Namespace, images: Sequence[Listed], file: ScoreFile | None, hidden: bool
+def scored(
+    images: Sequence[Listed],
+    model: str,
+    device: str,
+    kept: Mapping[str, Row],
+    *,
+    maps: Path | None = None,
+    references: Path | None = None,
+    scale: float | None = None,
+    hidden: bool = False,
 ) -> Iterator[Row | Failure]:
-    """Load the model and score the images, with a progress bar where standard error is a screen."""
+    """Load a model and score images, with a progress bar where standard error is a screen.
+
+    Args:
+        images: What to score.
+        model: Its name or folder.
+        device: As of `hmtnet.load`.
+        kept: Rows that are there already, by image.
+        maps: See `hmtnet.scoring.series.Series`.
+        references: See there.
+        scale: See there.
+        hidden: Show no progress.
+
+    Raises:
+        HmtnetError: The model does not fit, or a picture cannot be written.
+    """
     # Threads that wait by spinning take the cores from each other and from the decoding thread:
     # with other programs at work, an image then takes ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from hmtnet.scoring.scorer import Scorer  # brings torch: what is mistyped is told before
     from hmtnet.scoring.series import Series, check_pictures
 
-    if given.maps is not None:
-        check_pictures(images, given.maps)
-    scorer = Scorer(given.model, given.device)
-    _check_references(scorer.restored.network.needs_reference, given)
-    series = Series(
-        *(scorer, given.model, {} if file is None else file.rows),
-        maps=given.maps,
-        references=given.reference_dir,
-        scale=given.scale,
-    )
+    if maps is not None:
+        check_pictures(images, maps)
+    scorer = Scorer(model, device)
+    _check_references(scorer.restored.network.needs_reference, model, references, scale)
+    series = Series(scorer, model, kept, maps=maps, references=references, scale=scale)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of files that are damaged or not
         yield from tqdm(
@@ -96,7 +119,13 @@ def _scored(
         )
 
 
-def _check_model(folder: Path, capped: bool) -> None:
+def check_model(model: str, capped: bool) -> None:
+    """Refuse a model that is not there, or one whose training was capped, unless that is asked for.
+
+    Raises:
+        ArtifactError: It is one of these.
+    """
+    folder = find_model(model)
     if read_description(folder).get("debug") and not capped:
         raise ArtifactError(
             f"The training of {folder}, or of a stage before it, was capped by trainer.debug, so "
@@ -104,21 +133,23 @@ def _check_model(folder: Path, capped: bool) -> None:
         )
 
 
-def _check_references(needed: bool, given: argparse.Namespace) -> None:
-    if needed and given.reference_dir is None:
+def _check_references(
+    needed: bool, model: str, references: Path | None, scale: float | None
+) -> None:
+    if needed and references is None:
         raise SettingsError(
-            f"Model '{given.model}' compares images with their references. Give the folder of "
+            f"Model '{model}' compares images with their references. Give the folder of "
             "these: --reference-dir <folder>."
         )
-    if not needed and (given.reference_dir is not None or given.scale is not None):
+    if not needed and (references is not None or scale is not None):
         raise SettingsError(
-            f"Model '{given.model}' judges images without a reference. Leave out --reference-dir "
+            f"Model '{model}' judges images without a reference. Leave out --reference-dir "
             "and --scale, or give a model of a full-reference system."
         )
-    if given.reference_dir is not None and not given.reference_dir.is_dir():
-        raise SettingsError(f"--reference-dir: there is no folder {given.reference_dir}.")
-    if given.scale is not None and not given.scale >= 1:
-        raise SettingsError(f"--scale: expected a factor of at least 1, found {given.scale}.")
+    if references is not None and not references.is_dir():
+        raise SettingsError(f"--reference-dir: there is no folder {references}.")
+    if scale is not None and not scale >= 1:
+        raise SettingsError(f"--scale: expected a factor of at least 1, found {scale}.")
 
 
 def _form_of(output: Path | None) -> str:
@@ -150,7 +181,8 @@ def _table(rows: list[Row]) -> str:
     return f"{text_table(['image', 'score', 'grade'], cells)}\n\n{notes(said)}\n"
 
 
-def _tell(failures: list[Failure], scored: int) -> None:
+def tell(failures: Sequence[Failure], scored: int) -> None:
+    """Say on standard error which images have no score, and why."""
     for failure in failures:
         print(f"hmtnet: not scored: {failure.image}: {failure.reason}", file=sys.stderr)
     if failures:
@@ -167,6 +199,18 @@ def _write(path: Path, text: str) -> None:
         ) from error
 
 
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which model judges, and where."""
+    add = parser.add_argument
+    add(
+        "--model",
+        default=DEFAULT_MODEL,
+        help=f"name of a model (hmtnet models lists them) or a run directory ({DEFAULT_MODEL})",
+    )
+    add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda:1, …")
+    add("--capped", action="store_true", help="also with a model whose training was capped")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hmtnet score",
@@ -175,11 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("path", nargs="+", help="image files, folders with all below them, or 'patterns/*.png'")
-    add(
-        "--model",
-        default=DEFAULT_MODEL,
-        help=f"name of a model (hmtnet models lists them) or a run directory ({DEFAULT_MODEL})",
-    )
+    add_model(parser)
     add(
         "--format",
         choices=("table", "csv", "json"),
@@ -200,6 +240,4 @@ def _parser() -> argparse.ArgumentParser:
         help="references, named like the images; for models that compare",
     )
     add("--scale", type=float, help="factor by which sides may differ from the reference's")
-    add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda:1, …")
-    add("--capped", action="store_true", help="also with a model whose training was capped")
     return parser

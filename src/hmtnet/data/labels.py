@@ -1,18 +1,25 @@
 """A dataset's label table, read and checked: its records, and what their scores mean."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hmtnet.data.digests import DIGEST_LENGTH
 from hmtnet.data.facts import Facts
 from hmtnet.data.record import Record
 from hmtnet.data.settings import LabelKind
 from hmtnet.errors import DataError, listed
+from hmtnet.files import digest_text
+
+LABELS_ONLY = "labels-"
+"""What the fingerprint of labels begins with whose images were not looked at."""
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -88,6 +95,25 @@ class Labels:
     def identities(self) -> tuple[str, ...]:
         """One key per record for the image itself: its name, since no image was looked at."""
         return tuple(record.image for record in self.records)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Identity of the labels, since no image was looked at: ``labels-`` and a digest.
+
+        It covers image names, labels to the last bit, references, methods, scales, range, direction
+        and label kind; not the root, the dataset's name or the order.
+        """
+        lines = [self._line(record) for record in self.records]
+        return f"{LABELS_ONLY}{self._digest(lines)}"
+
+    def _line(self, r: Record) -> list[Any]:
+        return [r.image, float(r.mos), r.mos_std, r.reference, r.method, r.scale]
+
+    def _digest(self, lines: Iterable[list[Any]]) -> str:
+        """Return the digest of what is said of each record, in any order, and of the labels."""
+        low, high = self.mos_range
+        head = json.dumps([float(low), float(high), self.higher_is_better, self.label_kind])
+        return digest_text("\n".join([head, *sorted(map(json.dumps, lines))]), DIGEST_LENGTH)
 
     @cached_property
     def content(self) -> tuple[str | None, ...]:

@@ -1,18 +1,16 @@
 """A dataset with its images: labels, the images' digests, and what the images show."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from hmtnet.data.components import components
-from hmtnet.data.digests import DIGEST_LENGTH, digest_images
+from hmtnet.data.digests import digest_images
 from hmtnet.data.duplicates import content_groups
 from hmtnet.data.labels import Labels
 from hmtnet.errors import DataError
-from hmtnet.files import digest_text
 
 _BY_IMAGE = 2  # the trait of a content that has neither a reference image nor a reference's name
 
@@ -93,17 +91,10 @@ class Manifest(Labels):
         It covers image names, labels to the last bit, references, methods, scales, range,
         direction, label kind and image bytes; not the root, the dataset's name or the order.
         """
-        lines = sorted(
-            json.dumps(
-                [r.image, float(r.mos), r.mos_std, r.reference, r.method, r.scale, digest, pristine]
-            )
-            for r, digest, pristine in zip(
-                self.records, self.digests, self.reference_digests, strict=True
-            )
+        files = zip(self.digests, self.reference_digests, strict=True)
+        return self._digest(
+            [*self._line(record), *pair] for record, pair in zip(self.records, files, strict=True)
         )
-        low, high = self.mos_range
-        head = json.dumps([float(low), float(high), self.higher_is_better, self.label_kind])
-        return digest_text("\n".join([head, *lines]), DIGEST_LENGTH)
 
     @cached_property
     def content(self) -> tuple[str | None, ...]:

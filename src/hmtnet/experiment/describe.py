@@ -8,7 +8,7 @@ from typing import Any
 
 from hmtnet.artifact import store
 from hmtnet.data.grades import Grades
-from hmtnet.data.manifest import Manifest
+from hmtnet.data.labels import Labels
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
 from hmtnet.experiment import leaks
@@ -101,15 +101,15 @@ def describe_package(system: str) -> dict[str, Any]:
     return {"package": {"name": package_of(point), "version": known}}
 
 
-def describe_dataset(manifest: Manifest) -> dict[str, Any]:
+def describe_dataset(labels: Labels) -> dict[str, Any]:
     """Describe what the labels are and mean."""
     return {
-        "name": manifest.name,
-        "fingerprint": manifest.fingerprint,
-        "label_kind": manifest.label_kind,
-        "mos_range": list(manifest.mos_range),
-        "higher_is_better": manifest.higher_is_better,
-        "licence": manifest.licence,
+        "name": labels.name,
+        "fingerprint": labels.fingerprint,
+        "label_kind": labels.label_kind,
+        "mos_range": list(labels.mos_range),
+        "higher_is_better": labels.higher_is_better,
+        "licence": labels.licence,
     }
 
 

@@ -222,6 +222,11 @@ def _check_weighted(folder: Path) -> None:
             f"{folder} holds the predictions of an evaluation, not the weights. Give the stage "
             f"that was evaluated: {weights}{found}."
         )
+    if "adopted" in meta:
+        raise ArtifactError(
+            f"{folder} holds scores that were computed elsewhere, and no network. Give the run "
+            "directory of a trained stage."
+        )
 
 
 def _check_alone(network: QualityNetwork, what: str) -> None:

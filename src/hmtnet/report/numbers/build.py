@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from hmtnet import __version__
+from hmtnet.data.labels import LABELS_ONLY
 from hmtnet.errors import DataError, SettingsError, listed, nearest
 from hmtnet.report.numbers.breakdowns import by_method, by_scale
 from hmtnet.report.numbers.cases import casebooks
@@ -91,7 +92,23 @@ def _notes(grounds: Grounds, rows: Sequence[Entry]) -> list[str]:
             "This split is leaky: test images show content that training has seen. Its numbers "
             "overstate what a system can do."
         )
+    if grounds.fingerprint.startswith(LABELS_ONLY):
+        notes.append(
+            "Only the labels of the dataset were there, no image: that runs are of one dataset is "
+            "known by the names and labels of its images."
+        )
     systems = [entry for entry in rows if entry.kind == "system"]
+    partial = [e.name for e in systems if any(run.partial for run in e.runs)]
+    if partial:
+        compared = sum(len(outcome.test) for outcome in systems[0].outcomes)
+        most = max(
+            sum(len(run.predictions.select("test")) + run.not_compared for run in entry.runs)
+            for entry in systems
+        )
+        notes.append(
+            f"{listed(partial)}: scores of a part of the images. All rows are compared on the "
+            f"{compared} test images that each has a score of, of {most}, over the splits."
+        )
     chosen = [e.name for e in systems if any(r.selection == BEST_ON_TEST for r in e.runs)]
     if chosen:
         notes.append(

@@ -2,8 +2,9 @@
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hmtnet.artifact import predictions as prediction_files
@@ -73,7 +74,7 @@ def collect(paths: Sequence[Path]) -> Collection:
             runs.append(read_run(folder))
         except ArtifactError as error:
             problems.append(Problem(folder, str(error)))
-    kept, contradicting = _consistent(runs)
+    kept, contradicting = _consistent(_on_common_images(runs))
     return Collection(tuple(kept), (*problems, *contradicting))
 
 
@@ -142,6 +143,26 @@ def _check_finished(folder: Path) -> str:
         said = {"running": "interrupted or still running", "failed": "failed"}.get(state, state)
         raise ArtifactError(f"the run is not finished ({said}). {advice}")
     return str(status.get("updated") or "")
+
+
+def _on_common_images(runs: Sequence[Run]) -> list[Run]:
+    """Leave out test images that a partial run of the same split has no score of."""
+    splits: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        splits[run.fingerprint, run.split].append(run)
+    found = {}
+    for members in splits.values():
+        partial = [set(run.predictions.select("test").image) for run in members if run.partial]
+        for run in members if partial else ():
+            rows = run.predictions
+            kept = [
+                row
+                for row, (image, subset) in enumerate(zip(rows.image, rows.subset, strict=True))
+                if subset != "test" or all(image in images for images in partial)
+            ]
+            left_out = len(rows) - len(kept)
+            found[id(run)] = replace(run, predictions=rows.take(kept), not_compared=left_out)
+    return [found.get(id(run), run) for run in runs]
 
 
 def _consistent(runs: Sequence[Run]) -> tuple[list[Run], list[Problem]]:

@@ -58,6 +58,8 @@ def reference_rows(runs: Sequence[Run]) -> list[ReferenceRow]:
         sharpness where training has left it, and oracle-grade; where runs were graded by different
         rules, one oracle-grade for each number of grades and rule.
     """
+    # What was adopted knows no grades, and may lack training images.
+    runs = sorted(runs, key=lambda run: (not _graded(run), -run.predictions.subset.count("train")))
     rows = [_row(scale_only, runs), _row(label_only, runs)]
     if rows[-1].tests and any(_shows_references(run) for run in runs):
         rows.append(_row(label_and_reference, runs))

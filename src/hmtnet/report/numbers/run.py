@@ -52,6 +52,8 @@ class Run:
         train_images: Size of the training subset; None where unknown.
         history: What it was told, and its learning curves.
         fold: The k-fold division that the split is a fold of, and its number; None if it is none.
+        partial: Whether it has scores of a part of the images alone, as adopted scores may.
+        not_compared: Test images that it has a score of, and another run of the split has not.
     """
 
     path: Path
@@ -82,6 +84,8 @@ class Run:
     train_images: int | None = None
     history: History = field(default_factory=lambda: History("", None))
     fold: tuple[str, int] | None = None
+    partial: bool = False
+    not_compared: int = 0
 
 
 _TOLD = {"data": ("dataset", "name"), "split": ("split", "protocol")}
@@ -139,6 +143,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
         train_images=value_at(meta, "split", "images", "train"),
         history=read_history(folder, _mapping(meta.get("settings"))),
         fold=_fold(folder, meta) if value_at(meta, "split", "folds") else None,
+        partial=meta.get("partial") is True,
     )
 
 
