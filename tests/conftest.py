@@ -1,6 +1,7 @@
 """Fixtures that tests of several rooms share."""
 
 import io
+import json
 import logging
 import os
 import shutil
@@ -15,6 +16,8 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
+from hmtnet.artifact.description import META_FILE, read_document
+from hmtnet.artifact.digests import WEIGHTS_FILE, own_digest, records_of
 from hmtnet.cli.main import main
 from hmtnet.data import demo
 
@@ -145,6 +148,36 @@ def finished(hmtnet, tiny, tmp_path_factory):
     assert outcome.code == 0, outcome.err
     paths = {name: list(runs.glob(f"*/*/{name}-*")) for name in ("grading", "sfen", "joint")}
     return Finished(outcome, runs, {name: path for name, (path,) in paths.items()})
+
+
+@pytest.fixture(scope="session")
+def rewrite():
+    """Change a stage's description, and record all its files as if the stage had left them so."""
+
+    def written(folder, change=lambda document: None):
+        document = read_document(folder)
+        change(document)
+        document["files"] = records_of(folder, document["files"])
+        document["sha256"] = own_digest(document)
+        (folder / META_FILE).write_text(json.dumps(document))
+        return folder
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def unverified():
+    """Make a stage's description one of before digests were recorded."""
+
+    def before(folder):
+        document = read_document(folder)
+        weights = document.pop("files").get(WEIGHTS_FILE, {}).get("sha256")
+        del document["sha256"]
+        document |= {"format": 2, "weights_sha256": weights}
+        (folder / META_FILE).write_text(json.dumps(document))
+        return folder
+
+    return before
 
 
 @pytest.fixture

@@ -157,10 +157,9 @@ def test_a_shipped_model_is_found_by_name_and_a_slip_meets_the_nearest(
     assert "MOS, 0 to 1, 1 is best" in card and card.endswith("## For cats\n")
 
 
-def test_a_capped_model_is_refused_unless_asked_for(hmtnet, photos, finished):
+def test_a_capped_model_is_refused_unless_asked_for(hmtnet, photos, finished, rewrite):
     model = shutil.copytree(finished.stages["joint"], photos.parent / "capped")
-    text = (model / "stage.json").read_text(encoding="utf-8")
-    (model / "stage.json").write_text(text.replace('"debug": null', '"debug": {"steps": 1}'))
+    rewrite(model, lambda document: document.update(debug={"steps": 1}))
     words = ("score", "photos/a.png", "--model", model)
     done = hmtnet(*words)
     assert (done.code, done.out) == (2, "") and "or give --capped" in done.err

@@ -120,11 +120,14 @@ def test_without_the_package_its_name_is_told(trained, uninstalled, hmtnet, tmp_
     assert refused.code == BAD_INPUT and "Unknown system 'sharpness'" in refused.err
 
 
-def test_an_artifact_of_another_version_says_whose_version(trained, tmp_path):
+def test_an_artifact_of_another_version_says_whose_version(trained, tmp_path, rewrite):
     copy = shutil.copytree(trained, tmp_path / trained.name)
-    text = (copy / "stage.json").read_text()
-    assert text.count('"hidden": 32') == 1
-    (copy / "stage.json").write_text(text.replace('"hidden": 32', '"width": 32'))
+
+    def renamed(document):
+        network = document["settings"]["network"]
+        network["width"] = network.pop("hidden")
+
+    rewrite(copy, renamed)
     with pytest.raises(ArtifactError, match=r"the version of the package sharpness 1\.0 that"):
         Scorer(copy)
 

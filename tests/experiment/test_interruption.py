@@ -11,7 +11,7 @@ import torch
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
-from hmtnet.artifact.description import amend_description, read_description
+from hmtnet.artifact.description import read_description
 from hmtnet.cli.main import BAD_INPUT, INTERRUPTED
 from hmtnet.experiment import callbacks, checkpoints, stage, training
 from hmtnet.storage import status as run_status
@@ -353,17 +353,19 @@ def test_predictions_that_were_removed_are_made_again(hmtnet, tiny, finished, ru
     assert path.read_bytes() == before
 
 
-def test_predictions_by_other_code_are_made_again_without_training(hmtnet, tiny, finished, runs):
+def test_predictions_by_other_code_are_made_again_without_training(
+    hmtnet, tiny, finished, runs, rewrite
+):
     folder = runs / finished.stages["sfen"].relative_to(finished.runs)
     before = (folder / "predictions.csv").read_bytes()
-    amend_description(folder, {"predictions": {"key": "before", "versions": {}}})
     lines = before.decode().splitlines()
     cells = lines[1].split(",")
     lines[1] = ",".join([*cells[:4], "0.5", *cells[5:]])  # another score
     (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
+    rewrite(folder, lambda document: document["predictions"].update(key="before"))
     done = hmtnet(*tiny(runs))
     assert done.code == 0 and done.err.count(": reused ") == 3
-    assert done.err.count("sfen: predicted anew") == 1
+    assert done.err.count("predicted anew, by code that has changed") == 1
     assert (folder / "predictions.csv").read_bytes() == before
     made_by = read_description(folder)["predictions"]
     assert len(made_by["key"]) == 12 and "torch" in made_by["versions"]
@@ -373,7 +375,42 @@ def test_a_damaged_artifact_is_named_and_not_trained_over(hmtnet, tiny, finished
     weights = runs / finished.stages["grading"].relative_to(finished.runs) / "stage.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     done = hmtnet(*tiny(runs, "system.sfen.epochs=1", "stages=[grading,sfen]"))
-    assert done.code == BAD_INPUT and "stage.safetensors is damaged" in done.err
+    assert done.code == BAD_INPUT
+    assert f"{weights} was changed after it was written" in done.err
+
+
+def without_a_line(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+def test_changed_and_missing_predictions_are_told_and_made_again(
+    hmtnet, tiny, finished, runs, unverified
+):
+    folders = {n: runs / path.relative_to(finished.runs) for n, path in finished.stages.items()}
+    before = {name: (path / "predictions.csv").read_bytes() for name, path in folders.items()}
+    path = folders["sfen"] / "predictions.csv"
+    path.write_bytes(path.read_bytes().replace(b"0.", b"1.", 1))
+    without_a_line(folders["grading"] / "predictions.csv")
+    without_a_line(unverified(folders["joint"]) / "predictions.csv")
+    done = hmtnet(*tiny(runs))
+    assert done.code == 0 and done.err.count(": reused ") == 3, done.err
+    assert done.err.count("(unverified: ") == 1
+    for name in ("grading", "sfen"):
+        told = f"{folders[name].name}: predictions.csv was changed after it was written"
+        assert f"{told}, so it is predicted anew" in done.err
+    assert "predictions.csv holds 3 of 4 test images" in done.err
+    assert before == {n: (path / "predictions.csv").read_bytes() for n, path in folders.items()}
+
+
+@pytest.mark.parametrize("name", ["stage.json", "scenes.safetensors"])
+def test_what_cannot_be_made_again_is_refused_by_name(hmtnet, tiny, finished, runs, name):
+    path = runs / finished.stages["joint"].relative_to(finished.runs) / name
+    content = path.read_bytes()
+    flipped = content.replace(b'"seed": 0', b'"seed": 1') if name == "stage.json" else content[:-1]
+    assert flipped != content
+    path.write_bytes(flipped)
+    done = hmtnet(*tiny(runs))
+    assert done.code == BAD_INPUT and f"{path} was changed after it was written" in done.err
 
 
 def test_of_two_processes_one_trains_and_the_other_waits_and_reuses(

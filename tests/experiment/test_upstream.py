@@ -23,12 +23,19 @@ def key_of(path):
     return store.read_meta(path)["key"]
 
 
-def rewritten(path, **changes):
+@pytest.fixture
+def rewritten(rewrite):
     """Change what a stage says of itself; None takes it away."""
-    meta = json.loads((path / "stage.json").read_text())
-    meta = {k: v for k, v in {**meta, **changes}.items() if v is not None}
-    (path / "stage.json").write_text(json.dumps(meta))
-    return path
+
+    def changed(path, **changes):
+        def change(document):
+            document.update(changes)
+            for name in [key for key in changes if changes[key] is None]:
+                del document[name]
+
+        return rewrite(path, change)
+
+    return changed
 
 
 def test_a_stage_of_the_same_split_is_accepted_and_not_trained_again(start, finished):
@@ -65,7 +72,7 @@ def test_a_stage_that_has_seen_the_test_images_is_refused(start, finished, tmp_p
     assert not (tmp_path / "own").exists()
 
 
-def test_a_stage_passes_on_what_the_ones_before_it_have_seen(start, finished, runs):
+def test_a_stage_passes_on_what_the_ones_before_it_have_seen(start, finished, runs, rewritten):
     # A fine split of its own, but stage 1 had seen other images.
     other = store.read_meta(finished.stages["grading"])["seen"]
     sfen = runs / finished.stages["sfen"].relative_to(finished.runs)
@@ -82,7 +89,7 @@ def test_a_stage_passes_on_what_the_ones_before_it_have_seen(start, finished, ru
     assert "Upstream stage" not in message
 
 
-def test_a_stage_that_is_brought_along_is_checked_too(start, finished, runs):
+def test_a_stage_that_is_brought_along_is_checked_too(start, finished, runs, rewritten):
     sfen = runs / finished.stages["sfen"].relative_to(finished.runs)
     nothing = {"images": [], "groups": []}
     seen = store.read_meta(sfen)["seen"]
@@ -112,7 +119,7 @@ def test_other_grades_are_refused(start, finished):
     assert "Stage 'grading' was trained with 3 grades, and system.grades.count is 4" in message
 
 
-def test_grades_that_differ_between_given_stages_are_refused(start, finished, runs):
+def test_grades_that_differ_between_given_stages_are_refused(start, finished, runs, rewritten):
     grading = runs / finished.stages["grading"].relative_to(finished.runs)
     other = shutil.copytree(grading, runs / "other")
     grades = store.read_meta(other)["grades"]
@@ -129,7 +136,9 @@ def test_another_architecture_is_refused(start, finished):
 
 
 @pytest.mark.parametrize("part", ["seen", "key", "upstream"])
-def test_a_stage_that_does_not_say_what_it_has_seen_is_refused(start, finished, runs, part):
+def test_a_stage_that_does_not_say_what_it_has_seen_is_refused(
+    start, finished, runs, part, rewritten
+):
     grading = runs / finished.stages["grading"].relative_to(finished.runs)
     message = refusal(start(f"upstream.grading={rewritten(grading, **{part: None})}"))
     assert f"stage.json lacks {part}" in message and "Train it anew" in message

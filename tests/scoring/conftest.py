@@ -1,6 +1,5 @@
 """Artifacts that the tests of scoring share: real ones, trained or made as if trained."""
 
-import json
 import shutil
 
 import numpy as np
@@ -124,17 +123,13 @@ def joint(leave):
 
 
 @pytest.fixture
-def changed(finished, tmp_path):
+def changed(finished, tmp_path, rewrite):
     """Copy the finished chain, change a stage's ``stage.json``, and return its run directory."""
 
     def make(stage, change):
         runs = shutil.copytree(finished.runs, tmp_path / "changed")
         folder = runs / finished.stages[stage].relative_to(finished.runs)
-        path = folder / store.META_FILE
-        document = json.loads(path.read_text())
-        change(document)
-        path.write_text(json.dumps(document))
-        return folder
+        return rewrite(folder, change)
 
     return make
 

@@ -2,21 +2,32 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from hmtnet import __version__
+from hmtnet.artifact.digests import (
+    CHANGED,
+    PREDICTIONS_FILE,
+    changed_files,
+    own_digest,
+    record,
+    records_of,
+)
 from hmtnet.errors import ArtifactError, listed
 from hmtnet.files import read_json, write_text
 
-FORMAT = 2
-"""Raised when readers need another key; 2 says how the split was drawn, and what predicted."""
+FORMAT = 3
+"""Raised when readers need another key; 3 records digests, so older ones are *unverified*."""
 
 META_FILE = "stage.json"
 
-ENVELOPE = ("format", "hmtnet", "weights_sha256")
-"""The keys that are about the file, not about the stage."""
+ENVELOPE = ("format", "hmtnet", "sha256", "files")
+"""The keys that are about the files, not about the stage; see `hmtnet.artifact.digests`."""
+
+_ENVELOPE_BEFORE = ("format", "hmtnet", "weights_sha256")
+_WITH_DIGESTS = 3  # the first format that has them
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -32,27 +43,78 @@ def write_description(folder: Path, meta: Mapping[str, Any]) -> None:
     """Write a description without weights to ``folder``: of predictions by weights elsewhere.
 
     Args:
-        folder: The run directory; made if it does not exist.
+        folder: The run directory, where the predictions lie already.
         meta: JSON values only; see `store.save`.
 
     Raises:
         ArtifactError: ``meta`` holds what JSON cannot, or the folder cannot be written.
     """
-    _write(Path(folder), enveloped(meta, None), meta)
+    check(meta)
+    _write(Path(folder), enveloped(meta, records_of(folder, [PREDICTIONS_FILE])))
 
 
-def amend_description(folder: Path, changes: Mapping[str, Any]) -> None:
+def amend_description(
+    folder: Path, changes: Mapping[str, Any], written: Mapping[str, Path] | None = None
+) -> None:
     """Replace some keys of the description in ``folder``; its weights stay.
+
+    Args:
+        folder: The run directory.
+        changes: The keys, with their new values.
+        written: Files that are about to be replaced: by name, where the new content lies now.
 
     Raises:
         ArtifactError: As for reading and writing one.
     """
+    check(changes)
+    folder = Path(folder)
+    document = read_document(folder)
+    document |= changes
+    if is_verifiable(document):  # what was not recorded then is not made up now
+        document["files"] |= {name: record(path) for name, path in (written or {}).items()}
+        document["sha256"] = own_digest(document)
+    _write(folder, document)
+
+
+def check_files(folder: Path, names: Collection[str]) -> bool:
+    """Check that files of a finished stage are as they were written.
+
+    Args:
+        folder: The run directory.
+        names: Those to look at, of `digests.RECORDED`. One that was never written is not missed.
+
+    Returns:
+        False where that cannot be known, since an older hmtnet recorded no digests.
+
+    Raises:
+        ArtifactError: A file is missing or was changed, or the description is.
+    """
     document = read_document(Path(folder))
-    _write(Path(folder), {**document, **changes}, changes)
+    for name, reason in changed_of(folder, document, names).items():
+        raise changed(Path(folder) / name, reason)
+    return is_verifiable(document)
 
 
-def _write(folder: Path, document: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
-    check(meta)
+def changed_of(folder: Path, document: Mapping[str, Any], names: Collection[str]) -> dict[str, str]:
+    """Return which files are not as a whole ``stage.json`` says; see `digests.changed_files`.
+
+    Raises:
+        ArtifactError: A file cannot be read.
+    """
+    recorded = document["files"] if is_verifiable(document) else {}
+    try:
+        return changed_files(Path(folder), recorded, names)
+    except OSError as error:
+        raise ArtifactError(f"A file of {folder} cannot be read: {error}.") from error
+
+
+def is_verifiable(document: Mapping[str, Any]) -> bool:
+    """Return whether a whole ``stage.json`` records digests; older ones do not."""
+    version = document.get("format")
+    return isinstance(version, int) and version >= _WITH_DIGESTS
+
+
+def _write(folder: Path, document: Mapping[str, Any]) -> None:
     try:
         write_text(folder / META_FILE, as_text(document))
     except OSError as error:
@@ -74,14 +136,16 @@ def check(meta: Mapping[str, Any]) -> None:
     _check_json(meta, "")
 
 
-def enveloped(meta: Mapping[str, Any], weights: str | None) -> dict[str, Any]:
-    """Put a description into its envelope; ``weights`` is their SHA-256, None without any."""
-    return {"format": FORMAT, "hmtnet": __version__, "weights_sha256": weights, **meta}
+def enveloped(meta: Mapping[str, Any], files: Mapping[str, Any]) -> dict[str, Any]:
+    """Put a description into its envelope, with the records of the files beside it."""
+    document = {"format": FORMAT, "hmtnet": __version__, "sha256": "", "files": files, **meta}
+    return {**document, "sha256": own_digest(document)}
 
 
 def without_envelope(document: Mapping[str, Any]) -> dict[str, Any]:
     """Take a description out of its envelope."""
-    return {key: value for key, value in document.items() if key not in ENVELOPE}
+    envelope = {*ENVELOPE, *_ENVELOPE_BEFORE}
+    return {key: value for key, value in document.items() if key not in envelope}
 
 
 def as_text(document: Mapping[str, Any]) -> str:
@@ -93,7 +157,7 @@ def read_document(folder: Path) -> dict[str, Any]:
     """Read the whole of ``stage.json``, with its envelope.
 
     Raises:
-        ArtifactError: It is missing or damaged, or a newer hmtnet made it.
+        ArtifactError: It is missing, damaged or changed, or a newer hmtnet made it.
     """
     path = folder / META_FILE
     try:
@@ -116,9 +180,12 @@ def read_document(folder: Path) -> dict[str, Any]:
             f"{path} has format {version}, made by hmtnet {document.get('hmtnet', '(unnamed)')}; "
             f"this is hmtnet {__version__}, which reads up to format {FORMAT}. Upgrade hmtnet."
         )
-    missing = [key for key in ENVELOPE if key not in document]
+    verifiable = is_verifiable(document)
+    missing = [key for key in (ENVELOPE if verifiable else _ENVELOPE_BEFORE) if key not in document]
     if missing:
         raise damaged(path, f"it lacks {listed(missing)}")
+    if verifiable and own_digest(document) != document["sha256"]:
+        raise changed(path, CHANGED)
     return document
 
 
@@ -156,6 +223,14 @@ def damaged(path: Path, reason: str) -> ArtifactError:
     return ArtifactError(
         f"{path} is damaged: {reason}. Remove its folder and train the stage again, "
         "or copy the artifact anew."
+    )
+
+
+def changed(path: Path, reason: str) -> ArtifactError:
+    """Return the error that says that a file of an artifact is not as it was written."""
+    return ArtifactError(
+        f"{path} {reason}: its digest is not the one that {META_FILE} holds. Put the original "
+        "back, or remove its folder and train the stage again."
     )
 
 

@@ -7,10 +7,9 @@ import numpy.typing as npt
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from hmtnet.artifact.description import damaged
+from hmtnet.artifact.description import check_files, damaged
+from hmtnet.artifact.digests import SCENES_FILE
 from hmtnet.files import written_aside
-
-SCENES_FILE = "scenes.safetensors"
 
 Greys = npt.NDArray[np.uint8]
 
@@ -25,8 +24,9 @@ def read_scenes(folder: Path) -> Greys | None:
     """Read what ``write_scenes`` wrote: (N, 24, 24) uint8, or None where there is nothing.
 
     Raises:
-        ArtifactError: The file is damaged.
+        ArtifactError: The file is damaged, or not the one that was written.
     """
+    check_files(folder, [SCENES_FILE])
     path = folder / SCENES_FILE
     if not path.is_file():
         return None

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from hmtnet.artifact.description import META_FILE
-from hmtnet.artifact.scenes import SCENES_FILE
+from hmtnet.artifact.digests import SCENES_FILE
 from hmtnet.errors import ArtifactError, listed, nearest
 from hmtnet.files import write_text
 
@@ -77,9 +77,10 @@ def ship(stage: Path, name: str, card: str, models: Path = MODELS) -> Path:
     if large:
         raise ArtifactError(f"{stage}: too large for half precision: {listed(large)}.")
     folder = models / name
-    store.save(folder, halved, {**found.meta, "upstream": {}})
     scenes = stage / SCENES_FILE
     if scenes.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(scenes, folder / SCENES_FILE)
+    store.save(folder, halved, {**found.meta, "upstream": {}})
     write_text(folder / CARD_FILE, card)
     return folder

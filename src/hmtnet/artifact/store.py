@@ -1,8 +1,8 @@
 """A stage artifact: ``stage.safetensors`` (weights) and ``stage.json`` (what they are) in a folder.
 
-Weights travel without code: safetensors only, never pickle. The description names the weights'
-SHA-256, so a pair that does not belong together is noticed, and the description is written last, so
-a folder without it holds no artifact.
+Weights travel without code: safetensors only, never pickle. The description records the digests of
+the weights and of what else the stage has left, so files that do not belong together are noticed
+(`hmtnet.artifact.digests`), and it is written last, so a folder without it holds no artifact.
 """
 
 import hashlib
@@ -18,19 +18,20 @@ from torch import Tensor, nn
 from hmtnet.artifact.description import (
     META_FILE,
     as_text,
+    changed,
     check,
     damaged,
     enveloped,
     read_document,
+    value_at,
     without_envelope,
 )
 from hmtnet.artifact.description import read_description as read_meta
+from hmtnet.artifact.digests import CHANGED, RECORDED, WEIGHTS_FILE, record, records_of
 from hmtnet.errors import ArtifactError, listed
-from hmtnet.files import digest_file, written_aside
+from hmtnet.files import written_aside
 
 __all__ = ["META_FILE", "WEIGHTS_FILE", "Artifact", "load", "load_strictly", "read_meta", "save"]
-
-WEIGHTS_FILE = "stage.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,7 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
     """Write a stage artifact to ``folder``; an earlier one there is replaced.
 
     Whoever reads meanwhile, or after a crash, finds the old pair, the new pair, or no artifact.
+    What else a stage leaves (`digests.RECORDED`) lies there already, and is recorded with it.
 
     Args:
         folder: The run directory; made if it does not exist.
@@ -73,8 +75,8 @@ def save(folder: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -
     try:
         with written_aside(meta_path) as meta_aside, written_aside(weights_path) as weights_aside:
             safetensors.torch.save_file(own, weights_aside)
-            digest = digest_file(weights_aside)
-            meta_aside.write_text(as_text(enveloped(meta, digest)), encoding="utf-8", newline="\n")
+            files = {**records_of(folder, RECORDED), WEIGHTS_FILE: record(weights_aside)}
+            meta_aside.write_text(as_text(enveloped(meta, files)), encoding="utf-8", newline="\n")
             # Leaving the block renames the weights, then the description. Without an old
             # description between the two, a crash there leaves no artifact, not a mismatched one.
             meta_path.unlink(missing_ok=True)
@@ -102,12 +104,9 @@ def load(folder: Path) -> Artifact:
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error}.") from error
     digest = hashlib.sha256(data).hexdigest()
-    if digest != document["weights_sha256"]:
-        raise damaged(
-            path,
-            f"its SHA-256 is {digest[:12]}…, but {META_FILE} was written for "
-            f"{str(document['weights_sha256'])[:12]}…",
-        )
+    known = value_at(document, "files", WEIGHTS_FILE, "sha256") or document.get("weights_sha256")
+    if digest != known:
+        raise changed(path, CHANGED)
     try:
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:

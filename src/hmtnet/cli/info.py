@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hmtnet.artifact.description import need, read_description, value_at
+from hmtnet.artifact.description import check_files, need, read_description, value_at
+from hmtnet.artifact.digests import PREDICTIONS_FILE, RECORDED
 from hmtnet.artifact.predictions import read as read_predictions
 from hmtnet.artifact.shipped import CARD_FILE, find_model
 from hmtnet.errors import ArtifactError
-from hmtnet.report.numbers.collect import PREDICTIONS_FILE
 from hmtnet.report.numbers.summary import summarise
 from hmtnet.report.render.formats import DASH, decimals
 from hmtnet.report.render.terminal import WIDTH
@@ -58,6 +58,8 @@ def card_of(model: str) -> dict[str, Any]:
         )
     low, high = need(folder, meta, list, "dataset", "mos_range")
     card = folder / CARD_FILE
+    # A model may be passed on without predictions and curves.
+    verified = check_files(folder, [name for name in RECORDED if (folder / name).exists()])
     return {
         "model": model,
         "system": need(folder, meta, str, "system"),
@@ -74,7 +76,7 @@ def card_of(model: str) -> dict[str, Any]:
         "reference": value_at(meta, "reference"),
         "parameters": value_at(meta, "cost", "parameters"),
         "licence_of_data": value_at(meta, "dataset", "licence"),
-        "limits": _limits(meta),
+        "limits": _limits(meta, verified),
         "card": card.read_text(encoding="utf-8") if card.is_file() else None,
     }
 
@@ -95,7 +97,7 @@ def _agreement(folder: Path, meta: dict[str, Any]) -> dict[str, dict[str, float 
     return found
 
 
-def _limits(meta: dict[str, Any]) -> list[str]:
+def _limits(meta: dict[str, Any], verified: bool) -> list[str]:
     dataset = value_at(meta, "dataset", "name")
     grid, size = (value_at(meta, "settings", "crops", key) for key in ("grid", "size"))
     few = isinstance(grid, int) and isinstance(size, int)
@@ -113,6 +115,9 @@ def _limits(meta: dict[str, Any]) -> list[str]:
         ),
         f"Of an image it looks at {grid} × {grid} tiles of {size} × {size} pixels at most: "
         f"{(grid * size) ** 2 / 12e4 if few else 0:.2g} % of 12 megapixels.": few,
+        "It is unverified: an older hmtnet made it, and recorded no digests of its files.": (
+            not verified
+        ),
         f"Agreement was measured on images of '{dataset}'. On others it is not known.": True,
     }
     return [text for text, applies in told.items() if applies]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hmtnet.artifact import store
-from hmtnet.artifact.description import need
+from hmtnet.artifact.description import check_files, need
+from hmtnet.artifact.digests import SCENES_FILE, WEIGHTS_FILE
 from hmtnet.artifact.shipped import find_model
 from hmtnet.data.dominance import tell_dominating
 from hmtnet.data.join import join
@@ -142,6 +143,7 @@ def _described(setting: str, path: Path) -> dict[str, Any]:
             f"{setting}: {path / store.META_FILE} lacks {listed(lacking)}, so what that "
             "stage has seen is not known. Train it anew."
         )
+    check_files(path, [WEIGHTS_FILE, SCENES_FILE])
     return meta
 
 

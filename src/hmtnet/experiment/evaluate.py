@@ -1,5 +1,6 @@
 """A trained stage on a dataset and protocol, also another one than it was trained on."""
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hmtnet.artifact import predictions as prediction_files
-from hmtnet.artifact.description import read_description, value_at, write_description
+from hmtnet.artifact.description import value_at, write_description
 from hmtnet.artifact.shipped import find_model
-from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
+from hmtnet.data.datamodule import LoaderSettings, QualityData
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.memory import copies
@@ -21,6 +22,7 @@ from hmtnet.errors import ArtifactError, DataError, LeakError
 from hmtnet.experiment import leaks
 from hmtnet.experiment.describe import describe_dataset, describe_predictions, describe_split
 from hmtnet.experiment.fitting import check_hardware, device_of
+from hmtnet.experiment.held import SUBSETS, held_predictions
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.requirements import check_references
 from hmtnet.experiment.run_settings import Caps, TrainerSettings
@@ -33,6 +35,8 @@ from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.key import digest_of
 from hmtnet.storage.lock import locked
 from hmtnet.storage.status import Status
+
+log = logging.getLogger(__name__)
 
 # What an evaluation says of itself in the words of the stage that it evaluates.
 _KEPT = (
@@ -120,11 +124,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
         Path(settings.runs), manifest.name, split.id, trained.stage, key
     )
     with locked(directory.path, lambda: None):
-        reused = (
-            directory.predictions.exists()
-            and directory.meta.exists()
-            and value_at(read_description(directory.path), "predictions", "key") == made_by["key"]
-        )
+        reused = _holds_all(settings, trained, split, directory, made_by)
         if not reused:
             _predict(settings, trained, manifest, split, directory, key, made_by)
     return Evaluation(manifest, split, directory, trained.stage, reused)
@@ -170,6 +170,26 @@ def _caps(settings: EvaluationSettings, trained: Restored, split: Split) -> Caps
     return settings.trainer.debug.reached(0, -(-largest // trained.settings.batch_size))
 
 
+def _holds_all(
+    settings: EvaluationSettings,
+    trained: Restored,
+    split: Split,
+    directory: RunDirectory,
+    made_by: Mapping[str, Any],
+) -> bool:
+    """Return whether all predictions are there already, and described."""
+    if not directory.meta.exists():
+        return False
+    batches = settings.trainer.debug.batches
+    most = None if batches is None else batches * trained.settings.batch_size
+    try:
+        held = held_predictions(directory, split, made_by, most)
+    except ArtifactError as error:
+        log.warning("%s It is evaluated anew.", error)
+        return False
+    return set(held.parts) == {name for name in SUBSETS if split.subsets[name]}
+
+
 def _predict(
     settings: EvaluationSettings,
     trained: Restored,
@@ -179,8 +199,7 @@ def _predict(
     key: str,
     made_by: Mapping[str, Any],
 ) -> None:
-    everything: tuple[Subset, ...] = ("train", "val", "test")
-    subsets = [name for name in everything if split.subsets[name]]
+    subsets = [name for name in SUBSETS if split.subsets[name]]
     rows = [row for name in subsets for row in split.subsets[name]]
     device = device_of(settings.trainer)
     network = trained.network
@@ -202,6 +221,7 @@ def _predict(
     )
     batches = settings.trainer.debug.batches
     found = predict(network, data, manifest, trained.grades, subsets, device, batches)
+    directory.meta.unlink(missing_ok=True)  # it is of other predictions, whatever happens next
     prediction_files.write(directory.predictions, found)
     write_thumbnails(directory, manifest, images, split.test)
     write_description(

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hmtnet.artifact.scenes import SCENES_FILE, read_scenes
+from hmtnet.artifact.digests import SCENES_FILE
+from hmtnet.artifact.scenes import read_scenes
 from hmtnet.data.duplicates import alike
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.split import Split

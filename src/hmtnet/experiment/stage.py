@@ -8,25 +8,26 @@ from typing import Any
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
-from hmtnet.artifact.description import amend_description, value_at
+from hmtnet.artifact.description import amend_description, check_files, value_at
+from hmtnet.artifact.digests import PREDICTIONS_FILE, SCENES_FILE, WEIGHTS_FILE
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import Subset
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe_predictions
 from hmtnet.experiment.fitting import device_of
+from hmtnet.experiment.held import SUBSETS, held_predictions
 from hmtnet.experiment.loggers.stage_log import stage_log
 from hmtnet.experiment.plan import Planned
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.processes import is_helper, wait_for_leader
 from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.experiment.training import begin, fit_stage, make_ready, train
+from hmtnet.files import written_aside
 from hmtnet.scoring.restore import restore
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.lock import locked
 
 log = logging.getLogger(__name__)
-
-SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
     with locked(directory.path, waiting), stage_log(context, planned, chain) as logged:
         reused = directory.finished
         if reused:
-            log.info("%s: reused %s", name, directory.path)
+            verified = check_files(directory.path, [WEIGHTS_FILE, SCENES_FILE])
+            unknown = "" if verified else " (unverified: an older hmtnet recorded no digests)"
+            log.info("%s: reused %s%s", name, directory.path, unknown)
         else:
             ready = ready or make_ready(context, planned)
             if logged is not None:
@@ -96,43 +99,41 @@ def _predict_missing(context: RunContext, planned: Planned) -> None:
     """Predict the subsets that are asked for and have no predictions by today's code.
 
     That is the test subset, since training does not read it, and all of them if the file has been
-    removed, more is asked for than when the stage was trained, or predictions are made otherwise
-    than they were then.
+    removed or changed, more is asked for than when the stage was trained, or predictions are made
+    otherwise than they were then.
     """
     settings, directory = context.settings, planned.directory
-    wanted: set[Subset] = {"train", "val"} if settings.evaluate.train else {"val"}
-    if settings.evaluate.test:
-        wanted.add("test")
+    batches = settings.trainer.debug.batches
+    batch_size = settings.system.stages[planned.stage.name].batch_size
     made_by = describe_predictions(planned.stage)
-    parts = []
-    if directory.predictions.exists():
-        before = prediction_files.read(directory.predictions)
-        if value_at(store.read_meta(directory.path), "predictions", "key") == made_by["key"]:
-            parts.append(before)
-        else:
-            log.info("%s: predicted anew, by code that has changed", planned.stage.name)
-            wanted.update(name for name in SUBSETS if name in before.subsets)
-    have = {name for part in parts for name in part.subsets}
+    held = held_predictions(
+        directory, context.split, made_by, None if batches is None else batches * batch_size
+    )
+    wanted: set[Subset] = {"val", *held.outdated}
+    wanted |= {"train"} if settings.evaluate.train else set()
+    wanted |= {"test"} if settings.evaluate.test else set()
+    wanted -= held.parts.keys()
     # A final fit has no test images.
-    missing = [name for name in SUBSETS if name in wanted - have and context.split.subsets[name]]
+    missing = [name for name in SUBSETS if name in wanted and context.split.subsets[name]]
     if not missing:
         return
     found = restore(directory.path)
     if "test" in missing:
         write_thumbnails(directory, context.manifest, context.store, context.split.test)
-    parts.append(
-        predict(
-            found.network,
-            context.data(found.settings, found.network, found.grades),
-            context.manifest,
-            found.grades,
-            missing,
-            device_of(settings.trainer),
-            settings.trainer.debug.batches,
-        )
+    new = predict(
+        found.network,
+        context.data(found.settings, found.network, found.grades),
+        context.manifest,
+        found.grades,
+        missing,
+        device_of(settings.trainer),
+        batches,
     )
-    prediction_files.write(directory.predictions, Predictions.concatenate(parts))
-    amend_description(directory.path, {"predictions": made_by})
+    with written_aside(directory.predictions) as aside:
+        prediction_files.write(aside, Predictions.concatenate([*held.parts.values(), new]))
+        # Killed between the two, it has no predictions, rather than others than it describes.
+        directory.predictions.unlink(missing_ok=True)
+        amend_description(directory.path, {"predictions": made_by}, {PREDICTIONS_FILE: aside})
 
 
 def _tell_gap(meta: Mapping[str, Any]) -> None:

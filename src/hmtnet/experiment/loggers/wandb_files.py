@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image
 
+from hmtnet.artifact.digests import SCENES_FILE
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.artifact.scenes import SCENES_FILE
 from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name
 from hmtnet.data import split_file
 from hmtnet.experiment.context import RunContext

@@ -8,13 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hmtnet.artifact import predictions as prediction_files
-from hmtnet.artifact.description import META_FILE, read_description, value_at
+from hmtnet.artifact.description import (
+    META_FILE,
+    changed,
+    changed_of,
+    is_verifiable,
+    read_document,
+    value_at,
+    without_envelope,
+)
+from hmtnet.artifact.digests import CURVES_FILE, PREDICTIONS_FILE, RECORDED
 from hmtnet.baselines import KEPT
 from hmtnet.errors import ArtifactError, DataError, listed
 from hmtnet.files import read_json
 from hmtnet.report.numbers.run import Run, run_from
 
-PREDICTIONS_FILE = "predictions.csv"
 STATUS_FILE = "status.json"
 
 # Baselines leave predictions of validation and test images; a report recomputes them from the
@@ -24,7 +32,7 @@ _BASELINE = re.compile(f"({'|'.join(map(re.escape, KEPT))})-[0-9a-f]+")
 
 @dataclass(frozen=True)
 class Problem:
-    """A run directory that is not in the tables.
+    """A run directory that is not in the tables, or not with all that it holds.
 
     Attributes:
         path: The directory.
@@ -45,7 +53,7 @@ class Collection:
 
     Attributes:
         runs: Usable runs, ordered by path.
-        problems: The others.
+        problems: What is wrong with the others, or left out of usable ones.
     """
 
     runs: tuple[Run, ...]
@@ -71,7 +79,10 @@ def collect(paths: Sequence[Path]) -> Collection:
     problems: list[Problem] = []
     for folder in _run_directories(paths):
         try:
-            runs.append(read_run(folder))
+            run = read_run(folder)
+            runs.append(run)
+            if run.history.lost:
+                problems.append(Problem(folder, run.history.lost))
         except ArtifactError as error:
             problems.append(Problem(folder, str(error)))
     kept, contradicting = _consistent(_on_common_images(runs))
@@ -82,29 +93,41 @@ def read_run(folder: Path) -> Run:
     """Read one run directory.
 
     Raises:
-        ArtifactError: The run is unfinished or capped, a file is missing, damaged or old, or the
-            test images are not all predicted.
+        ArtifactError: The run is unfinished or capped, a file is missing, damaged, old or was
+            changed after it was written, or the test images are not all predicted.
     """
     finished = _check_finished(folder)
-    meta = read_description(folder)
+    document = read_document(folder)
+    meta = without_envelope(document)
     if meta.get("debug"):
         raise ArtifactError(
             "it was capped by trainer.debug, so its numbers mean nothing. Train it without the cap."
         )
-    run = run_from(folder, meta, prediction_files.read(folder / PREDICTIONS_FILE), finished)
-    found, expected = (
-        run.predictions.subset.count("test"),
-        value_at(meta, "split", "images", "test"),
-    )
-    if not found:
+    reasons = changed_of(folder, document, RECORDED)
+    lost = reasons.pop(CURVES_FILE, "")
+    if PREDICTIONS_FILE in reasons:
+        raise ArtifactError(
+            f"{PREDICTIONS_FILE} {reasons[PREDICTIONS_FILE]}. Run the same command again: it "
+            "predicts these images anew."
+        )
+    for name, reason in reasons.items():
+        raise changed(folder / name, reason)
+    found = prediction_files.read(folder / PREDICTIONS_FILE)
+    run = run_from(folder, meta, found, finished)
+    run = replace(run, verified=is_verifiable(document))
+    if lost:
+        told = f"{CURVES_FILE} {lost}: its learning curve is not shown. All else is."
+        run = replace(run, history=replace(run.history, curves=None, lost=told))
+    count, expected = found.subset.count("test"), value_at(meta, "split", "images", "test")
+    if not count:
         raise ArtifactError(
             "it has no predictions of test images: a sweep reads none. Run the configuration that "
             "validation has chosen again, with evaluate.test=true."
         )
-    if isinstance(expected, int) and found != expected:
+    if isinstance(expected, int) and count != expected:
         raise ArtifactError(
-            f"{PREDICTIONS_FILE} holds {found} of {expected} test images. Remove that file and run "
-            "the same command again: it predicts what is missing."
+            f"{PREDICTIONS_FILE} holds {count} of {expected} test images. Run the same command "
+            "again: it predicts what is missing."
         )
     return run
 

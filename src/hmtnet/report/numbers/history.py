@@ -10,10 +10,10 @@ import numpy as np
 import yaml
 
 from hmtnet.artifact import curves
+from hmtnet.artifact.digests import CURVES_FILE
 from hmtnet.metrics.checks import Floats
 
 SETTINGS_FILE = "settings.yaml"
-CURVES_FILE = "metrics.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +40,12 @@ class History:
     Attributes:
         settings: What the command was told, as YAML.
         curves: None where there is no file of them that can be read.
+        lost: Why curves that were written are not shown; empty where they are.
     """
 
     settings: str
     curves: Curves | None
+    lost: str = ""
 
 
 def read_history(folder: Path, stage: Mapping[str, Any]) -> History:

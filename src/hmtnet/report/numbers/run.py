@@ -54,6 +54,8 @@ class Run:
         fold: The k-fold division that the split is a fold of, and its number; None if it is none.
         partial: Whether it has scores of a part of the images alone, as adopted scores may.
         not_compared: Test images that it has a score of, and another run of the split has not.
+        verified: Whether its files are known to be as they were written: an older hmtnet recorded
+            no digests.
     """
 
     path: Path
@@ -86,6 +88,7 @@ class Run:
     fold: tuple[str, int] | None = None
     partial: bool = False
     not_compared: int = 0
+    verified: bool = True
 
 
 _TOLD = {"data": ("dataset", "name"), "split": ("split", "protocol")}

@@ -16,6 +16,9 @@ FULL_REFERENCE = "full reference"
 IN_TRAINING = "references in training"
 """The mark of systems that see references in training, and none when they judge."""
 
+UNVERIFIED = "unverified"
+"""The mark of runs whose files cannot be compared with what was written: none were recorded."""
+
 _LONGEST_VALUE = 28  # characters of a setting's value in a row's name
 
 
@@ -93,6 +96,8 @@ class Configuration:
             marks.append(IN_TRAINING)
         if self.full_reference:
             marks.append(FULL_REFERENCE)
+        if not all(run.verified for run in self.runs):
+            marks.append(UNVERIFIED)
         return tuple(marks)
 
     @property
