@@ -6,7 +6,10 @@ keeps its traceback.
 """
 
 import difflib
-from collections.abc import Iterable
+import errno
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class HmtnetError(Exception):
@@ -31,6 +34,80 @@ class LeakError(HmtnetError):
 
 class WeightsError(HmtnetError):
     """Pretrained weights cannot be reached or do not fit the backbone."""
+
+
+class TrainingError(HmtnetError):
+    """A training cannot go on as it was asked for."""
+
+
+class ResourceError(HmtnetError):
+    """The machine has not enough memory or disk, or has lost a process."""
+
+
+class TerminatedError(KeyboardInterrupt):
+    """A signal, as of a batch system or of a terminal that closes, has asked this process to stop.
+
+    Attributes:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+_SIGNS = {
+    "DataLoader worker": (
+        "A process that loads images was lost: the system has ended it, most often because memory "
+        "ran out. Lower trainer.workers (0 loads in the main process), or set data.cache=none."
+    ),
+    "PytorchStreamWriter failed": "A file cannot be written: the disk is full. Make room.",
+}
+_MEMORY = (
+    "Memory ran out. Lower size.batch_size, system.<stage>.batch_size or trainer.workers, or set "
+    "data.cache=none."
+)
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
+
+
+def explained(error: BaseException) -> HmtnetError | None:
+    """Return what can be done about a fault of the machine; None where an error is something else.
+
+    Args:
+        error: What was raised. Libraries tell such faults by their text alone.
+    """
+    if isinstance(error, HmtnetError):
+        return None
+    text = str(error)
+    found = next((advice for sign, advice in _SIGNS.items() if sign in text), None)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        found = "The disk is full. Make room."
+    elif (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, RuntimeError) and any(s in text.lower() for s in _OUT_OF_MEMORY))
+    ):
+        found = _MEMORY
+    if found is None:
+        return None
+    told = " ".join(text.split())
+    return ResourceError(f"{found} The same command goes on from there. ({told})")
+
+
+@contextmanager
+def faults_explained() -> Iterator[None]:
+    """Raise faults of the machine as errors that say what can be done; pass others on.
+
+    Raises:
+        ResourceError: Memory or disk ran out, or a process was lost.
+    """
+    try:
+        yield
+    except Exception as error:
+        known = explained(error)
+        if known is None:
+            raise
+        raise known from error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

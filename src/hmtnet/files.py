@@ -58,9 +58,22 @@ def _flush(path: Path) -> None:
 
 
 def write_text(path: Path, text: str, durable: bool = False) -> None:
-    """Write UTF-8 text to ``path``, whole or not at all; see `written_aside`."""
+    """Write UTF-8 text to ``path``, whole or not at all; see `written_aside`.
+
+    A file that holds this text already is left alone, so what was written can be shown again from
+    where nothing may be written.
+    """
+    if not durable and _holds(path, text):
+        return
     with written_aside(path, durable) as aside:
         aside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return Path(path).read_bytes() == text.encode("utf-8")
+    except OSError:
+        return False
 
 
 def read_json(path: Path, encoding: str = "utf-8") -> Any:

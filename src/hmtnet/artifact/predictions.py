@@ -6,7 +6,6 @@ dataset's own unit, grades are 1…K with K the best, and an empty cell means "n
 Numbers are written so that reading returns them to the last bit.
 """
 
-import csv
 import math
 import re
 from collections import Counter
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from hmtnet.artifact.table import Table, finite, is_utf8, read_table, whole
 from hmtnet.errors import ArtifactError, listed
-from hmtnet.files import written_aside
+from hmtnet.files import write_table
 
 SUBSETS = ("train", "val", "test")
 
@@ -188,14 +187,9 @@ def write(path: Path, predictions: Predictions) -> None:
     columns += [[name or "" for name in c] for c in (predictions.reference, predictions.method)]
     columns += [["" if scale is None else str(scale) for scale in predictions.scale]]
     probabilities = [f"p_{i + 1}" for i in range(predictions.probabilities.shape[1])]
+    header = [*_BEFORE, *probabilities, *_AFTER]
     try:
-        with (
-            written_aside(Path(path)) as aside,
-            aside.open("w", encoding="utf-8", newline="") as stream,
-        ):
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([*_BEFORE, *probabilities, *_AFTER])
-            writer.writerows(zip(*columns, strict=True))
+        write_table(Path(path), header, zip(*columns, strict=True))
     except OSError as error:
         raise ArtifactError(
             f"Predictions cannot be written to {path}: {error}. "

@@ -152,7 +152,14 @@ def _note(settings: TrainSettings, stage: StageResult) -> str:
 
 
 def _draw(result: ChainResult, subset: Literal["val", "test"]) -> None:
-    """Draw the last stage's result into its run directory."""
+    """Draw the last stage's result into its run directory, unless nothing can be written there."""
+    try:
+        _write_figures(result, subset)
+    except OSError as error:
+        log.warning("The pictures were not drawn: %s", error)
+
+
+def _write_figures(result: ChainResult, subset: Literal["val", "test"]) -> None:
     manifest, last = result.manifest, result.stages[-1]
     shown = prediction_files.read(last.directory.predictions).select(subset)
     folder, numbers = last.directory.path, summarise(shown, subset)

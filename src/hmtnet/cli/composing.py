@@ -22,7 +22,7 @@ from yaml import YAMLError
 import hmtnet
 from hmtnet.cli.explaining import explain
 from hmtnet.cli.words import MULTIRUN, hydra_words, is_sweep
-from hmtnet.errors import HmtnetError, SettingsError, listed, nearest
+from hmtnet.errors import HmtnetError, SettingsError, faults_explained, listed, nearest
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,8 @@ def _run(root: str, words: Sequence[str], job: Callable[[DictConfig], float]) ->
         # Lightning starts the other processes of a multi-device run by this process's own words.
         sys.argv = command_line
         try:
-            return job(config)
+            with faults_explained():
+                return job(config)
         except Exception as error:
             if is_multirun():
                 _tell(error)

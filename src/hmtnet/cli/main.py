@@ -1,12 +1,16 @@
 """The command line. Nothing heavy is imported before a command is known."""
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from types import FrameType
 
 from hmtnet import __version__
-from hmtnet.errors import HmtnetError, nearest
+from hmtnet.errors import HmtnetError, TerminatedError, faults_explained, nearest
 
 HELP = """\
 hmtnet: judge super-resolved images without a reference.
@@ -51,7 +55,8 @@ commands
   hmtnet --version
 
 exit codes: 0 done, 1 a defect (with a traceback), 2 bad input (one message; of score and
-compare: also images that have no score), 130 interrupted.
+compare: also images that have no score), 130 interrupted, 143 or 129 stopped by SIGTERM
+or SIGHUP.
 """
 
 COMMANDS = (
@@ -73,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hmtnet {__version__}")
         return 0
     try:
-        code = _run(words[0], words[1:])
+        with _stopped_by_signals(), faults_explained():
+            code = _run(words[0], words[1:])
         sys.stdout.flush()
         return code
     except HmtnetError as error:
@@ -82,9 +88,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads has read enough, as in `hmtnet … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        print("hmtnet: interrupted; the same command resumes.", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as stop:
+        asked = stop if isinstance(stop, TerminatedError) else None
+        with suppress(OSError):  # a terminal that was closed
+            said = "interrupted" if asked is None else asked
+            print(f"hmtnet: {said}; the same command resumes.", file=sys.stderr)
+        return INTERRUPTED if asked is None else 128 + asked.number
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; what ignores them (nohup) still does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise TerminatedError(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", None)):  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(command: str, rest: list[str]) -> int:

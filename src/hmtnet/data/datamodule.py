@@ -146,6 +146,7 @@ class QualityData(L.LightningDataModule):
         self.chosen_on = chosen_on
         self.mixed = mixed
         self.split = split
+        self.images = tuple(record.image for record in manifest.records)
         self.crops = crops
         self.batch_size = batch_size
         self.seed = seed

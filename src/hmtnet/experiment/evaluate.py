@@ -123,7 +123,7 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     directory = RunDirectory.locate(
         Path(settings.runs), manifest.name, split.id, trained.stage, key
     )
-    with locked(directory.path, lambda: None):
+    with locked(directory.path, only_read=directory.meta.exists()):
         reused = _holds_all(settings, trained, split, directory, made_by)
         if not reused:
             _predict(settings, trained, manifest, split, directory, key, made_by)

@@ -23,6 +23,7 @@ from hmtnet.experiment.checkpoints import (
     check_best,
     newest,
 )
+from hmtnet.experiment.faults import Divergence, StopAfterEpoch
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.progress import StageProgress
 from hmtnet.experiment.run_settings import TrainerSettings
@@ -72,14 +73,18 @@ def fit(
 
     Raises:
         ArtifactError: That epoch is not the best of the curve.
-        KeyboardInterrupt: Training was interrupted from the keyboard.
+        TrainingError: The loss is no number any more.
+        KeyboardInterrupt: Training was interrupted from the keyboard, or by a signal.
     """
     fit_settings = task.fit_settings
     resume = newest(directory.checkpoints)
     epoch_zero = None if start is None else {"epoch": 0, "step": 0, SELECTED_BY: start.score}
     record = EpochRecord(directory, status, epoch_zero)
     checkpoints = EpochCheckpoints(directory.checkpoints, status.key, start)
-    callbacks: list[Callback] = [StageProgress(status.stage), record, checkpoints]
+    stopping = StopAfterEpoch()
+    callbacks: list[Callback] = [
+        *(StageProgress(status.stage), Divergence(status.stage), record, stopping, checkpoints)
+    ]
     if fit_settings.ema > 0:
         callbacks.append(EMAWeightAveraging(decay=fit_settings.ema))
     if fit_settings.early_stopping is not None:
@@ -107,8 +112,10 @@ def fit(
         try:
             trainer.fit(task, datamodule=data, ckpt_path=resume and str(resume.path))
         except SystemExit as stop:
-            # Lightning turns Ctrl-C into an exit like any other.
-            raise KeyboardInterrupt from stop
+            # Lightning turns what stops it into an exit like any other.
+            asked = stop.__context__
+            raise asked if isinstance(asked, KeyboardInterrupt) else KeyboardInterrupt from stop
+        stopping.check()
     return check_best(checkpoints.best, record.rows)
 
 

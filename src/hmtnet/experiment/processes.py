@@ -31,7 +31,7 @@ def wait_for_leader(directory: RunDirectory) -> None:
     """
     while not directory.finished:
         found = run_status.read(directory.status)
-        failed = found is not None and found.state == "failed"
+        failed = found is not None and found.state in ("failed", "interrupted")
         if failed or os.getppid() != _PARENT:
             raise SystemExit(1)
         time.sleep(0.2)

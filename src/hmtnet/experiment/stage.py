@@ -24,6 +24,7 @@ from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.experiment.training import begin, fit_stage, make_ready, train
 from hmtnet.files import written_aside
 from hmtnet.scoring.restore import restore
+from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.lock import locked
 
@@ -72,7 +73,8 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
             fit_stage(context, planned, ready, begin(context, planned))
             wait_for_leader(directory)
         return StageResult(name, planned.key, directory, ready is None, None)
-    with locked(directory.path, waiting), stage_log(context, planned, chain) as logged:
+    held = locked(directory.path, waiting, only_read=directory.finished)
+    with held, stage_log(context, planned, chain) as logged:
         reused = directory.finished
         if reused:
             verified = check_files(directory.path, [WEIGHTS_FILE, SCENES_FILE])
@@ -90,8 +92,12 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
         _tell_gap(meta)
         if logged is not None:
             logged.result(context, prediction_files.read(directory.predictions))
-    found = value_at(meta, "val_srcc")
-    objective = found if isinstance(found, float) else None
+        found = value_at(meta, "val_srcc")
+        objective = found if isinstance(found, float) else None
+        if run_status.read(directory.status) is None:  # lost, and the artifact is whole
+            status = begin(context, planned)
+            done = status.then(state="finished", epoch=status.epochs, objective=objective)
+            run_status.write(directory.status, done)
     return StageResult(name, planned.key, directory, reused, objective)
 
 

@@ -16,6 +16,7 @@ from hmtnet.artifact.predictions import Predictions
 from hmtnet.artifact.scenes import Greys, read_scenes, write_scenes
 from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
+from hmtnet.errors import HmtnetError, explained
 from hmtnet.experiment.checkpoints import Candidate, newest, set_damaged_aside
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe
@@ -30,6 +31,7 @@ from hmtnet.metrics import accuracy, srcc
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.task import QualityTask
 from hmtnet.storage import status as run_status
+from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
 
 log = logging.getLogger(__name__)
@@ -81,10 +83,10 @@ def train(
     resumes = newest(directory.checkpoints) is not None
     status = begin(context, planned)
     write_text(directory.settings, yaml.safe_dump(composed(context.settings), sort_keys=False))
-    run_status.write(directory.status, status)
     verb = "resuming" if resumes else "training"
     log.info("%s: %s %s", planned.stage.name, verb, directory.path)
     try:
+        run_status.write(directory.status, status)
         # A resumed stage was judged when it began.
         start = None if resumes else start_of(context, ready.network, ready.data, ready.grades)
         started = time.perf_counter()
@@ -100,11 +102,23 @@ def train(
         objective = _leave_artifact(context, planned, ready, cost, kept_start)
         done = ended.then(state="finished", objective=objective)
         run_status.write(directory.status, done)
-    except Exception as error:
-        reached = run_status.read(directory.status) or status
-        message = f"{type(error).__name__}: {error}"
-        run_status.write(directory.status, reached.then(state="failed", message=message))
+    except (Exception, KeyboardInterrupt) as error:
+        _write_ending(directory, status, error)
         raise
+
+
+def _write_ending(directory: RunDirectory, status: Status, error: BaseException) -> None:
+    """Write down why a stage has not been finished; a disk that takes nothing more is no reason."""
+    reached = run_status.read(directory.status) or status
+    known = explained(error) or error
+    if isinstance(error, KeyboardInterrupt):
+        ending = reached.then(state="interrupted", message=str(error) or "stopped by Ctrl-C")
+    else:
+        ending = reached.then(state="failed", message=f"{type(known).__name__}: {known}")
+    try:
+        run_status.write(directory.status, ending)
+    except HmtnetError as unwritten:
+        log.warning("%s", unwritten)
 
 
 def begin(context: RunContext, planned: Planned) -> Status:

@@ -72,10 +72,14 @@ class RunDirectory:
 
     @property
     def finished(self) -> bool:
-        """Whether the run says so and its artifact is there."""
+        """Whether its artifact is there, and no status says that it is still at work.
+
+        The description is written last. So where the status is lost, it decides.
+        """
+        if not self.weights.is_file() or not self.meta.is_file():
+            return False
         found = status.read(self.status)
-        said = found is not None and found.state == "finished"
-        return said and self.weights.is_file() and self.meta.is_file()
+        return found is None or found.state == "finished"
 
 
 def _usable(name: str, what: str) -> str:

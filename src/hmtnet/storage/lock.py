@@ -12,7 +12,9 @@ LOCK_FILE = ".lock"
 
 
 @contextmanager
-def locked(folder: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+def locked(
+    folder: Path, on_wait: Callable[[], None] | None = None, only_read: bool = False
+) -> Iterator[None]:
     """Hold ``folder`` for the length of the block; wait while another process holds it.
 
     The operating system keeps the lock, so it ends with its process, however that ends. The file
@@ -21,6 +23,7 @@ def locked(folder: Path, on_wait: Callable[[], None] | None = None) -> Iterator[
     Args:
         folder: The run directory; made if it does not exist.
         on_wait: Called once, if another process holds the folder, before waiting for it.
+        only_read: Nothing will be written, so a folder that cannot be written to needs no lock.
 
     Raises:
         HmtnetError: The folder cannot be made or written to.
@@ -36,6 +39,9 @@ def locked(folder: Path, on_wait: Callable[[], None] | None = None) -> Iterator[
                 on_wait()
             lock.acquire()
     except OSError as error:
+        if only_read:
+            yield
+            return
         raise HmtnetError(
             f"The run directory {folder} cannot be used: {error}. Check that it is writable, or "
             "choose another place for runs."
@@ -44,3 +50,17 @@ def locked(folder: Path, on_wait: Callable[[], None] | None = None) -> Iterator[
         yield
     finally:
         lock.release()
+
+
+def is_held(folder: Path) -> bool | None:
+    """Return whether a process holds ``folder``; None where that cannot be found out."""
+    path = Path(folder) / LOCK_FILE
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return None

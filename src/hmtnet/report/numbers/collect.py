@@ -20,8 +20,8 @@ from hmtnet.artifact.description import (
 from hmtnet.artifact.digests import CURVES_FILE, PREDICTIONS_FILE, RECORDED
 from hmtnet.baselines import KEPT
 from hmtnet.errors import ArtifactError, DataError, listed
-from hmtnet.files import read_json
 from hmtnet.report.numbers.run import Run, run_from
+from hmtnet.storage import status as run_status
 
 STATUS_FILE = "status.json"
 
@@ -151,21 +151,17 @@ def _run_directories(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _check_finished(folder: Path) -> str:
     """Return when the run was finished; refuse one that is not."""
-    path = folder / STATUS_FILE
     advice = "Run the same command again: it resumes or reuses the run."
-    try:
-        status = read_json(path)
-        state = status.get("state")
-    except FileNotFoundError:
+    status = run_status.read(folder / STATUS_FILE)
+    if status is None:
         raise ArtifactError(
-            f"{STATUS_FILE} is missing: the run may be half done. {advice}"
-        ) from None
-    except (OSError, ValueError, AttributeError) as error:
-        raise ArtifactError(f"{STATUS_FILE} cannot be read ({error}). {advice}") from error
-    if state != "finished":
-        said = {"running": "interrupted or still running", "failed": "failed"}.get(state, state)
-        raise ArtifactError(f"the run is not finished ({said}). {advice}")
-    return str(status.get("updated") or "")
+            f"{STATUS_FILE} is missing or damaged: the run may be half done. {advice}"
+        )
+    if status.state != "finished":
+        said = {"running": "still running"}.get(status.state, status.state)
+        why = f": {status.message}" if status.message else ""
+        raise ArtifactError(f"the run is not finished ({said}{why}). {advice}")
+    return status.updated
 
 
 def _on_common_images(runs: Sequence[Run]) -> list[Run]:
