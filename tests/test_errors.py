@@ -1,18 +1,29 @@
 import inspect
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hmtnet import errors
-from hmtnet.errors import HmtnetError, listed, nearest
+from hmtnet.errors import (
+    HmtnetError,
+    ResourceError,
+    SettingsError,
+    faults_explained,
+    listed,
+    nearest,
+)
 
 
 def test_every_error_can_be_caught_as_one():
     members = [c for _, c in inspect.getmembers(errors, inspect.isclass)]
     classes = [c for c in members if c.__module__ == errors.__name__]
     assert len(classes) > 5
-    assert all(issubclass(c, HmtnetError) for c in classes)
+    # What stops a process is none: nothing that catches errors may hold it up.
+    assert all(issubclass(c, HmtnetError) for c in classes if issubclass(c, Exception))
     assert not issubclass(HmtnetError, (ValueError, OSError))
 
 
@@ -53,3 +64,36 @@ def test_listed_accounts_for_every_item(items, limit):
     shown, _, rest = text.partition(" and ")
     count = len(shown.split(", ")) if shown else 0
     assert count + (int(rest.split()[0]) if rest else 0) == len(items)
+
+
+def out_of_memory():
+    torch.empty(2**60)
+
+
+def full_disk():
+    Path("/dev/full").write_bytes(b"x")
+
+
+def full_disk_of_torch():
+    torch.save({"w": torch.zeros(1000)}, "/dev/full")
+
+
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        (out_of_memory, "Lower size.batch_size"),
+        (lambda: np.zeros(2**57), "data.cache=none"),
+        (full_disk, "The disk is full. Make room"),
+        (full_disk_of_torch, "Make room"),
+    ],
+)
+def test_a_fault_of_the_machine_says_what_helps(fault, advice):
+    with pytest.raises(ResourceError, match=advice), faults_explained():
+        fault()
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), FileNotFoundError("x"), SettingsError("x")])
+def test_other_errors_pass_as_they_are(error):
+    with pytest.raises(type(error)) as caught, faults_explained():
+        raise error
+    assert caught.value is error

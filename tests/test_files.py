@@ -134,3 +134,13 @@ def test_a_reader_never_sees_a_part_even_if_the_writer_is_killed(tmp_path):
         lines = path.read_text().split("\n")
         assert len(lines) == 5001 and len(set(lines[:-1])) == 1
     assert len(seen) > 3
+
+
+def test_a_file_that_holds_the_text_already_is_left_alone(tmp_path):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "ä\n")
+    before = path.stat()
+    files.write_text(path, "ä\n")
+    assert path.stat().st_ino == before.st_ino
+    files.write_text(path, "b\n")
+    assert path.read_text() == "b\n" and path.stat().st_ino != before.st_ino

@@ -56,12 +56,16 @@ class TerminatedError(KeyboardInterrupt):
         self.number = number
 
 
+_DISK = "The disk is full. Make room."
 _SIGNS = {
     "DataLoader worker": (
         "A process that loads images was lost: the system has ended it, most often because memory "
         "ran out. Lower trainer.workers (0 loads in the main process), or set data.cache=none."
     ),
-    "PytorchStreamWriter failed": "A file cannot be written: the disk is full. Make room.",
+    # What torch says of a file that takes no more, by where it notices.
+    "PytorchStreamWriter failed": _DISK,
+    "unexpected pos": _DISK,
+    "iostream error": _DISK,
 }
 _MEMORY = (
     "Memory ran out. Lower size.batch_size, system.<stage>.batch_size or trainer.workers, or set "
@@ -81,7 +85,7 @@ def explained(error: BaseException) -> HmtnetError | None:
     text = str(error)
     found = next((advice for sign, advice in _SIGNS.items() if sign in text), None)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        found = "The disk is full. Make room."
+        found = _DISK
     elif (
         isinstance(error, MemoryError)
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)

@@ -16,6 +16,7 @@ from hmtnet.cli.main import BAD_INPUT, INTERRUPTED
 from hmtnet.experiment import callbacks, checkpoints, stage, training
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
+from hmtnet.storage.status import GONE
 
 # Five epochs on a third of the references, whose best is neither the first nor always the last.
 WORDS = (
@@ -87,7 +88,8 @@ def test_killed_in_the_middle_of_stage_2_it_resumes_to_the_same_bits(
     assert 1 <= len(rows_of(killed.metrics)) < EPOCHS, (
         "killed too early or too late to prove anything"
     )
-    assert run_status.read(killed.status).state == "running" and not killed.finished
+    status = run_status.read(killed.status)
+    assert (status.state, status.message) == ("interrupted", GONE) and not killed.finished
     assert not killed.meta.exists() and not killed.predictions.exists()
     # What a kill in the midst of writing leaves.
     for half in (killed.path / ".stage-x1.safetensors", killed.checkpoints / ".epoch-0002-x2.ckpt"):
@@ -304,7 +306,8 @@ def test_interrupted_from_the_keyboard_it_says_so_and_resumes(
         done = hmtnet(*words)
     assert done.code == INTERRUPTED and "the same command resumes" in done.err
     stopped = directory_of(tmp_path / "runs", "sfen")
-    assert run_status.read(stopped.status).state == "running" and not stopped.finished
+    status = run_status.read(stopped.status)
+    assert (status.state, status.message) == ("interrupted", "stopped by Ctrl-C")
     assert hmtnet(*words).code == 0
     assert_equal_results(stopped, directory_of(uninterrupted, "sfen"))
 
@@ -422,8 +425,8 @@ def test_of_two_processes_one_trains_and_the_other_waits_and_reuses(
     first.send_signal(signal.SIGSTOP)  # until the second one waits, however slow it is
     locked = stage.locked
 
-    def going_on(path, waiting):
-        return locked(path, lambda: (waiting(), first.send_signal(signal.SIGCONT)))
+    def going_on(path, waiting, **options):
+        return locked(path, lambda: (waiting(), first.send_signal(signal.SIGCONT)), **options)
 
     monkeypatch.setattr(stage, "locked", going_on)
     second = hmtnet(*words)

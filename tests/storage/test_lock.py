@@ -7,7 +7,7 @@ import time
 import pytest
 
 from hmtnet.errors import HmtnetError
-from hmtnet.storage.lock import locked
+from hmtnet.storage.lock import LOCK_FILE, locked
 
 HOLDER = """
 import sys, time
@@ -117,3 +117,13 @@ def test_a_folder_that_cannot_be_used_is_a_clear_error(tmp_path):
         locked(tmp_path / "file" / "run"),
     ):
         pytest.fail("not locked")
+
+
+def test_a_folder_that_cannot_be_written_to_can_be_read_without_a_lock(tmp_path):
+    (tmp_path / LOCK_FILE).mkdir()  # no file can be made of that name, by whomever
+    with pytest.raises(HmtnetError, match="cannot be used"), locked(tmp_path):
+        pass
+    entered = []
+    with locked(tmp_path, only_read=True):
+        entered.append(1)
+    assert entered == [1]

@@ -10,6 +10,7 @@ import pytest
 
 from hmtnet.errors import HmtnetError
 from hmtnet.storage import status
+from hmtnet.storage.lock import locked
 from hmtnet.storage.status import Status
 
 
@@ -94,6 +95,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from hmtnet.storage import status
+from hmtnet.storage.lock import locked
 began = status.Status.begin("sfen", "ab", epochs=1)
 for epoch in range(10**9):
     status.write(Path(sys.argv[1]), began.then(epoch=epoch, message="x" * (epoch % 5000)))
@@ -115,3 +117,31 @@ def test_a_reader_finds_a_whole_status_while_a_writer_works_and_after_it_is_kill
     found = status.read(path)
     assert found is not None and len(found.message) == found.epoch % 5000
     assert len(epochs) > 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, "running"),
+        ({"process_started": None}, "running"),  # an older version did not say
+        ({"process_started": "1"}, "interrupted"),  # its number is another process's now
+        ({"pid": 2**22 + 1}, "interrupted"),  # above the highest number on Linux
+        ({"pid": -1}, "interrupted"),
+        ({"host": "elsewhere"}, "interrupted"),  # and no lock is held
+        ({"pid": 2**22 + 1, "state": "failed"}, "failed"),
+    ],
+)
+def test_a_run_whose_process_is_gone_was_interrupted(tmp_path, changes, state):
+    path = tmp_path / "status.json"
+    status.write(path, Status.begin("sfen", "ab", epochs=1).then(**changes))
+    found = status.read(path)
+    assert found.state == state
+    assert found.message == (status.GONE if state == "interrupted" else None)
+
+
+def test_a_lock_that_is_held_shows_a_process_elsewhere(tmp_path):
+    path = tmp_path / "status.json"
+    status.write(path, Status.begin("sfen", "ab", epochs=1).then(host="elsewhere"))
+    with locked(tmp_path):
+        assert status.read(path).state == "running"
+    assert status.read(path).state == "interrupted"

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Iterable
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -12,7 +13,6 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from hmtnet.data.batch import Batch
-from hmtnet.data.datamodule import QualityData
 from hmtnet.errors import TerminatedError, TrainingError, listed
 
 PATIENCE = 5.0
@@ -28,7 +28,7 @@ class StopAfterEpoch(Callback):
     def __init__(self) -> None:
         self._asked: float | None = None
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Take SIGTERM over from Lightning, which puts the handler before back at its end."""
         del trainer, pl_module
         ours = threading.current_thread() is threading.main_thread()
@@ -73,7 +73,7 @@ class _Step(NamedTuple):
 
 
 class Divergence(Callback):
-    """Stop when the loss is no finite number, before anything is validated, chosen or kept.
+    """Stop when loss or weights are no finite numbers, before an epoch is chosen by them or kept.
 
     A step is looked at when the next one begins: a GPU has then computed it, and need not wait.
 
@@ -105,22 +105,22 @@ class Divergence(Callback):
     def on_train_batch_start(self, trainer: L.Trainer, *arguments: Any) -> None:
         """Look at the step before."""
         del arguments
-        self._check(trainer)
+        self._check(trainer, [])
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Look at the epoch's last step."""
-        del pl_module
-        self._check(trainer)
+        """Look at the epoch's last step, and at what it has made of the weights."""
+        self._check(trainer, pl_module.parameters())
 
-    def _check(self, trainer: L.Trainer) -> None:
-        last, self._last = self._last, None
-        if last is None or bool(last.finite):
+    def _check(self, trainer: L.Trainer, weights: Iterable[Tensor]) -> None:
+        step, self._last = self._last, None
+        if step is None or (
+            bool(step.finite) and all(bool(torch.isfinite(tensor).all()) for tensor in weights)
+        ):
             return
-        data: Any = trainer.datamodule
-        assert isinstance(data, QualityData)
-        names = listed((data.images[row] for row in last.rows.tolist()), limit=8)
+        fitting: Any = trainer  # its datamodule is set while it fits
+        names = listed((fitting.datamodule.images[row] for row in step.rows.tolist()), limit=8)
         raise TrainingError(
-            f"The training of '{self.stage}' has diverged: its loss is no finite number at "
-            f"{last.where}. The batch: {names}. Lower system.{self.stage}.optimizer.lr. The last "
-            "good epoch's checkpoint is kept."
+            f"The training of '{self.stage}' has diverged: loss or weights are no finite numbers "
+            f"at {step.where}. The batch: {names}. Lower system.{self.stage}.optimizer.lr. The "
+            "checkpoint of the last good epoch is kept."
         )

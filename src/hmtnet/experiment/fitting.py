@@ -114,7 +114,7 @@ def fit(
         except SystemExit as stop:
             # Lightning turns what stops it into an exit like any other.
             asked = stop.__context__
-            raise asked if isinstance(asked, KeyboardInterrupt) else KeyboardInterrupt from stop
+            raise (asked if isinstance(asked, KeyboardInterrupt) else KeyboardInterrupt()) from None
         stopping.check()
     return check_best(checkpoints.best, record.rows)
 

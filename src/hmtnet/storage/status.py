@@ -99,7 +99,7 @@ def read(path: Path) -> Status | None:
 
     A damaged status, as a power failure can leave, counts as none: the run is then not finished,
     resumes from its checkpoint and writes a new status, and nobody has to repair anything. Fields
-    that only a newer hmtnet knows are ignored. A run whose process is gone, which had no time to say
+    that only a newer hmtnet knows are ignored. A run whose process is gone, and had no time to say
     so, is ``interrupted``.
     """
     try:
@@ -128,6 +128,8 @@ def _lives(status: Status, folder: Path) -> bool:
 
 
 def _is_process(pid: int) -> bool:
+    if pid < 1:
+        return False
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -104,7 +104,8 @@ def test_a_path_that_is_not_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("state", "said"), [("running", "interrupted or still running"), ("failed", "failed")]
+    ("state", "said"),
+    [("running", "still running"), ("interrupted", "interrupted"), ("failed", "failed")],
 )
 def test_an_unfinished_run(runs, state, said):
     runs.write("good")
