@@ -95,8 +95,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from hmtnet.storage import status
-from hmtnet.storage.lock import locked
-began = status.Status.begin("sfen", "ab", epochs=1)
+began = status.Status.begin("sfen", "ab", epochs=1).then(state="failed")
 for epoch in range(10**9):
     status.write(Path(sys.argv[1]), began.then(epoch=epoch, message="x" * (epoch % 5000)))
     if epoch == 0:
