@@ -148,6 +148,11 @@ class Labels:
         return tuple(record.reference for record in self.records)
 
     @property
+    def datasets(self) -> tuple[str | None, ...]:
+        """(N,) which of the joined datasets each record is of; None where there is one dataset."""
+        return (None,) * len(self)
+
+    @property
     def unit_mos(self) -> FloatArray:
         """(N,) the records' MOS mapped to [0, 1], 1 = best."""
         # The clip moves a label by no more than RANGE_TOLERANCE.

@@ -20,7 +20,7 @@ from hmtnet.data.groups import (
     lacking,
     none_empty,
 )
-from hmtnet.data.join import Joined
+from hmtnet.data.join import Crossed
 from hmtnet.data.labels import Labels
 from hmtnet.data.record import scale_factor
 from hmtnet.data.split import SUBSETS, Split, SplitSettings, named
@@ -243,7 +243,7 @@ def to_another_dataset(labels: Labels, settings: SplitSettings) -> Dealt:
     """
     test = tuple(row for row, r in enumerate(labels.records) if r.official == "test")
     own = tuple(row for row, r in enumerate(labels.records) if r.official == "train")
-    if not isinstance(labels, Joined):
+    if not isinstance(labels, Crossed):
         raise DataError(
             f"Dataset '{labels.name}': split=cross trains on one dataset and tests on another. "
             "Name the other one: data@other=<dataset>."

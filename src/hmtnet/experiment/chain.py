@@ -22,6 +22,7 @@ from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.fitting import check_hardware
 from hmtnet.experiment.loggers.card import chain_name
 from hmtnet.experiment.plan import Planned, plan_chain, rehearse
+from hmtnet.experiment.requirements import check_datasets
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.stage import StageResult, run_stage
 from hmtnet.experiment.warm_start import WarmStart
@@ -69,6 +70,7 @@ def run_chain(settings: TrainSettings, system: System, watch: Watch | None = Non
         raise DataError(
             f"Split '{split.id}' names no images to train or to choose the epoch on. Use another."
         )
+    check_datasets(manifest, split)
     leaks.check_split(manifest, split)
     if settings.evaluate.selection == "best_on_test" and not split.test:
         raise SettingsError(

@@ -27,6 +27,7 @@ from hmtnet.experiment.predict import predict
 from hmtnet.experiment.settings import composed
 from hmtnet.files import write_text
 from hmtnet.metrics import accuracy, srcc
+from hmtnet.metrics.groups import mean_over_datasets
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.task import QualityTask
 from hmtnet.storage import status as run_status
@@ -156,7 +157,8 @@ def _leave_artifact(
     prediction_files.write(directory.predictions, found)
     validation = found.select("val")
     meta = describe(context, planned, ready.grades, network)
-    meta["val_srcc"] = _known(srcc(validation.score, validation.mos))
+    agreement = mean_over_datasets(srcc, validation.score, validation.mos, validation.dataset)
+    meta["val_srcc"] = _known(agreement)
     meta["grade_accuracy"] = _grade_accuracy(found)
     if kept_start:  # then this stage is the one before
         meta["kept_start"] = True

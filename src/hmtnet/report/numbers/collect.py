@@ -12,7 +12,7 @@ from hmtnet.artifact.description import META_FILE, read_description, value_at
 from hmtnet.baselines import KEPT
 from hmtnet.errors import ArtifactError, DataError, listed
 from hmtnet.files import read_json
-from hmtnet.report.numbers.run import Run, run_from
+from hmtnet.report.numbers.run import Run, by_dataset, run_from
 
 PREDICTIONS_FILE = "predictions.csv"
 STATUS_FILE = "status.json"
@@ -71,7 +71,7 @@ def collect(paths: Sequence[Path]) -> Collection:
     problems: list[Problem] = []
     for folder in _run_directories(paths):
         try:
-            runs.append(read_run(folder))
+            runs += by_dataset(read_run(folder))
         except ArtifactError as error:
             problems.append(Problem(folder, str(error)))
     kept, contradicting = _consistent(_on_common_images(runs))
