@@ -13,6 +13,7 @@ from hmtnet.baselines import Baseline
 from hmtnet.cli.composing import chosen_option, is_multirun, launches_in_process, sweep_name
 from hmtnet.cli.trial import Outcome, changes, watch_of
 from hmtnet.data.grades import Grades
+from hmtnet.data.join import label_kind_of
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.baseline import write_baselines
 from hmtnet.experiment.chain import ChainResult, run_chain
@@ -101,10 +102,11 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
         }
         print(json.dumps(document, indent=2))
         return
-    kinds = {part.name: part.label_kind for part in getattr(manifest, "parts", ())}
     for name, rows in tables.items():
-        kind = manifest.label_kind if name is None else kinds[name]
-        n = max(summary.n for row in rows if (summary := getattr(row, subset)) is not None)
+        sizes = [found.n for row in rows if (found := getattr(row, subset)) is not None]
+        if not sizes:  # a small dataset may have no image there
+            continue
+        kind, n = label_kind_of(manifest, name), max(sizes)
         title = heading(name or manifest.name, split.protocol, subset, n, kind, leaky=split.leaky)
         print(f"\n{closing_table(rows, title, subset)}")
     _draw(result, subset)

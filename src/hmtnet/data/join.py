@@ -11,6 +11,7 @@ from hmtnet.data.components import components
 from hmtnet.data.duplicates import content_groups
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.record import Official, Record
+from hmtnet.data.settings import LabelKind
 from hmtnet.errors import SettingsError
 
 
@@ -31,6 +32,11 @@ class Joined(Manifest):
         """Return the file of an image or reference image that a record names."""
         part = next(part for part in self.parts if name.startswith(f"{part.name}/"))
         return part.path(name.removeprefix(f"{part.name}/"))
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """(N,) names of the datasets that the records come from."""
+        return tuple(name for part in self.parts for name in part.origins)
 
     @property
     def datasets(self) -> tuple[str | None, ...]:
@@ -80,7 +86,13 @@ class Together(Joined):
     @property
     def datasets(self) -> tuple[str | None, ...]:
         """(N,) names of the datasets that the records are of."""
-        return tuple(part.name for part in self.parts for _ in part.records)
+        return self.origins
+
+
+def label_kind_of(manifest: Manifest, dataset: str | None) -> LabelKind:
+    """Return the label kind of one of several datasets; of the whole for None."""
+    parts = manifest.parts if isinstance(manifest, Joined) else ()
+    return next((part.label_kind for part in parts if part.name == dataset), manifest.label_kind)
 
 
 J = TypeVar("J", bound=Joined)

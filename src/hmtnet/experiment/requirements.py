@@ -47,7 +47,7 @@ def check_fields(manifest: Manifest, rows: Sequence[int], system: System, stage:
 
 
 def check_datasets(manifest: Manifest, split: Split) -> None:
-    """Check that each of several datasets has images to learn from; tell which validates nothing.
+    """Check that each of several datasets has images to learn from; tell what it lacks otherwise.
 
     Raises:
         DataError: One has fewer than two training images, which cannot be compared.
@@ -63,12 +63,13 @@ def check_datasets(manifest: Manifest, split: Split) -> None:
             f"Split '{split.id}' of '{manifest.name}' has fewer than two training images of "
             f"{listed(few)}. Use another seed or protocol, or leave that dataset out (data.also)."
         )
-    absent = [name for name in names if not found["val"][name]]
-    if absent:
-        _log.warning(
-            "Split '%s' has no validation image of %s, which so cannot choose the epoch.",
-            *(split.id, listed(absent)),
-        )
+    for subset, without in (("val", "chooses no epoch"), ("test", "is not tested")):
+        absent = [name for name in names if split.subsets[subset] and not found[subset][name]]
+        for name in absent:
+            _log.warning(
+                "Split '%s' has no %s image of '%s', which so %s.",
+                *(split.id, subset, name, without),
+            )
 
 
 def check_references(

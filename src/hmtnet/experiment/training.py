@@ -174,13 +174,19 @@ def _leave_artifact(
     return objective
 
 
-def _scenes(context: RunContext, planned: Planned) -> Greys:
-    """Return what the stage, and those that it starts from, have seen, as tiny pictures."""
+def _scenes(context: RunContext, planned: Planned) -> dict[str, Greys]:
+    """Return what the stage, and those that it starts from, have seen, as tiny pictures.
+
+    By the dataset's fingerprint: within one dataset, keys of content tell what shows the same.
+    """
     folders = [given.path for given in planned.upstream.values()]
     if context.start is not None:
         folders.append(context.start.restored.folder)
-    before = [scenes for folder in folders if (scenes := read_scenes(folder)) is not None]
-    return np.concatenate([context.scenes, *before])
+    found = {context.manifest.fingerprint: context.scenes}
+    for folder in folders:
+        for name, greys in read_scenes(folder).items():
+            found[name] = np.concatenate([found[name], greys]) if name in found else greys
+    return found
 
 
 def _known(value: float) -> float | None:
