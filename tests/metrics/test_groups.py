@@ -155,6 +155,17 @@ def test_bad_input():
 
 
 @pytest.mark.parametrize(("metric", "seconds"), [(within_tau, 0.02), (within_srcc, 0.05)])
+def test_each_dataset_counts_once_and_is_never_compared_with_another():
+    score, mos = [1, 2, 3, 30, 10, 20, 5], [1, 2, 3, 1, 2, 3, 9]
+    of = ["a", "a", "a", None, None, None, "c"]  # an image alone has no order
+    assert mean_over_datasets(srcc, score, mos, of) == pytest.approx((1 + srcc([3, 1, 2], mos[:3])) / 2)
+    assert mean_over_datasets(srcc, score, mos, [0] * 7) == srcc(score, mos)
+    # A constant prediction of one dataset is undefined, not left out.
+    assert math.isnan(mean_over_datasets(srcc, [1, 2, 5, 5], [1, 2, 1, 2], [0, 0, 1, 1]))
+    assert mean_over_datasets(rmse, [1, 2], [3, 3], [0, 0]) == rmse([1, 2], [3, 3])
+    assert math.isnan(mean_over_datasets(srcc, [1, 2], [3, 3], [0, 1]))
+
+
 def test_a_thousand_images_take_milliseconds(metric, seconds):
     score, mos, cells = dataset()
     metric(score, mos, cells)

@@ -33,12 +33,12 @@ class Joined(Manifest):
         part = next(part for part in self.parts if name.startswith(f"{part.name}/"))
         return part.path(name.removeprefix(f"{part.name}/"))
 
-    @property
+    @cached_property
     def origins(self) -> tuple[str, ...]:
         """(N,) names of the datasets that the records come from."""
         return tuple(name for part in self.parts for name in part.origins)
 
-    @property
+    @cached_property
     def datasets(self) -> tuple[str | None, ...]:
         """(N,) names of the datasets that were joined to be trained on together; None of others."""
         return tuple(name for part in self.parts for name in part.datasets)
@@ -83,7 +83,7 @@ class Crossed(Joined):
 class Together(Joined):
     """Datasets that are trained on together, and judged each by itself."""
 
-    @property
+    @cached_property
     def datasets(self) -> tuple[str | None, ...]:
         """(N,) names of the datasets that the records are of."""
         return self.origins

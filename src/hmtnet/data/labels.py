@@ -147,7 +147,7 @@ class Labels:
         """(N,) references, None where none is named."""
         return tuple(record.reference for record in self.records)
 
-    @property
+    @cached_property
     def datasets(self) -> tuple[str | None, ...]:
         """(N,) which of the joined datasets each record is of; None where there is one dataset."""
         return (None,) * len(self)

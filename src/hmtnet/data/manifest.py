@@ -125,12 +125,12 @@ class Manifest(Labels):
                 content[row] = group
         return tuple(content)
 
-    @property
+    @cached_property
     def origins(self) -> tuple[str, ...]:
         """(N,) names of the datasets that the records come from."""
         return (self.name,) * len(self)
 
-    @property
+    @cached_property
     def content_keys(self) -> tuple[frozenset[str], ...]:
         """(N,) all keys that a record's content goes by; one, unless datasets are joined."""
         return tuple(frozenset([str(key)]) for key in self.content)
