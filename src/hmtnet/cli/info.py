@@ -133,11 +133,10 @@ def _text(card: dict[str, Any]) -> str:
     images = card["images"] or {}
     counts = ", ".join(f"{images[name]} {name}" for name in ("train", "val", "test") if images)
     measured = [
-        " ".join([_SUBSETS[subset.partition(" ")[0]], *subset.split(" ")[1:]])
-        + ": "
+        f"{_spelled(name)}: "
         + ", ".join(f"{k.upper()} {decimals(v)}" for k, v in values.items() if k != "n")
         + (f" ({values['n']} images)" if "n" in values else "")
-        for subset, values in card["agreement"].items()
+        for name, values in card["agreement"].items()
     ]
     lines = {
         "system": f"{card['system']}, stage '{card['stage']}'",
@@ -157,6 +156,12 @@ def _text(card: dict[str, Any]) -> str:
     parts += [_line("" if i else "agreement", text) for i, text in enumerate(measured)]
     parts += [_line("" if i else "limits", text) for i, text in enumerate(card["limits"])]
     return "\n".join(parts) + (f"\n\n{card['card'].rstrip()}" if card["card"] else "")
+
+
+def _spelled(name: str) -> str:
+    """Return ``"validation (ma)"`` for ``"val (ma)"``."""
+    subset, space, dataset = name.partition(" ")
+    return f"{_SUBSETS[subset]}{space}{dataset}"
 
 
 def _line(name: str, text: str) -> str:

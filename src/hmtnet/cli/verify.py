@@ -19,6 +19,8 @@ FAULTY = 2
 
 def verify(settings: DatasetSettings) -> int:
     """Look through the datasets' folders and tell what is found; return the exit code."""
+    if settings.output is not None and settings.data.also:
+        raise SettingsError("output=… draws the scenes of one dataset; leave out data.also.")
     told = [*settings.data.each, *([] if settings.other is None else settings.other.each)]
     others = [readers.read(part) for part in told[1:]]
     found = []
@@ -27,8 +29,6 @@ def verify(settings: DatasetSettings) -> int:
         # Each pair of datasets is searched once.
         found.append(verifying.verify(labels, others[number:]))
     if settings.output is not None:
-        if len(found) > 1:
-            raise SettingsError("output draws the scenes of one dataset; leave out data.also.")
         _draw_scenes(Path(settings.output).expanduser(), found[0])
     documents = [_as_document(each) for each in found]
     if settings.format == "json":
