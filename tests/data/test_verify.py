@@ -35,7 +35,7 @@ def root(make_qads):
 
 def look(root, other=None, **changes):
     labels = read_labels(DataSettings(reader="qads", name="mine", root=str(root)))
-    return verify(replace(labels, **changes), other)
+    return verify(replace(labels, **changes), [] if other is None else [other])
 
 
 def texts(found, level):

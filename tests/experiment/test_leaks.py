@@ -6,14 +6,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hmtnet.artifact.scenes import write_scenes
 from hmtnet.data import split_file
-from hmtnet.data.join import join
+from hmtnet.data.join import join, together
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.protocols import make
 from hmtnet.data.record import Record
 from hmtnet.data.split import Split, SplitSettings
+from hmtnet.data.thumbnails import grey_thumbnails
 from hmtnet.errors import ArtifactError, LeakError
-from hmtnet.experiment.leaks import Seen, check_split, check_upstream, seen
+from hmtnet.experiment.leaks import (
+    Content,
+    Seen,
+    check_split,
+    check_upstream,
+    look_alikes,
+    seen,
+    seen_rows,
+)
 
 
 def manifest_of(references, digests=None, name="fake"):
@@ -172,6 +182,59 @@ def test_an_upstream_stage_of_one_dataset_must_not_know_the_other(both):
     with pytest.raises(LeakError, match=r"trained on what this run uses as test: identical images"):
         check_upstream("Upstream stage 'grading'", knows, joined, split)
     check_upstream("Upstream stage 'grading'", seen(joined, split), joined, split)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_was_trained_on_together_is_known_in_each_dataset(both, which):
+    """A content is recorded by the keys of all datasets that show it, not by one of them."""
+    # One scene under two keys: in the first dataset, reference images have other bytes.
+    one, two = both
+    anew = tuple(f"{digest}-anew" for digest in one.reference_digests)
+    parts = (dataclasses.replace(one, reference_digests=anew), two)
+    joined = together(parts)
+    train = [row for row, r in enumerate(joined.records) if r.reference_image[4:] == "3.png"]
+    assert len(train) == 2 and len({joined.content[row] for row in train}) == 1
+    known = seen(joined, split_of(train, [], []))
+    # Images that were not there then.
+    part = parts[which]
+    part = dataclasses.replace(part, digests=tuple(f"{digest}-new" for digest in part.digests))
+    own = [row for row, record in enumerate(part.records) if record.reference_image == "3.png"]
+    first, second, *_ = (row for row in range(len(part)) if row not in own)
+    with pytest.raises(LeakError, match=r"as test: content \(references\)"):
+        check_upstream("Upstream", known, part, split_of([first], [second], own))
+    check_upstream("Upstream", known, part, split_of(own, [first], [second]))
+
+
+@pytest.mark.parametrize("leaky", [False, True])
+def test_what_others_have_trained_on_a_whole_dataset_is_refused_there(leaky):
+    """As what ``hmtnet convert`` makes: which of the images trained is not known."""
+    content = Content((), ("fake/",))
+    released = Seen("", "released", content, content)
+    split = dataclasses.replace(OWN, leaky=leaky)
+    with pytest.raises(LeakError, match=r"as test: the dataset fake, of which it may have seen"):
+        check_upstream("The stage to start from (start)", released, MANIFEST, split)
+    assert seen_rows(released, MANIFEST, [6, 7], leaky) == [6, 7]
+    check_upstream(
+        "The stage to start from",
+        released,
+        manifest_of("aabb", name="other"),
+        split_of([0], [2], [3]),
+    )
+
+
+def test_scenes_of_another_dataset_are_known_however_often_a_stage_was_trained_on(both, tmp_path):
+    one, two = both
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    greys = {m.fingerprint: grey_thumbnails([m.path("3.png")])[0] for m in both}
+    pretrained = seen(one, split_of([3], [], []))
+    tuned = seen(two, split_of([1], [2], []), upstream=[pretrained])
+    write_scenes(folder, greys)
+    # Trained on this very dataset last, and on a near duplicate of its first image before.
+    assert look_alikes(folder, tuned, two, [0, 3]) == [0]
+    # Within a dataset, keys tell; its own scenes are not compared.
+    write_scenes(folder, {two.fingerprint: greys[two.fingerprint]})
+    assert look_alikes(folder, tuned, two, [0, 3]) == []
 
 
 def test_copies_under_two_names_are_the_same_image():

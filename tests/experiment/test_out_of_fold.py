@@ -159,3 +159,12 @@ def test_folds_change_the_key_of_stage_2_alone(context):
     other = replace(context, settings=replace(context.settings, system=system))
     before, after = plan_chain(context, {}), plan_chain(other, {})
     assert before[0].key == after[0].key and before[1].key != after[1].key
+
+
+def test_a_start_that_has_seen_what_a_fold_holds_out_is_refused(hmtnet, tiny, finished, tmp_path):
+    start = f"start={finished.stages['joint']}"  # of the same split: its test images are unseen
+    done = hmtnet(*tiny(tmp_path / "own", *WORDS, start))
+    assert done.code == BAD_INPUT, done.err
+    assert "(start) has seen training images of this run, or what they show: 16" in done.err
+    assert "prior_source=frozen" in done.err and not (tmp_path / "own").exists()
+    assert hmtnet(*tiny(tmp_path / "own", start, "stages=[grading]")).code == 0

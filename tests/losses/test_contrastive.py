@@ -188,3 +188,18 @@ def test_bad_input(change, message):
     given = {"embeddings": unit(10, 4), "keys": KEYS, "image": IMAGE} | change
     with pytest.raises(ValueError, match=message):
         supervised_contrastive(**given)
+
+
+def test_crops_of_another_dataset_are_neither_positive_nor_negative():
+    z, among = unit(10, 4), torch.tensor([0, 0, 1, 0, 1, 0, 1, 1, 0, 0])
+    found = supervised_contrastive(z, KEYS, IMAGE, among=among)
+    apart, anchors = 0.0, 0
+    for number in (0, 1):
+        rows = among == number
+        keys, image = KEYS[rows], IMAGE[rows]
+        has = (keys[:, None] == keys) & (image[:, None] != image)
+        count = int(has.any(1).sum())
+        apart += count * supervised_contrastive(z[rows], keys, image).item()
+        anchors += count
+    assert anchors and found.item() == pytest.approx(apart / anchors)
+    assert found.item() != pytest.approx(supervised_contrastive(z, KEYS, IMAGE).item())

@@ -10,11 +10,13 @@ from hmtnet.metrics import (
     MetricError,
     by_group,
     krcc,
+    rmse,
     srcc,
     within_reference_srcc,
     within_srcc,
     within_tau,
 )
+from hmtnet.metrics.groups import mean_over_datasets
 
 
 def dataset(n: int = 1000, levels: int | None = None):
@@ -152,6 +154,19 @@ def test_bad_input():
         within_srcc([1, math.nan], [1, 2], [None, None])
     with pytest.raises(MetricError, match="cells: expected 2, one for each of the scores, found 3"):
         by_group([1, 2], [1, 2], ["a", "a", "a"])
+
+
+def test_each_dataset_counts_once_and_is_never_compared_with_another():
+    score, mos = [1, 2, 3, 30, 10, 20, 5], [1, 2, 3, 1, 2, 3, 9]
+    of = ["a", "a", "a", None, None, None, "c"]  # an image alone has no order
+    assert mean_over_datasets(srcc, score, mos, of) == pytest.approx(
+        (1 + srcc([3, 1, 2], mos[:3])) / 2
+    )
+    assert mean_over_datasets(srcc, score, mos, [0] * 7) == srcc(score, mos)
+    # A constant prediction of one dataset is undefined, not left out.
+    assert math.isnan(mean_over_datasets(srcc, [1, 2, 5, 5], [1, 2, 1, 2], [0, 0, 1, 1]))
+    assert mean_over_datasets(rmse, [1, 2], [3, 3], [0, 0]) == rmse([1, 2], [3, 3])
+    assert math.isnan(mean_over_datasets(srcc, [1, 2], [3, 3], [0, 1]))
 
 
 @pytest.mark.parametrize(("metric", "seconds"), [(within_tau, 0.02), (within_srcc, 0.05)])

@@ -42,3 +42,30 @@ def test_weights_multiply_each_image_s_distance_and_leave_the_relation(score):
     assert torch.equal(weighted["relation"], plain["relation"])
     same = score_terms(found, mos, settings, torch.ones(3))["score"]
     torch.testing.assert_close(same, plain["score"])
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("ranking", pairwise_ranking), ("plcc", plcc_loss)])
+def test_images_of_two_datasets_are_not_compared(kind, loss):
+    settings = ScoreLossSettings(relation=kind, relation_weight=1.0)
+    score = torch.rand(7, generator=torch.manual_seed(0), requires_grad=True)
+    mos = torch.rand(7)
+    datasets = torch.tensor([2, 0, 2, 0, 2, 1, 0])
+    terms = score_terms(score, mos, settings, datasets=datasets)
+    rows = [torch.tensor(r) for r in ([0, 2, 4], [1, 3, 6])]  # the image that is alone says nothing
+    expected = sum(loss(score[r], mos[r]) for r in rows) / 2
+    torch.testing.assert_close(terms["relation"], expected)
+    terms["relation"].backward()
+    assert score.grad[5] == 0 and (score.grad[rows[0]] != 0).any()
+    # So a dataset's unit may be another one.
+    moved = score.detach() + datasets
+    again = score_terms(moved, mos, settings, datasets=datasets)["relation"]
+    torch.testing.assert_close(again, expected.detach())
+    lone = score_terms(score[:2], mos[:2], settings, datasets=datasets[:2])["relation"]
+    assert lone == 0 and lone.requires_grad
+
+
+def test_of_one_dataset_the_relation_is_as_ever():
+    found = score_terms(SCORE, MOS, ScoreLossSettings(), datasets=torch.ones(4).long())
+    torch.testing.assert_close(
+        found["relation"], score_terms(SCORE, MOS, ScoreLossSettings())["relation"]
+    )

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from hmtnet.data.crops import CropSettings
-from hmtnet.metrics import mapped_plcc, mapped_rmse, within_reference_srcc, within_srcc, within_tau
+from hmtnet.metrics import (
+    mapped_plcc,
+    mapped_rmse,
+    srcc,
+    within_reference_srcc,
+    within_srcc,
+    within_tau,
+)
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import Prediction, QualityNetwork
@@ -27,10 +34,12 @@ class Uneven(QualityNetwork):
         return Prediction(crops.mean_by_image(self.weight * (pixels.std(1) + 5 * pixels.mean(1))))
 
 
-def validate(groups, data, grades):
+def validate(groups, data, grades, datasets=None):
     """Return what was logged, and the scores and MOS of the same images."""
     settings = FitSettings(crops=CropSettings(size=48, count=1))
-    task = QualityTask(Uneven(), settings, StageInputs(grades, groups=groups)).eval()
+    task = QualityTask(
+        Uneven(), settings, StageInputs(grades, groups=groups, datasets=datasets)
+    ).eval()
     task.losses = lambda prediction, batch, crops: {}
     logged = {}
     task.log_dict = lambda found, **_: logged.update(found)
@@ -64,3 +73,12 @@ def test_without_methods_nothing_is_said_within_groups(make_data, grades):
     logged, _, _ = validate(None, make_data(COUNT), grades)
     assert "val/mapped_plcc" in logged
     assert not any("within" in name for name in logged)
+
+
+def test_of_several_datasets_each_counts_once_in_what_chooses_the_epoch(make_data, grades):
+    datasets = torch.tensor([row % 3 % 2 for row in range(COUNT)])
+    logged, score, mos = validate(None, make_data(COUNT), grades, datasets)
+    apart = [srcc(score[datasets == number], mos[datasets == number]) for number in (0, 1)]
+    assert logged["val/srcc"].item() == pytest.approx(sum(apart) / 2, abs=1e-6)
+    assert abs(sum(apart) / 2 - srcc(score, mos)) > 1e-3
+    assert not any("mapped" in name for name in logged)

@@ -122,10 +122,12 @@ def test_photographs_that_do_not_serve_are_named(settings, photos, tmp_path):
     assert told["left_out"] == built.left_out
 
 
-def test_crops_of_one_photograph_are_one_content(settings, tmp_path):
+def test_crops_of_one_photograph_are_one_content(settings, tmp_path, caplog):
     build(settings(crops=2, images=1))
+    caplog.clear()
     found = read_dataset("synthesized", root=str(tmp_path / "set"))
     assert len({r.reference_image for r in found.records}) == 6 and len(set(found.content)) == 3
+    assert not caplog.records  # such as of images without a label
 
 
 def test_one_photograph_does_without_methods_that_know_others(settings, photos):

@@ -8,8 +8,9 @@ import pytest
 from hmtnet.data.demo.photographs import PHOTOGRAPHS, reference
 from hmtnet.data.demo.pixels import enlarge as resized
 from hmtnet.data.demo.pixels import reduce, to_bytes, to_unit
+from hmtnet.data.readers import read_dataset
 from hmtnet.errors import DataError, SettingsError
-from hmtnet.synthesis import networks
+from hmtnet.synthesis import networks, weights
 from hmtnet.synthesis.build import build
 from hmtnet.synthesis.methods import Toolbox
 
@@ -99,6 +100,29 @@ def test_a_weight_file_is_one_more_method_and_one_that_fails_is_named(settings, 
     assert len(failed) == 3 and all(name.endswith("_2_62.png") for name in failed)
     by_method = {r["image"][:5] + r["enlargement"]["method"]: r["sha256"] for r in built.rows}
     assert len(by_method) == 6 and len(built.rows) == 6
+
+
+def test_a_network_that_fails_on_one_image_leaves_the_others(settings, weight_file, monkeypatch):
+    asked = []
+
+    def fails_once(path, low):
+        asked.append(path)
+        if len(asked) == 2:
+            raise DataError(f"the network of '{path.name}' failed on an image")
+        return enlarge(path, low)
+
+    enlarge = weights.enlarge
+    monkeypatch.setattr(weights, "enlarge", fails_once)
+    told = {"weights": (weight_file("own.pth", 0.0),), "scales": (2.0,), "images": 2}
+    built = build(settings(**told, methods=("own", "nearest")))
+    ((failed, reason),) = built.left_out.items()
+    assert failed.endswith("_2_61.png") and "own.pth" in reason and len(built.rows) == 5
+    # Nothing of the failed image is left, and the set can be read.
+    names = {path.name for path in (built.folder / "super-resolved_images").iterdir()}
+    assert names == {row["image"] for row in built.rows}
+    assert len(read_dataset("synthesized", root=str(built.folder))) == 5
+    # The same command tries that image again, and no other.
+    assert build(settings(**told, methods=("own", "nearest"))).made == 1 and len(asked) == 4
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path):

@@ -1,8 +1,9 @@
 """Predictions of one stage on one dataset: the table every reported number is computed from.
 
 The file, ``predictions.csv``, is UTF-8 with one row per image and the columns image, subset, mos,
-mos_std, score, grade, true_grade, p_1…p_K, reference, method, scale. MOS and scores are in the
-dataset's own unit, grades are 1…K with K the best, and an empty cell means "not applicable".
+mos_std, score, grade, true_grade, p_1…p_K, reference, method, scale and, where several datasets
+were used together, dataset. MOS and scores are in the dataset's own unit (of several datasets, in
+[0, 1]), grades are 1…K with K the best, and an empty cell means "not applicable".
 Numbers are written so that reading returns them to the last bit.
 """
 
@@ -25,6 +26,7 @@ SUBSETS = ("train", "val", "test")
 
 _BEFORE = ("image", "subset", "mos", "mos_std", "score", "grade", "true_grade")
 _AFTER = ("reference", "method", "scale")
+_DATASET = "dataset"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,7 @@ class Predictions:
         reference: Content id, or None.
         method: Super-resolution method, or None.
         scale: Super-resolution factor, or None; an int where it is whole.
+        dataset: Which of several datasets, or None; all None by default.
 
     Raises:
         ArtifactError: A column's length or shape differs, a MOS or score is not finite, an image
@@ -61,9 +64,12 @@ class Predictions:
     reference: tuple[str | None, ...]
     method: tuple[str | None, ...]
     scale: tuple[float | None, ...]
+    dataset: tuple[str | None, ...] = ()
 
     def __post_init__(self) -> None:
         """Check everything that a table of numbers would silently get wrong."""
+        if not self.dataset:
+            object.__setattr__(self, "dataset", (None,) * len(self))
         self._check_shapes()
         self._check_names()
         for name in ("mos", "score"):
@@ -97,6 +103,17 @@ class Predictions:
     def select(self, subset: str) -> Self:
         """Return the rows of one subset, in order; none, if it does not occur."""
         return self.take([i for i, name in enumerate(self.subset) if name == subset])
+
+    def apart(self) -> dict[str | None, Self]:
+        """Return the rows of each dataset by its name, in the order of the names.
+
+        Numbers over several datasets would compare what different people said of different images.
+        """
+        names = sorted(set(self.dataset), key=lambda name: name or "")
+        return {
+            name: self.take([i for i, other in enumerate(self.dataset) if other == name])
+            for name in names
+        }
 
     def take(self, rows: Sequence[int]) -> Self:
         """Return some rows, in the order given."""
@@ -149,7 +166,7 @@ class Predictions:
                     )
 
     def _check_names(self) -> None:
-        for column in ("image", "reference", "method"):
+        for column in ("image", "reference", "method", "dataset"):
             for name in getattr(self, column):
                 if name is None and column != "image":
                     continue
@@ -186,10 +203,12 @@ def write(path: Path, predictions: Predictions) -> None:
     columns += [_floats(column) for column in predictions.probabilities.T]
     columns += [[name or "" for name in c] for c in (predictions.reference, predictions.method)]
     columns += [["" if scale is None else str(scale) for scale in predictions.scale]]
+    more = [_DATASET] if any(predictions.dataset) else []
+    columns += [[name or "" for name in predictions.dataset]] * len(more)
     probabilities = [f"p_{i + 1}" for i in range(predictions.probabilities.shape[1])]
     header = [*_BEFORE, *probabilities, *_AFTER]
     try:
-        write_table(Path(path), header, zip(*columns, strict=True))
+        write_table(Path(path), [*header, *more], zip(*columns, strict=True))
     except OSError as error:
         raise ArtifactError(
             f"Predictions cannot be written to {path}: {error}. "
@@ -221,6 +240,7 @@ def read(path: Path) -> Predictions:
         "reference": tuple(table.column("reference", str, None)),
         "method": tuple(table.column("method", str, None)),
         "scale": tuple(table.column("scale", _factor, None)),
+        "dataset": tuple(table.column(_DATASET, str, None)) if _DATASET in table.header else (),
     }
     try:
         return Predictions(**columns)

@@ -1,5 +1,6 @@
 """What a stage has seen, as tiny pictures: so that near duplicates in other datasets are known."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,21 @@ from hmtnet.files import written_aside
 Greys = npt.NDArray[np.uint8]
 
 
-def write_scenes(folder: Path, greys: Greys) -> None:
-    """Write pictures (N, 24, 24) of grey levels beside a stage's artifact; equal ones once."""
+def write_scenes(folder: Path, scenes: Mapping[str, Greys]) -> None:
+    """Write pictures (N, 24, 24) of grey levels beside a stage's artifact; equal ones once.
+
+    Args:
+        folder: The run directory.
+        scenes: Pictures by the fingerprint of the dataset that they are of.
+    """
     with written_aside(folder / SCENES_FILE) as aside:
-        safetensors.numpy.save_file({"greys": np.unique(greys, axis=0)}, aside)
+        safetensors.numpy.save_file(
+            {name: np.unique(greys, axis=0) for name, greys in scenes.items()}, aside
+        )
 
 
-def read_scenes(folder: Path) -> Greys | None:
-    """Read what ``write_scenes`` wrote: (N, 24, 24) uint8, or None where there is nothing.
+def read_scenes(folder: Path) -> dict[str, Greys]:
+    """Read what ``write_scenes`` wrote: (N, 24, 24) uint8 by fingerprint; empty without a file.
 
     Raises:
         ArtifactError: The file is damaged, or not the one that was written.
@@ -29,11 +37,12 @@ def read_scenes(folder: Path) -> Greys | None:
     check_files(folder, [SCENES_FILE])
     path = folder / SCENES_FILE
     if not path.is_file():
-        return None
+        return {}
     try:
-        greys = safetensors.numpy.load_file(path)["greys"]
-    except (OSError, KeyError, SafetensorError) as error:
+        scenes = safetensors.numpy.load_file(path)
+    except (OSError, SafetensorError) as error:
         raise damaged(path, str(error)) from error
-    if greys.ndim != 3 or greys.dtype != np.uint8:
-        raise damaged(path, f"expected uint8 pictures (N, 24, 24), found {greys.shape}")
-    return greys
+    for greys in scenes.values():
+        if greys.ndim != 3 or greys.dtype != np.uint8:
+            raise damaged(path, f"expected uint8 pictures (N, 24, 24), found {greys.shape}")
+    return scenes

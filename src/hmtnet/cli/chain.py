@@ -9,9 +9,11 @@ from typing import Literal
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.description import need
+from hmtnet.baselines import Baseline
 from hmtnet.cli.composing import chosen_option, is_multirun, launches_in_process, sweep_name
 from hmtnet.cli.trial import Outcome, changes, watch_of
 from hmtnet.data.grades import Grades
+from hmtnet.data.join import label_kind_of
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.baseline import write_baselines
 from hmtnet.experiment.chain import ChainResult, run_chain
@@ -75,22 +77,15 @@ def _for_sweep(settings: TrainSettings) -> TrainSettings:
 
 
 def _show(settings: TrainSettings, result: ChainResult) -> None:
-    """Write the baselines, draw the last stage's result, and print the closing table."""
+    """Write the baselines, draw the last stage's result, and print a table for each dataset."""
     manifest, split, last = result.manifest, result.split, result.stages[-1]
     # A final fit has no test images.
     tested = settings.evaluate.test and bool(split.test)
     subset: Literal["val", "test"] = "test" if tested else "val"
-    shown = [
-        *_baselines(settings, result, subset),
-        *(
-            (stage.stage, stage.directory.predictions, _note(settings, stage))
-            for stage in result.stages
-        ),
-    ]
+    tables = _tables(settings, result, subset)
     if is_multirun():  # has one table, at its end
         _draw(result, subset)
         return
-    rows = [_row(name, path, subset, note) for name, path, note in shown]
     if settings.format == "json":
         runs = {stage.stage: str(stage.directory.path) for stage in result.stages}
         document = {
@@ -99,15 +94,21 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
             "split": split.id,
             "leaky": split.leaky,
             "runs": runs,
-            "results": as_records(rows),
+            "results": [
+                record if name is None else {"of": name, **record}
+                for name, rows in tables.items()
+                for record in as_records(rows)
+            ],
         }
         print(json.dumps(document, indent=2))
         return
-    n = len(prediction_files.read(last.directory.predictions).select(subset))
-    title = heading(
-        manifest.name, split.protocol, subset, n, manifest.label_kind, leaky=split.leaky
-    )
-    print(f"\n{closing_table(rows, title, subset)}")
+    for name, rows in tables.items():
+        sizes = [found.n for row in rows if (found := getattr(row, subset)) is not None]
+        if not sizes:  # a small dataset may have no image there
+            continue
+        kind, n = label_kind_of(manifest, name), max(sizes)
+        title = heading(name or manifest.name, split.protocol, subset, n, kind, leaky=split.leaky)
+        print(f"\n{closing_table(rows, title, subset)}")
     _draw(result, subset)
     print(f"\npictures and predictions: {last.directory.path}")
     sync = sync_words([stage.directory for stage in result.stages])
@@ -115,10 +116,35 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
         print(f"W&B, logged offline; to send it: {sync}")
 
 
-def _baselines(
+def _tables(
     settings: TrainSettings, result: ChainResult, subset: Literal["val", "test"]
-) -> list[tuple[str, Path, str]]:
-    """Write what baselines predict; return names, files and notes."""
+) -> dict[str | None, list[Row]]:
+    """Write the baselines; return the rows of each of several datasets, of one under None."""
+    datasets = result.manifest.datasets
+    tables: dict[str | None, list[Row]] = {}
+
+    def add(name: str, path: Path, note: str = "", baseline: Baseline | None = None) -> None:
+        for dataset, found in prediction_files.read(path).apart().items():
+            if baseline is not None:
+                rows = [row for row in result.split.subsets[subset] if datasets[row] == dataset]
+                share = baseline.fallback(rows)
+                note = f"{100 * share:.1f} % of images by a coarser mean" if share > 0 else ""
+            val, test = (
+                summarise(found, each) if each in found.subsets else None
+                for each in ("val", "test")
+            )
+            row = Row(name, val, test if subset == "test" else None, note)
+            tables.setdefault(dataset, []).append(row)
+
+    for baseline, path in _baselines(settings, result):
+        add(baseline.name, path, baseline=baseline)
+    for stage in result.stages:
+        add(stage.stage, stage.directory.predictions, _note(settings, stage))
+    return tables
+
+
+def _baselines(settings: TrainSettings, result: ChainResult) -> list[tuple[Baseline, Path]]:
+    """Write what baselines predict; return those that apply, and where their predictions lie."""
     folder = result.stages[-1].directory.path
     meta = store.read_meta(folder)
     if (
@@ -133,9 +159,7 @@ def _baselines(
         if path is None:
             log.info("%s: not applicable, %s", baseline.name, baseline.reason)
         else:
-            fallback = baseline.fallback(result.split.subsets[subset])
-            note = f"{100 * fallback:.1f} % of images by a coarser mean" if fallback > 0 else ""
-            written.append((baseline.name, path, note))
+            written.append((baseline, path))
     return written
 
 
@@ -160,22 +184,19 @@ def _draw(result: ChainResult, subset: Literal["val", "test"]) -> None:
 
 
 def _write_figures(result: ChainResult, subset: Literal["val", "test"]) -> None:
+    """Draw the last stage's result, of several datasets each by itself."""
     manifest, last = result.manifest, result.stages[-1]
-    shown = prediction_files.read(last.directory.predictions).select(subset)
-    folder, numbers = last.directory.path, summarise(shown, subset)
-    caption = f"{last.stage} on {manifest.name}, {subset} images"
-    told = f"SRCC {decimals(numbers.srcc)}, PLCC {decimals(numbers.plcc)}, {len(shown)} images"
+    folder = last.directory.path
     mos = "pseudo-MOS (not human)" if manifest.label_kind == "pseudo" else "MOS"
-    scatter = figures.scatter(shown, fit_mapping(shown.score, shown.mos), last.stage, mos)
-    write_figure(scatter, folder / "scatter.svg", caption, told)
-    if shown.probabilities.shape[1]:
-        confusion = figures.confusion(shown, last.stage)
-        right, near = percent(numbers.accuracy, 0), percent(numbers.adjacent_accuracy, 0)
-        told = f"{right} of grades right, {near} at most one off"
-        write_figure(confusion, folder / "grades.svg", caption, told)
-
-
-def _row(name: str, path: Path, subset: Literal["val", "test"], note: str = "") -> Row:
-    found = prediction_files.read(path)
-    test = summarise(found, "test") if subset == "test" else None
-    return Row(name, summarise(found, "val"), test, note)
+    judged = prediction_files.read(last.directory.predictions).select(subset)
+    for dataset, shown in judged.apart().items():
+        numbers, ending = summarise(shown, subset), "" if dataset is None else f"-{dataset}"
+        caption = f"{last.stage} on {dataset or manifest.name}, {subset} images"
+        told = f"SRCC {decimals(numbers.srcc)}, PLCC {decimals(numbers.plcc)}, {len(shown)} images"
+        scatter = figures.scatter(shown, fit_mapping(shown.score, shown.mos), last.stage, mos)
+        write_figure(scatter, folder / f"scatter{ending}.svg", caption, told)
+        if shown.probabilities.shape[1]:
+            confusion = figures.confusion(shown, last.stage)
+            right, near = percent(numbers.accuracy, 0), percent(numbers.adjacent_accuracy, 0)
+            told = f"{right} of grades right, {near} at most one off"
+            write_figure(confusion, folder / f"grades{ending}.svg", caption, told)

@@ -108,6 +108,8 @@ def _known(facts: Facts | None) -> dict[str, Any]:
 
 def _export(settings: DatasetSettings) -> int:
     """Write a dataset's labels as a CSV that the reader ``table`` reads."""
+    if settings.data.also:
+        raise SettingsError("hmtnet data export writes one dataset; leave out data.also.")
     manifest = readers.read(settings.data)
     text = to_csv(manifest)
     if settings.output is None:

@@ -7,6 +7,7 @@ from functools import partial
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.description import read_description
 from hmtnet.cli.composing import run_composed
+from hmtnet.data.join import label_kind_of
 from hmtnet.experiment.evaluate import Evaluation, EvaluationSettings
 from hmtnet.experiment.evaluate import evaluate as evaluate_stage
 from hmtnet.report.numbers.summary import summarise
@@ -29,10 +30,12 @@ def _job(settings: EvaluationSettings) -> float:
 def _show(settings: EvaluationSettings, found: Evaluation) -> None:
     manifest, split, path = found.manifest, found.split, found.directory.path
     predictions = prediction_files.read(found.directory.predictions)
-    test = summarise(predictions, "test")
     home = read_description(path)["evaluated"]["dataset"]
     note = "" if home == manifest.name else f"trained on {home}, whose scores have another unit"
-    rows = [Row(found.stage, test, test, note)]
+    tables = {
+        dataset: Row(found.stage, None, summarise(rows, "test"), note)
+        for dataset, rows in predictions.apart().items()
+    }
     if settings.format == "json":
         document = {
             "dataset": manifest.name,
@@ -40,11 +43,23 @@ def _show(settings: EvaluationSettings, found: Evaluation) -> None:
             "split": split.id,
             "leaky": split.leaky,
             "run": str(path),
-            "results": [record for record in as_records(rows) if record["subset"] == "test"],
+            "results": [
+                record if dataset is None else {"of": dataset, **record}
+                for dataset, row in tables.items()
+                for record in as_records([row])
+            ],
         }
         print(json.dumps(document, indent=2))
         return
-    title = heading(
-        manifest.name, split.protocol, "test", test.n, manifest.label_kind, leaky=split.leaky
-    )
-    print(f"\n{closing_table(rows, title)}\n\npredictions: {path}")
+    for dataset, row in tables.items():
+        assert row.test is not None
+        title = heading(
+            dataset or manifest.name,
+            split.protocol,
+            "test",
+            row.test.n,
+            label_kind_of(manifest, dataset),
+            leaky=split.leaky,
+        )
+        print(f"\n{closing_table([row], title)}")
+    print(f"\npredictions: {path}")

@@ -18,6 +18,7 @@ from hmtnet.report.render.formats import DASH, decimals
 from hmtnet.report.render.terminal import WIDTH
 
 _INDENT = " " * 13
+_LABELS = {"pseudo": "computed by a formula", "human": "given by people"}
 _SUBSETS = {"val": "validation", "test": "test"}
 
 
@@ -69,6 +70,10 @@ def card_of(model: str) -> dict[str, Any]:
         "unit": value_at(meta, "dataset", "unit"),
         "label_kind": need(folder, meta, str, "dataset", "label_kind"),
         "trained_on": need(folder, meta, str, "dataset", "name"),
+        "parts": {
+            need(folder, part, str, "name"): need(folder, part, str, "label_kind")
+            for part in value_at(meta, "dataset", "parts") or ()
+        },
         "split": value_at(meta, "split", "id"),
         "images": value_at(meta, "split", "images"),
         "agreement": _agreement(folder, meta),
@@ -82,7 +87,10 @@ def card_of(model: str) -> dict[str, Any]:
 
 
 def _agreement(folder: Path, meta: dict[str, Any]) -> dict[str, dict[str, float | None]]:
-    """Return what was measured on validation and test images; of training, none is told."""
+    """Return what was measured on validation and test images; of training, none is told.
+
+    Of several datasets each is told by itself, as ``"test (ma)"``.
+    """
     path = folder / PREDICTIONS_FILE
     if not path.is_file():
         srcc = value_at(meta, "val_srcc")
@@ -90,10 +98,11 @@ def _agreement(folder: Path, meta: dict[str, Any]) -> dict[str, dict[str, float 
     predictions = read_predictions(path)
     found = {}
     for subset in _SUBSETS:
-        if subset in predictions.subsets:
-            numbers = summarise(predictions, subset)
+        for dataset, rows in predictions.select(subset).apart().items():
+            numbers = summarise(rows, subset)
             values = {key: getattr(numbers, key) for key in ("n", "srcc", "plcc", "krcc", "rmse")}
-            found[subset] = {key: None if math.isnan(v) else v for key, v in values.items()}
+            name = subset if dataset is None else f"{subset} ({dataset})"
+            found[name] = {key: None if math.isnan(v) else v for key, v in values.items()}
     return found
 
 
@@ -129,10 +138,10 @@ def _text(card: dict[str, Any]) -> str:
     images = card["images"] or {}
     counts = ", ".join(f"{images[name]} {name}" for name in ("train", "val", "test") if images)
     measured = [
-        f"{_SUBSETS[subset]}: "
+        f"{_spelled(name)}: "
         + ", ".join(f"{k.upper()} {decimals(v)}" for k, v in values.items() if k != "n")
         + (f" ({values['n']} images)" if "n" in values else "")
-        for subset, values in card["agreement"].items()
+        for name, values in card["agreement"].items()
     ]
     lines = {
         "system": f"{card['system']}, stage '{card['stage']}'",
@@ -140,7 +149,10 @@ def _text(card: dict[str, Any]) -> str:
         "best" + (f"; {card['unit']}" if card["unit"] else ""),
         "trained on": f"{card['trained_on']}, split {card['split'] or DASH}"
         + (f": images {counts}" if counts else ""),
-        "labels": "computed by a formula" if pseudo else "given by people",
+        "labels": "; ".join(
+            f"those of {name} {_LABELS[kind]}" for name, kind in card["parts"].items()
+        )
+        or _LABELS[card["label_kind"]],
         "reference": "must be given" if card["reference"] == "always" else "not needed",
         "parameters": f"{card['parameters']:,}" if card["parameters"] else DASH,
         "licence": f"of its data: {card['licence_of_data'] or 'not known'}",
@@ -149,6 +161,12 @@ def _text(card: dict[str, Any]) -> str:
     parts += [_line("" if i else "agreement", text) for i, text in enumerate(measured)]
     parts += [_line("" if i else "limits", text) for i, text in enumerate(card["limits"])]
     return "\n".join(parts) + (f"\n\n{card['card'].rstrip()}" if card["card"] else "")
+
+
+def _spelled(name: str) -> str:
+    """Return ``"validation (ma)"`` for ``"val (ma)"``."""
+    subset, space, dataset = name.partition(" ")
+    return f"{_SUBSETS[subset]}{space}{dataset}"
 
 
 def _line(name: str, text: str) -> str:

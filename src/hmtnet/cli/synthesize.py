@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from hmtnet.cli.composing import run_composed
+from hmtnet.data.contact_sheet import CONTACT_SHEET
 from hmtnet.errors import listed
 from hmtnet.settings import build
 from hmtnet.synthesis.build import Built
@@ -40,6 +41,6 @@ def _closing(built: Built, seconds: float) -> str:
     lines += [
         f"digest: {built.digest}",
         f"to train on it: hmtnet train data=synthesized data.root={built.folder}",
-        f"to look at it: {built.folder / 'contact_sheet.png'}",
+        f"to look at it: {built.folder / CONTACT_SHEET}",
     ]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from hmtnet.data import readers
 from hmtnet.data import verify as verifying
 from hmtnet.data.contact_sheet import contact_sheet
 from hmtnet.data.verify import Verification
-from hmtnet.errors import DataError
+from hmtnet.errors import DataError, SettingsError
 from hmtnet.report.render.formats import DASH
 from hmtnet.report.render.terminal import text_table
 
@@ -18,17 +18,24 @@ FAULTY = 2
 
 
 def verify(settings: DatasetSettings) -> int:
-    """Look through a dataset's folder and tell what is found; return the exit code."""
-    labels = readers.read_labels(settings.data)
-    other = None if settings.other is None else readers.read(settings.other)
-    found = verifying.verify(labels, other)
+    """Look through the datasets' folders and tell what is found; return the exit code."""
+    if settings.output is not None and settings.data.also:
+        raise SettingsError("output=… draws the scenes of one dataset; leave out data.also.")
+    told = [*settings.data.each, *([] if settings.other is None else settings.other.each)]
+    others = [readers.read(part) for part in told[1:]]
+    found = []
+    for number, part in enumerate(settings.data.each):
+        labels = readers.read_labels(part)
+        # Each pair of datasets is searched once.
+        found.append(verifying.verify(labels, others[number:]))
     if settings.output is not None:
-        _draw_scenes(Path(settings.output).expanduser(), found)
+        _draw_scenes(Path(settings.output).expanduser(), found[0])
+    documents = [_as_document(each) for each in found]
     if settings.format == "json":
-        print(json.dumps(_as_document(found), indent=2))
+        print(json.dumps(documents if settings.data.also else documents[0], indent=2))
     else:
-        print(_as_text(found))
-    return 0 if found.sound else FAULTY
+        print("\n\n".join(map(_as_text, found)))
+    return 0 if all(each.sound for each in found) else FAULTY
 
 
 def _draw_scenes(path: Path, found: Verification) -> None:

@@ -26,6 +26,7 @@ class Sample:
             that a task may use for this image in this epoch.
         reference: (3, H, W) uint8 aligned with ``pixels``, or None.
         repeated: Whether this visit only makes processes equally long; see ``EpochSampler``.
+        dataset: Number of the image's dataset where several are trained on, else None.
     """
 
     row: int = 0
@@ -36,6 +37,7 @@ class Sample:
     dropout_draw: float = 0.0
     reference: Tensor | None = None
     repeated: bool = False
+    dataset: int | None = None
 
 
 def place_crops(
@@ -78,6 +80,8 @@ class Batch:
             the images of all processes leaves them out.
         references: I uint8 tensors aligned with ``images``, or None.
         saliency: I maps (1, H, W) in [0, 1] of the images, or None while they are not known.
+        datasets: (I,) number of each image's dataset, int64; None where there is one dataset. A
+            loss that compares images compares those of one dataset.
     """
 
     rows: Tensor
@@ -89,6 +93,7 @@ class Batch:
     repeated: Tensor
     references: list[Tensor] | None = None
     saliency: list[Tensor] | None = None
+    datasets: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -97,6 +102,7 @@ class Batch:
     def collate(cls, samples: Sequence[Sample]) -> Self:
         """Join samples without touching their pixels."""
         references = [sample.reference for sample in samples if sample.reference is not None]
+        datasets = [sample.dataset for sample in samples if sample.dataset is not None]
         return cls(
             rows=torch.tensor([sample.row for sample in samples]),
             images=[sample.pixels for sample in samples],
@@ -106,6 +112,7 @@ class Batch:
             dropout_draw=torch.tensor([s.dropout_draw for s in samples], dtype=torch.float32),
             repeated=torch.tensor([sample.repeated for sample in samples]),
             references=references or None,
+            datasets=torch.tensor(datasets) if datasets else None,
         )
 
     def parts(self, most: int) -> Iterator[Self]:

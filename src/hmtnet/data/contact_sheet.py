@@ -9,6 +9,9 @@ from hmtnet.data.duplicates import members
 from hmtnet.data.pillow import DAMAGED
 from hmtnet.files import written_aside
 
+CONTACT_SHEET = "contact_sheet.png"
+"""Its name in a set that hmtnet makes; no image of that set."""
+
 THUMBNAIL = 96
 """Largest width and height of an image on the sheet, pixels."""
 

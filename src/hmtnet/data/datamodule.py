@@ -47,6 +47,7 @@ class ImageDataset(Dataset[Sample | HmtnetError]):
         augment: Augment | None,
         with_reference: bool = False,
         grades: np.ndarray | None = None,
+        datasets: np.ndarray | None = None,
     ) -> None:
         self.store = store
         self.unit_mos = unit_mos
@@ -55,6 +56,7 @@ class ImageDataset(Dataset[Sample | HmtnetError]):
         self.augment = augment
         self.with_reference = with_reference
         self.grades = grades
+        self.datasets = datasets
 
     def __getitem__(self, draw: Draw) -> Sample | HmtnetError:
         """Prepare one image; an error is returned, to be raised by ``_Loader``."""
@@ -84,6 +86,7 @@ class ImageDataset(Dataset[Sample | HmtnetError]):
             grade=-1 if self.grades is None else int(self.grades[draw.row]),
             dropout_draw=float(rng.random()),
             repeated=draw.repeated,
+            dataset=None if self.datasets is None else int(self.datasets[draw.row]),
         )
 
 
@@ -123,6 +126,7 @@ class QualityData(L.LightningDataModule):
         train_on_tiles: Whether training sees its images as validation does, each exactly once and
             in order, instead of drawing from them.
         grades: The grades, for networks that learn or read them.
+        datasets: (N,) number of each image's dataset where several are trained on, else None.
     """
 
     def __init__(
@@ -140,6 +144,7 @@ class QualityData(L.LightningDataModule):
         mixed: bool = False,
         train_on_tiles: bool = False,
         grades: Grades | None = None,
+        datasets: np.ndarray | None = None,
     ) -> None:
         super().__init__()
         self.train_on_tiles = train_on_tiles
@@ -151,13 +156,15 @@ class QualityData(L.LightningDataModule):
         self.batch_size = batch_size
         self.seed = seed
         self.loader = loader or LoaderSettings()
+        self.datasets = datasets
         self._epoch = 0
         unit = manifest.unit_mos
         learning, judging = reference != "none", reference == "always"
         assigned = None if grades is None else grades.of(manifest)
-        self._drawn = ImageDataset(store, unit, crops, seed, Augment(augment), learning, assigned)
-        self._tiled = ImageDataset(store, unit, crops, seed, None, learning, assigned)
-        self._judged = ImageDataset(store, unit, crops, seed, None, judging, assigned)
+        shared = (store, unit, crops, seed)
+        self._drawn = ImageDataset(*shared, Augment(augment), learning, assigned, datasets)
+        self._tiled = ImageDataset(*shared, None, learning, assigned, datasets)
+        self._judged = ImageDataset(*shared, None, judging, assigned, datasets)
 
     def train_dataloader(self) -> _Loader:
         """Random crops of augmented training images, in an order that changes by epoch."""
@@ -197,7 +204,8 @@ class QualityData(L.LightningDataModule):
         if self.mixed and not shuffle:
             # Of epoch 0, whichever epoch is being validated.
             rows = [draw.row for draw in EpochSampler(rows, self.seed, shuffle=True)]
-        sampler = EpochSampler(rows, self.seed, shuffle, rank, world)
+        datasets = None if self.datasets is None else self.datasets[list(rows)]
+        sampler = EpochSampler(rows, self.seed, shuffle, rank, world, datasets)
         sampler.set_epoch(self._epoch)
         # A last batch of one or two images would give batch norms and ranking losses nothing to
         # compare; training drops it (other images next epoch) unless it is the only batch.
@@ -205,7 +213,7 @@ class QualityData(L.LightningDataModule):
             dataset,
             batch_size=self.batch_size,
             sampler=sampler,
-            drop_last=shuffle and len(rows) // world >= self.batch_size,
+            drop_last=shuffle and len(sampler) >= self.batch_size,
             num_workers=self.loader.workers,
             persistent_workers=self.loader.workers > 0 and not alone,
             pin_memory=self.loader.pin_memory,

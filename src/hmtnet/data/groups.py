@@ -1,6 +1,7 @@
 """What the protocols share: a dataset's contents in the order of a draw, and how they are cut."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 
 from hmtnet.data.assign_groups import Rows, collect, cut, shuffled
 from hmtnet.data.labels import Labels
@@ -15,6 +16,9 @@ def contents_in_order(
     labels: Labels, settings: SplitSettings, needed: int = len(SUBSETS), rows: Rows | None = None
 ) -> tuple[list[str], dict[str, list[int]]]:
     """Return contents in the seed's order, and the rows of each.
+
+    Of several datasets, first those that only one of them shows, dataset by dataset; so what takes
+    every n-th content takes of each.
 
     Args:
         labels: The dataset.
@@ -43,7 +47,29 @@ def contents_in_order(
         for key, members in rows_of.items()
     }
     check_enough(labels, settings, "contents (references or scenes)", names, needed)
-    return shuffled(settings.seed, names), rows_of
+    order = shuffled(settings.seed, names)
+    return sorted(order, key=lambda key: _shown_by(labels, rows_of[key])), rows_of
+
+
+def cut_contents(
+    labels: Labels,
+    order: Sequence[str],
+    rows_of: Mapping[str, Sequence[int]],
+    fractions: Sequence[float],
+) -> list[list[str]]:
+    """Cut the contents of each dataset into parts, so that small datasets are in each part too.
+
+    Contents that several datasets show are cut by themselves.
+    """
+    apart = groupby(order, key=lambda key: _shown_by(labels, rows_of[key]))
+    pieces = zip(*(cut(list(keys), fractions) for _, keys in apart), strict=True)
+    return [[key for piece in part for key in piece] for part in pieces]
+
+
+def _shown_by(labels: Labels, rows: Iterable[int]) -> tuple[int, list[str]]:
+    """Return which datasets show a content, and first how many."""
+    names = sorted({labels.datasets[row] or "" for row in rows})
+    return len(names), names
 
 
 def crossed(
@@ -69,7 +95,7 @@ def crossed(
 def carve(labels: Labels, settings: SplitSettings, rows: Rows) -> tuple[Rows, Rows]:
     """Deal the contents of some rows into training and validation."""
     order, rows_of = contents_in_order(labels, settings, 2, rows)
-    train, val = cut(order, settings.fractions[:2])
+    train, val = cut_contents(labels, order, rows_of, settings.fractions[:2])
     return collect(train, rows_of), collect(val, rows_of)
 
 

@@ -147,6 +147,11 @@ class Labels:
         """(N,) references, None where none is named."""
         return tuple(record.reference for record in self.records)
 
+    @cached_property
+    def datasets(self) -> tuple[str | None, ...]:
+        """(N,) which of the joined datasets each record is of; None where there is one dataset."""
+        return (None,) * len(self)
+
     @property
     def unit_mos(self) -> FloatArray:
         """(N,) the records' MOS mapped to [0, 1], 1 = best."""

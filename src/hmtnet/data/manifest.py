@@ -124,3 +124,13 @@ class Manifest(Labels):
             for row, group in zip(unnamed, groups, strict=True):
                 content[row] = group
         return tuple(content)
+
+    @cached_property
+    def origins(self) -> tuple[str, ...]:
+        """(N,) names of the datasets that the records come from."""
+        return (self.name,) * len(self)
+
+    @cached_property
+    def content_keys(self) -> tuple[frozenset[str], ...]:
+        """(N,) all keys that a record's content goes by; one, unless datasets are joined."""
+        return tuple(frozenset([str(key)]) for key in self.content)

@@ -17,10 +17,11 @@ from hmtnet.data.groups import (
     check_enough,
     contents_in_order,
     crossed,
+    cut_contents,
     lacking,
     none_empty,
 )
-from hmtnet.data.join import Joined
+from hmtnet.data.join import Crossed
 from hmtnet.data.labels import Labels
 from hmtnet.data.record import scale_factor
 from hmtnet.data.split import SUBSETS, Split, SplitSettings, named
@@ -80,7 +81,8 @@ def by_content(labels: Labels, settings: SplitSettings) -> Dealt:
         DataError: A record has no content key, or there are fewer than three contents.
     """
     order, rows_of = contents_in_order(labels, settings)
-    train, val, test = (collect(part, rows_of) for part in cut(order, settings.fractions))
+    contents = cut_contents(labels, order, rows_of, settings.fractions)
+    train, val, test = (collect(part, rows_of) for part in contents)
     return train, val, test
 
 
@@ -148,7 +150,7 @@ def by_method(labels: Labels, settings: SplitSettings) -> Dealt:
         raise lacking(labels, settings, "SR method", unnamed)
     methods = {str(record.method): f"method:{record.method}" for record in labels.records}
     check_enough(labels, settings, "SR methods", methods, len(SUBSETS))
-    contents = cut(order, settings.fractions)
+    contents = cut_contents(labels, order, rows_of, settings.fractions)
     held = cut(shuffled(settings.seed, methods), settings.fractions)
     return crossed(labels, settings, contents, rows_of, held, lambda r: str(r.method))
 
@@ -172,7 +174,7 @@ def by_scale(labels: Labels, settings: SplitSettings) -> Dealt:
             f"{listed(f'×{scale}' for scale in scales)}. {advice}."
         )
     rest = [str(scale) for scale in scales if scale != held]
-    contents = cut(order, settings.fractions)
+    contents = cut_contents(labels, order, rows_of, settings.fractions)
     return crossed(
         labels, settings, contents, rows_of, [rest, rest, [str(held)]], lambda r: str(r.scale)
     )
@@ -243,7 +245,7 @@ def to_another_dataset(labels: Labels, settings: SplitSettings) -> Dealt:
     """
     test = tuple(row for row, r in enumerate(labels.records) if r.official == "test")
     own = tuple(row for row, r in enumerate(labels.records) if r.official == "train")
-    if not isinstance(labels, Joined):
+    if not isinstance(labels, Crossed):
         raise DataError(
             f"Dataset '{labels.name}': split=cross trains on one dataset and tests on another. "
             "Name the other one: data@other=<dataset>."

@@ -1,7 +1,7 @@
 """Which dataset, where it lies, and what its scores mean."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hmtnet.data.memory import Cache
@@ -32,6 +32,7 @@ class DataSettings:
         links: Whether images may lie outside the root, behind links in it.
         licence: Licence of the dataset, where the reader does not know it.
         citation: Publication to cite, where the reader does not know it.
+        also: More datasets, by the name of each, to be used together with this one.
     """
 
     reader: str
@@ -48,6 +49,7 @@ class DataSettings:
     links: bool = False
     licence: str | None = None
     citation: str | None = None
+    also: "dict[str, DataSettings]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.root == "":
@@ -60,6 +62,24 @@ class DataSettings:
                 f"name: expected what a folder can be called, without / and \\, found {name!r}; "
                 "run directories are kept under it"
             )
+        for name, other in self.also.items():
+            if other.name not in (None, name):
+                raise ValueError(
+                    f"also.{name}.name: found {other.name!r}, and the dataset's name is '{name}' "
+                    "already; leave it out, or write another one behind also"
+                )
+            if other.also or other.cache != "auto" or other.labels_only:
+                raise ValueError(
+                    f"also.{name}: also, cache and labels_only are for all datasets together; "
+                    "give them without its name, as in data.cache=none"
+                )
+            replace(other, name=name)  # refuses what no folder can be called
+
+    @property
+    def each(self) -> "tuple[DataSettings, ...]":
+        """The datasets that are meant, each by itself: this one and those of ``also``."""
+        named = (replace(other, name=name) for name, other in self.also.items())
+        return (replace(self, also={}), *named)
 
     @property
     def dataset(self) -> str:

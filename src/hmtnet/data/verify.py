@@ -82,12 +82,12 @@ class Verification:
         return all(finding.level != "fault" for finding in self.findings)
 
 
-def verify(labels: Labels, other: Manifest | None = None) -> Verification:
+def verify(labels: Labels, others: Sequence[Manifest] = ()) -> Verification:
     """Look through a dataset: decode every image, and search for repeats.
 
     Args:
         labels: As its reader has read it.
-        other: Another dataset, to be searched for the same content.
+        others: Other datasets, to be searched for the same content.
 
     Returns:
         What was found. Images that cannot be used are findings, not errors.
@@ -113,7 +113,7 @@ def verify(labels: Labels, other: Manifest | None = None) -> Verification:
         scenes = tuple(str(manifest.content[row]) for row in rows)
         files = tuple(manifest.path(labels.records[row].image) for row in rows)
         findings += _repeated_scenes(manifest, scenes)
-        if other is not None:
+        for other in others:
             findings += _shared(manifest, other)
     worst_first = sorted(findings, key=lambda f: ("fault", "warning", "note").index(f.level))
     return Verification(labels, counts, tuple(worst_first), scenes, files)
@@ -268,7 +268,7 @@ def _shared(manifest: Manifest, other: Manifest) -> Iterable[Finding]:
         yield Finding(
             "warning",
             f"{len(shared)} contents are in '{other.name}' too: {listed(shared, 8)}. "
-            "split=cross leaves them out of training",
+            "split=cross leaves them out of training; trained on together, each stays on one side",
         )
     else:
         yield Finding("note", f"no content is shared with '{other.name}'")

@@ -1,6 +1,7 @@
 """The baselines' predictions, beside those of the stages and in the same form."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hmtnet.artifact.predictions import Predictions
 from hmtnet.baselines import Baseline, pixel_free, sharpness
 from hmtnet.data.datamodule import Subset
 from hmtnet.data.grades import Grades
+from hmtnet.data.join import Together
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.sharpness import sharpness_of
 from hmtnet.data.split import Split
@@ -31,8 +33,36 @@ def baselines_of(manifest: Manifest, train: Sequence[int], judged: Sequence[int]
     Raises:
         DataError: An image cannot be decoded.
     """
+    if isinstance(manifest, Together):
+        return _by_dataset(manifest, train, judged)
     variance = sharpness_of(manifest, (*train, *judged))
     return [*pixel_free(manifest, train, judged), sharpness(manifest, train, variance)]
+
+
+def _by_dataset(manifest: Together, train: Sequence[int], judged: Sequence[int]) -> list[Baseline]:
+    """Return the predictors, which know of each dataset's images only those of that dataset.
+
+    Scores are NaN where a dataset lacks what a predictor needs.
+    """
+    apart: list[tuple[range, Manifest, dict[str, Baseline]]] = []
+    start = 0
+    for part in manifest.parts:
+        rows = range(start, start := start + len(part))
+        trained, asked = ([r - rows.start for r in some if r in rows] for some in (train, judged))
+        own = baselines_of(part, trained, asked) if asked else []
+        apart.append((rows, part, {baseline.name: baseline for baseline in own}))
+    found = []
+    for name in dict.fromkeys(name for _, _, own in apart for name in own):
+        scores = np.full(len(manifest), np.nan)
+        source = np.zeros(len(manifest), dtype=np.int64)
+        shown = [(rows, part, own[name]) for rows, part, own in apart if name in own]
+        for rows, part, baseline in shown:
+            if baseline.scores is not None:
+                scores[rows], source[rows] = part.to_unit(baseline.scores), baseline.source
+        known = None if np.isnan(scores).all() else scores
+        reason = "" if known is not None else shown[0][2].reason
+        found.append(replace(shown[0][2], scores=known, source=source, reason=reason))
+    return found
 
 
 def write_baselines(
@@ -64,10 +94,10 @@ def write_baselines(
             path = directory.predictions
             parts = []
             for subset in SUBSETS:
-                rows = split.subsets[subset]
+                rows = [r for r in split.subsets[subset] if np.isfinite(baseline.scores[r])]
                 if not rows:  # a final fit has no test images
                     continue
-                score = baseline.scores[np.array(rows, dtype=np.int64)]
+                score = baseline.scores[rows]
                 grade = grades.assign(manifest.to_unit(score))
                 none = np.zeros((len(rows), 0))
                 parts.append(tabulate(manifest, grades, subset, rows, score, grade, none))

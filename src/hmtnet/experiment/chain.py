@@ -23,6 +23,7 @@ from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.fitting import check_hardware
 from hmtnet.experiment.loggers.card import chain_name
 from hmtnet.experiment.plan import Planned, plan_chain, rehearse
+from hmtnet.experiment.requirements import check_datasets
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.stage import StageResult, run_stage
 from hmtnet.experiment.warm_start import WarmStart
@@ -70,6 +71,7 @@ def run_chain(settings: TrainSettings, system: System, watch: Watch | None = Non
         raise DataError(
             f"Split '{split.id}' names no images to train or to choose the epoch on. Use another."
         )
+    check_datasets(manifest, split)
     leaks.check_split(manifest, split)
     if settings.evaluate.selection == "best_on_test" and not split.test:
         raise SettingsError(
@@ -78,6 +80,7 @@ def run_chain(settings: TrainSettings, system: System, watch: Watch | None = Non
     context = _started(RunContext(settings, system, manifest, split, watch=watch))
     given = _given(context)
     plan = plan_chain(context, given)
+    _check_folds(context, plan)
     rehearse(context, plan, given)
     name = chain_name(context, plan[-1])
     return ChainResult(manifest, split, [_run(context, planned, name) for planned in plan])
@@ -103,6 +106,23 @@ def _started(context: RunContext) -> RunContext:
     start = WarmStart(told, restore(path))
     start.check_grades(context.settings.system.grades.count)
     return replace(context, start=start)
+
+
+def _check_folds(context: RunContext, plan: Sequence[Planned]) -> None:
+    """Refuse to begin folds with what has seen the images that they hold out."""
+    folds = [fold for planned in plan for fold in planned.folds]
+    if not folds:
+        return
+    sources = {
+        f"Upstream stage '{name}' of folds": given.path
+        for fold in folds
+        for name, given in fold.planned.upstream.items()
+    }
+    if context.start is not None:
+        sources["The stage to start from (start)"] = context.start.restored.folder
+    for what, path in sources.items():
+        seen = leaks.Seen.from_json(_described(what, path)["seen"])
+        leaks.check_held_out(what, path, seen, context.manifest, context.split)
 
 
 def _given(context: RunContext) -> dict[str, UpstreamStage]:

@@ -24,6 +24,7 @@ from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.run_settings import Caps, EvaluateSettings
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.warm_start import WarmStart
+from hmtnet.metrics.checks import Integers
 from hmtnet.metrics.groups import method_scale_cells, numbered
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
@@ -91,7 +92,10 @@ class RunContext:
         out_of_fold: Mapping[str, torch.Tensor],
     ) -> StageInputs:
         """Add the training labels, and what validation is grouped by."""
-        return StageInputs(grades, upstream, self.labels, out_of_fold, groups=self.groups)
+        numbers = None if self.datasets is None else torch.from_numpy(self.datasets)
+        return StageInputs(
+            grades, upstream, self.labels, out_of_fold, groups=self.groups, datasets=numbers
+        )
 
     @cached_property
     def groups(self) -> torch.Tensor | None:
@@ -100,6 +104,12 @@ class RunContext:
         references = numbered([record.reference for record in self.manifest.records])
         known = bool((cells >= 0).any())
         return torch.from_numpy(np.stack([cells, references], axis=1)) if known else None
+
+    @cached_property
+    def datasets(self) -> Integers | None:
+        """(N,) number of each image's dataset where several are trained on, else None."""
+        number = numbered(self.manifest.datasets)
+        return number if len(np.unique(number[list(self.split.train)])) > 1 else None
 
     @cached_property
     def scenes(self) -> Greys:
@@ -164,6 +174,7 @@ class RunContext:
             network.mixes_images,
             train_on_tiles=fit_settings.closed_form,
             grades=grades,
+            datasets=self.datasets,
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from hmtnet.artifact import store
 from hmtnet.data.grades import Grades
+from hmtnet.data.join import Together
 from hmtnet.data.labels import Labels
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
@@ -110,7 +111,15 @@ def describe_dataset(labels: Labels) -> dict[str, Any]:
         "mos_range": list(labels.mos_range),
         "higher_is_better": labels.higher_is_better,
         "licence": labels.licence,
+        **({"parts": parts} if (parts := _parts(labels)) else {}),
     }
+
+
+def _parts(labels: Labels) -> list[dict[str, Any]]:
+    """Describe the datasets that are used together, scores in the unit of each; none of others."""
+    if not isinstance(labels, Together):
+        return []
+    return [{**describe_dataset(part), "images": len(part)} for part in labels.parts]
 
 
 def describe_split(split: Split) -> dict[str, Any]:

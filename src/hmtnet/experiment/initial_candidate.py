@@ -15,6 +15,7 @@ from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.fitting import device_of
 from hmtnet.experiment.predict import predict
 from hmtnet.metrics import srcc
+from hmtnet.metrics.groups import mean_over_datasets
 from hmtnet.models.optimisation import is_loaded
 from hmtnet.models.quality import QualityNetwork
 
@@ -36,6 +37,7 @@ def start_of(
     with torch.random.fork_rng(devices=[]):
         found = predict(network, data, context.manifest, grades, (subset,), device, batches)
     network.cpu().train()
-    exact = srcc(context.manifest.to_unit(found.score), context.manifest.to_unit(found.mos))
+    to_unit = context.manifest.to_unit
+    exact = mean_over_datasets(srcc, to_unit(found.score), to_unit(found.mos), found.dataset)
     # As epochs are logged, in float32: equals must stay equal.
     return Candidate(0, float(np.float32(exact)), state)

@@ -170,19 +170,25 @@ def look_alikes(
         leaky: Compare images only, not what they show.
     """
     rows = list(rows)
-    if leaky or not rows or upstream.fingerprint == manifest.fingerprint:
+    datasets = {part.fingerprint for part in (upstream, *upstream.upstream)}
+    if leaky or not rows or datasets == {manifest.fingerprint}:
         return []
     scenes = read_scenes(folder)
-    if scenes is None:
+    if not scenes:
         _log.warning(
             "%s has no %s, so near duplicates of what it has seen in another dataset are not "
             "searched for here.",
             *(folder, SCENES_FILE),
         )
         return []
+    elsewhere = [greys for name, greys in scenes.items() if name != manifest.fingerprint]
+    if not elsewhere:
+        return []
     paths = {row: manifest.representative(row)[0] for row in rows}
     distinct = list(dict.fromkeys(paths.values()))
-    known = alike(thumbnails(distinct)[0], local_contrast(scenes.astype(np.float32)))
+    known = alike(
+        thumbnails(distinct)[0], local_contrast(np.concatenate(elsewhere).astype(np.float32))
+    )
     found = {distinct[i] for i in known}
     return [row for row, path in paths.items() if path in found]
 
@@ -226,21 +232,49 @@ def seen_rows(
     parts = [part for stage in (upstream, *upstream.upstream) for part in (stage.train, stage.val)]
     images = {digest for part in parts for digest in part.images}
     groups = {key for part in parts for key in part.groups}
-    if f"{manifest.name}/" in groups:
-        return list(rows)
-    if leaky:
-        groups = set()
     return [
-        row for row in rows if manifest.digests[row] in images or manifest.content[row] in groups
+        row
+        for row in rows
+        if manifest.digests[row] in images
+        or f"{manifest.origins[row]}/" in groups
+        or (not leaky and manifest.content_keys[row] & groups)
     ]
+
+
+def check_held_out(
+    what: str, folder: Path, upstream: Seen, manifest: Manifest, split: Split
+) -> None:
+    """Check that an earlier stage has seen no training image that some fold holds out.
+
+    Each training image is judged out of fold by a network that has not seen it; one that starts
+    from a stage that has would tell its score.
+
+    Args:
+        what: The earlier stage, for the message.
+        folder: Where it lies.
+        upstream: What it has seen.
+        manifest: This run's dataset.
+        split: This run's split, whose training images are dealt into folds.
+
+    Raises:
+        LeakError: It has; counts and examples are named.
+    """
+    found = seen_rows(upstream, manifest, split.train, split.leaky)
+    near = look_alikes(folder, upstream, manifest, split.train, split.leaky)
+    names = [manifest.records[row].image for row in sorted({*found, *near})]
+    if names:
+        raise LeakError(
+            f"{what} has seen training images of this run, or what they show: {_counted(names)}. "
+            "Each is held out of a fold, to be judged by a network that has not seen it. Start "
+            "from a stage that was trained on other images, or set prior_source=frozen."
+        )
 
 
 def _content(manifest: Manifest, rows: Iterable[int]) -> Content:
     rows = list(rows)
-    groups = {manifest.content[row] for row in rows}
+    groups = {key for row in rows for key in manifest.content_keys[row]}
     return Content(
-        images=tuple(sorted({manifest.digests[row] for row in rows})),
-        groups=tuple(sorted(key for key in groups if key is not None)),
+        images=tuple(sorted({manifest.digests[row] for row in rows})), groups=tuple(sorted(groups))
     )
 
 
@@ -250,12 +284,15 @@ def _overlap(content: Content, manifest: Manifest, rows: Iterable[int], leaky: b
     digests, groups = frozenset(content.images), frozenset(content.groups)
     images = [manifest.records[row].image for row in rows if manifest.digests[row] in digests]
     found = [f"identical images: {_counted(images)}"] if images else []
+    whole = [name for name in {manifest.origins[row] for row in rows} if f"{name}/" in groups]
+    if whole:
+        found.append(f"the dataset {listed(sorted(whole))}, of which it may have seen any image")
     if not leaky:
         # Named by the reference where it has a name; a digest tells a person nothing.
         shared = {
             manifest.content[row]: manifest.records[row].reference or manifest.records[row].image
             for row in rows
-            if manifest.content[row] in groups
+            if manifest.content_keys[row] & groups
         }
         if shared:
             found.append(f"content (references): {_counted(sorted(shared.values()))}")

@@ -79,6 +79,11 @@ def plan_chain(context: RunContext, given: Mapping[str, UpstreamStage]) -> list[
                 f"Stage '{stage.name}' is solved in closed form, by one process: expected "
                 f"trainer.devices=1, found {settings.trainer.devices}."
             )
+        if context.datasets is not None and fit_settings.batch_size % 2:
+            raise SettingsError(
+                f"Several datasets are trained on in pairs of images of one dataset: expected an "
+                f"even system.{stage.name}.batch_size, found {fit_settings.batch_size}."
+            )
         alone = fit_settings.stands_alone
         upstream = {n: at_hand[n] for n in stage.after if n in at_hand and not alone}
         folds = _plan_folds(context, stage, planned)

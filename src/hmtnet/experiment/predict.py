@@ -113,6 +113,7 @@ def tabulate(
     """
     records = [manifest.records[row] for row in rows]
     mos = np.array([record.mos for record in records], dtype=np.float64)
+    datasets = manifest.datasets
     std = [np.nan if record.mos_std is None else record.mos_std for record in records]
     return Predictions(
         image=tuple(record.image for record in records),
@@ -127,4 +128,5 @@ def tabulate(
         reference=tuple(manifest.records[row].reference or manifest.content[row] for row in rows),
         method=tuple(record.method for record in records),
         scale=tuple(record.scale for record in records),
+        dataset=tuple(datasets[row] for row in rows),
     )

@@ -1,13 +1,18 @@
 """What networks need of a dataset beside images and scores, checked before anything is trained."""
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from hmtnet.data.images import size_of
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.pairs import ADVICE, ReferenceUse, mismatch
+from hmtnet.data.split import Split
 from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError, listed
 from hmtnet.models.system import Stage, System, own_systems
+
+_log = logging.getLogger(__name__)
 
 
 def check_fields(manifest: Manifest, rows: Sequence[int], system: System, stage: Stage) -> None:
@@ -39,6 +44,32 @@ def check_fields(manifest: Manifest, rows: Sequence[int], system: System, stage:
         f"training images, and no training image of dataset '{manifest.name}' has any. {instead}, "
         f"or a system that learns without: {_or(others)}."
     )
+
+
+def check_datasets(manifest: Manifest, split: Split) -> None:
+    """Check that each of several datasets has images to learn from; tell what it lacks otherwise.
+
+    Raises:
+        DataError: One has fewer than two training images, which cannot be compared.
+    """
+    names = dict.fromkeys(name for name in manifest.datasets if name is not None)
+    found = {
+        subset: Counter(manifest.datasets[row] for row in rows)
+        for subset, rows in split.subsets.items()
+    }
+    few = [name for name in names if found["train"][name] < 2]
+    if few:
+        raise DataError(
+            f"Split '{split.id}' of '{manifest.name}' has fewer than two training images of "
+            f"{listed(few)}. Use another seed or protocol, or leave that dataset out (data.also)."
+        )
+    for subset, without in (("val", "chooses no epoch"), ("test", "is not tested")):
+        absent = [name for name in names if split.subsets[subset] and not found[subset][name]]
+        for name in absent:
+            _log.warning(
+                "Split '%s' has no %s image of '%s', which so %s.",
+                *(split.id, subset, name, without),
+            )
 
 
 def check_references(

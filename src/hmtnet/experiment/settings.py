@@ -88,7 +88,8 @@ def _check_complete(values: Mapping[str, Any], whole: Mapping[str, Any], where: 
             f"set it there, or give the group whole, {where}={{{': …, '.join(whole)}: …}}."
         )
     for name, inner in whole.items():
-        if isinstance(inner, Mapping):
+        # Datasets beside the first are told by what differs from the defaults.
+        if isinstance(inner, Mapping) and name != "also":
             _check_complete(values[name], inner, f"{where}.{name}" if where else name)
 
 

@@ -28,6 +28,7 @@ from hmtnet.experiment.predict import predict
 from hmtnet.experiment.settings import composed
 from hmtnet.files import write_text
 from hmtnet.metrics import accuracy, srcc
+from hmtnet.metrics.groups import mean_over_datasets
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.task import QualityTask
 from hmtnet.storage import status as run_status
@@ -170,7 +171,8 @@ def _leave_artifact(
     prediction_files.write(directory.predictions, found)
     validation = found.select("val")
     meta = describe(context, planned, ready.grades, network)
-    meta["val_srcc"] = _known(srcc(validation.score, validation.mos))
+    agreement = mean_over_datasets(srcc, validation.score, validation.mos, validation.dataset)
+    meta["val_srcc"] = _known(agreement)
     meta["grade_accuracy"] = _grade_accuracy(found)
     if kept_start:  # then this stage is the one before
         meta["kept_start"] = True
@@ -186,13 +188,19 @@ def _leave_artifact(
     return objective
 
 
-def _scenes(context: RunContext, planned: Planned) -> Greys:
-    """Return what the stage, and those that it starts from, have seen, as tiny pictures."""
+def _scenes(context: RunContext, planned: Planned) -> dict[str, Greys]:
+    """Return what the stage, and those that it starts from, have seen, as tiny pictures.
+
+    By the dataset's fingerprint: within one dataset, keys of content tell what shows the same.
+    """
     folders = [given.path for given in planned.upstream.values()]
     if context.start is not None:
         folders.append(context.start.restored.folder)
-    before = [scenes for folder in folders if (scenes := read_scenes(folder)) is not None]
-    return np.concatenate([context.scenes, *before])
+    found = {context.manifest.fingerprint: context.scenes}
+    for folder in folders:
+        for name, greys in read_scenes(folder).items():
+            found[name] = np.concatenate([found[name], greys]) if name in found else greys
+    return found
 
 
 def _known(value: float) -> float | None:

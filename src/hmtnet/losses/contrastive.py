@@ -14,6 +14,7 @@ def supervised_contrastive(
     temperature: float = 0.1,
     scores: Tensor | None = None,
     sigma: float | None = None,
+    among: Tensor | None = None,
 ) -> Tensor:
     """Ask of every crop that crops of other images with its key be nearer than all others.
 
@@ -38,6 +39,8 @@ def supervised_contrastive(
         temperature: τ > 0.
         scores: (N,) MOS of each crop's image; needs ``sigma``.
         sigma: σ > 0, in the unit of ``scores``; needs ``scores``.
+        among: (N,) integers; crops are compared with those of the same number alone, such as that
+            of their dataset. None compares all.
 
     Returns:
         A scalar, at least 0; 0, with a gradient of zeros, if no crop has a positive.
@@ -57,6 +60,9 @@ def supervised_contrastive(
     if not temperature > 0:
         raise ValueError(f"Expected temperature > 0; found {temperature}.")
     others = image[:, None] != image
+    if among is not None:
+        check_shape("among", among, count, of="embeddings")
+        others &= among[:, None] == among
     positives = others & (keys[:, None] == keys)
     far = _distance(scores, sigma, count)
     # Under autocast the product would be rounded to half precision and then divided by τ.

@@ -4,7 +4,7 @@ Most of what a plain SRCC rewards is telling SR methods apart, which a table of 
 looking at a pixel. Inside one (method, scale) cell only the pixels can explain a difference.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +18,15 @@ from hmtnet.metrics.checks import (
     require_length,
     require_unmasked,
 )
-from hmtnet.metrics.correlation import UNDEFINED, count_pairs, krcc, plcc, rmse, srcc
+from hmtnet.metrics.correlation import (
+    UNDEFINED,
+    count_pairs,
+    is_constant,
+    krcc,
+    plcc,
+    rmse,
+    srcc,
+)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -148,6 +156,41 @@ def within_reference_srcc(
         MetricError: If a value is not finite or the lengths differ.
     """
     return within_srcc(score, mos, references, minimum)
+
+
+def mean_over_datasets(
+    statistic: Callable[[Floats, Floats], float],
+    score: Values,
+    mos: Values,
+    dataset: Sequence[Hashable],
+) -> float:
+    """Mean of a statistic over datasets, each of which counts once; of one, the statistic itself.
+
+    Scores of different datasets are never compared: what one calls good another may call fair. So
+    the mean, not a correlation over all images, chooses the epoch where several are trained on.
+
+    Args:
+        statistic: Called with the scores and the MOS of one dataset, such as ``srcc``.
+        score: (N,) predicted scores.
+        mos: (N,) human scores.
+        dataset: (N,) each image's dataset, None being one too. Where there are several, those whose
+            MOS are all equal, so that no order is known, are passed over.
+
+    Returns:
+        NaN (undefined) if it is in one of the datasets that count, or none does.
+
+    Raises:
+        MetricError: If a value is not finite or the lengths differ.
+
+    >>> mean_over_datasets(srcc, [1, 2, 9, 8], [1, 2, 5, 7], ["a", "a", "b", "b"])
+    0.0
+    """
+    score, mos, number = _in_cells(score, mos, [(name,) for name in dataset])
+    members = _members(number)
+    if len(members) > 1:
+        members = [rows for rows in members if not is_constant(mos[rows])]
+    values = [statistic(score[rows], mos[rows]) for rows in members]
+    return float(np.mean(values)) if values else UNDEFINED
 
 
 def method_scale_cells(

@@ -23,6 +23,7 @@ from torchmetrics.utilities.data import dim_zero_cat
 from hmtnet.errors import listed
 from hmtnet.metrics import correlation, grading
 from hmtnet.metrics.checks import Floats, Integers, MetricError, require_finite
+from hmtnet.metrics.groups import mean_over_datasets
 
 
 class PerImage(Metric):
@@ -135,7 +136,7 @@ class PerImage(Metric):
 
 
 class QualityMetrics(PerImage):
-    """SRCC, PLCC, KRCC and RMSE at the level of images.
+    """SRCC, PLCC, KRCC and RMSE at the level of images; of several datasets, the mean over them.
 
     Args:
         tolerance: See :class:`PerImage`.
@@ -151,21 +152,25 @@ class QualityMetrics(PerImage):
     """
 
     def __init__(self, tolerance: float = 0.01) -> None:
-        column = torch.empty(0, dtype=torch.float64)
-        super().__init__({"score": column, "mos": column}, tolerance)
+        column, whole = torch.empty(0, dtype=torch.float64), torch.empty(0, dtype=torch.int64)
+        super().__init__({"score": column, "mos": column, "dataset": whole}, tolerance)
 
-    def update(self, score: Tensor, mos: Tensor, image: Tensor) -> None:
+    def update(
+        self, score: Tensor, mos: Tensor, image: Tensor, dataset: Tensor | None = None
+    ) -> None:
         """Add a batch.
 
         Args:
             score: (B,) predicted scores, any floating type.
             mos: (B,) human scores in the same unit.
             image: (B,) the images' ids, whole numbers.
+            dataset: (B,) number of each image's dataset; None where there is one dataset.
 
         Raises:
             MetricError: If a shape does not fit.
         """
-        self.add_rows(image, score=score, mos=mos)
+        one = torch.zeros_like(image) if dataset is None else dataset
+        self.add_rows(image, score=score, mos=mos, dataset=one)
 
     def compute(self) -> dict[str, Tensor]:
         """Return ``srcc``, ``plcc``, ``krcc`` and ``rmse`` as float64 scalars.
@@ -177,12 +182,12 @@ class QualityMetrics(PerImage):
                 different scores.
         """
         rows = self.unique_rows()
-        score, mos = rows["score"], rows["mos"]
+        columns = rows["score"], rows["mos"], rows["dataset"].tolist()
         return self.results(
-            srcc=correlation.srcc(score, mos),
-            plcc=correlation.plcc(score, mos),
-            krcc=correlation.krcc(score, mos),
-            rmse=correlation.rmse(score, mos),
+            srcc=mean_over_datasets(correlation.srcc, *columns),
+            plcc=mean_over_datasets(correlation.plcc, *columns),
+            krcc=mean_over_datasets(correlation.krcc, *columns),
+            rmse=mean_over_datasets(correlation.rmse, *columns),
         )
 
 

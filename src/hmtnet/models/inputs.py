@@ -28,6 +28,8 @@ class StageInputs:
         groups: (records, 2) int64, numbers of each image's (SR method, scale) and reference, -1
             where unknown; None where no SR method is named. Validation and test images
             have theirs too: it is for validation's agreement within groups, not to learn from.
+        datasets: (records,) int64, numbers of the datasets that the images are of; None where one
+            is trained on. Validation's agreement is measured within each.
     """
 
     grades: Grades
@@ -36,6 +38,7 @@ class StageInputs:
     out_of_fold: Mapping[str, Tensor] = field(default_factory=dict)
     state: Mapping[str, Tensor] = field(default_factory=dict)
     groups: Tensor | None = None
+    datasets: Tensor | None = None
 
     @property
     def training_labels(self) -> TrainingLabels:

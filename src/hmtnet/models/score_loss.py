@@ -1,5 +1,6 @@
 """The loss of a score: the same for every system that regresses one, so that they compare."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,10 +51,12 @@ def score_terms(
     settings: ScoreLossSettings,
     weight: Tensor | None = None,
     repeated: Tensor | None = None,
+    datasets: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Return the terms ``score`` and, unless it is off, ``relation``.
 
-    Over several processes, the relation is that of all their images.
+    Over several processes, the relation is that of all their images; of several datasets, the mean
+    of their own, each weighted by its images: images of two datasets are not compared.
 
     Args:
         unit_score: (I,).
@@ -62,6 +65,7 @@ def score_terms(
         weight: (I,) at least 0: what each image's distance is multiplied by before the mean over
             the batch, so weights of mean 1 keep its size. The relation has no weights.
         repeated: (I,) bool, ``Batch.repeated``: what several processes leave out of the relation.
+        datasets: (I,) whole numbers, ``Batch.datasets``; None where there is one dataset.
     """
     reduction = "mean" if weight is None else "none"
     if settings.score == "smooth_l1":
@@ -74,7 +78,24 @@ def score_terms(
     if settings.relation != "none":
         again = torch.zeros_like(unit_mos, dtype=torch.bool) if repeated is None else repeated
         relation = {"ranking": pairwise_ranking, "plcc": plcc_loss}[settings.relation]
-        terms["relation"] = settings.relation_weight * relation(
-            gathered(unit_score, again), gathered(unit_mos, again)
-        )
+        score, mos = gathered(unit_score, again), gathered(unit_mos, again)
+        if datasets is None:
+            found = relation(score, mos)
+        else:
+            found = _within(relation, score, mos, gathered(datasets, again))
+        terms["relation"] = settings.relation_weight * found
     return terms
+
+
+def _within(
+    relation: Callable[[Tensor, Tensor], Tensor], score: Tensor, mos: Tensor, datasets: Tensor
+) -> Tensor:
+    """Return the mean relation of datasets; an image that is alone in the batch counts nothing."""
+    total, images = 0 * score.sum(), 0
+    for dataset in sorted(set(datasets.tolist())):
+        rows = datasets == dataset
+        count = int(rows.sum())
+        if count > 1:
+            total = total + count * relation(score[rows], mos[rows])
+            images += count
+    return total / max(images, 1)

@@ -28,7 +28,7 @@ class QualityTask(L.LightningModule):
     """Base of all tasks.
 
     A task adds ``judge`` (if its network takes more than crops) and ``losses``. The epoch is chosen
-    by the validation images' SRCC, at image level.
+    by the validation images' SRCC, at image level; of several datasets, by the mean of theirs.
 
     Args:
         network: What is trained.
@@ -40,6 +40,7 @@ class QualityTask(L.LightningModule):
     """
 
     groups: Tensor | None
+    datasets: Tensor | None
 
     def __init__(self, network: QualityNetwork, settings: FitSettings, inputs: StageInputs) -> None:
         super().__init__()
@@ -50,6 +51,7 @@ class QualityTask(L.LightningModule):
         self.grades = inputs.grades.count
         self.grading = GradeMetrics(self.grades)
         self.register_buffer("groups", inputs.groups, persistent=False)
+        self.register_buffer("datasets", inputs.datasets, persistent=False)
         self.train(network.training)  # Lightning keeps the mode that it finds
 
     def train(self, mode: bool = True) -> Self:
@@ -103,15 +105,20 @@ class QualityTask(L.LightningModule):
 
     def compare(self, unit_score: Tensor, unit_mos: Tensor, rows: Tensor) -> None:
         """Add validation images, all (I,), to what is logged of the whole set."""
-        self.quality.update(unit_score, unit_mos, rows)
-        self.mapped.update(unit_score, unit_mos, rows)
+        if self.datasets is None:
+            self.quality.update(unit_score, unit_mos, rows)
+            self.mapped.update(unit_score, unit_mos, rows)
+        else:
+            self.quality.update(unit_score, unit_mos, rows, self.datasets[rows])
         if self.groups is not None:
             cell, reference = self.groups[rows].unbind(1)
             self.within.update(unit_score, unit_mos, cell, reference, rows)
 
     def on_validation_epoch_end(self) -> None:
         """Log what only the whole validation set can say, with scores in [0, 1]."""
-        computed: list[PerImage] = [self.quality, self.mapped]
+        computed: list[PerImage] = [self.quality]
+        if self.datasets is None:  # one curve over several datasets would mean nothing
+            computed.append(self.mapped)
         if self.groups is not None:
             computed.append(self.within)
         if self.network.graded:
@@ -149,5 +156,9 @@ class ScoreTask(QualityTask):
         """Score term and, if it is on, relation term."""
         del crops
         return score_terms(
-            prediction.unit_score, batch.unit_mos, self.fit_settings.loss, repeated=batch.repeated
+            prediction.unit_score,
+            batch.unit_mos,
+            self.fit_settings.loss,
+            repeated=batch.repeated,
+            datasets=batch.datasets,
         )

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hmtnet.data.contact_sheet import contact_sheet
+from hmtnet.data.contact_sheet import CONTACT_SHEET, contact_sheet
 from hmtnet.files import digest_file, digest_text, read_json, write_table, write_text
 from hmtnet.synthesis.methods import Toolbox
 from hmtnet.synthesis.photographs import Reference
@@ -120,4 +120,4 @@ def _write_sheet(folder: Path, references: Sequence[Reference], rows: Sequence[R
         if row["reference"] in groups[: len(references)]:
             paths.append(folder / IMAGES / row["image"])
             groups.append(row["reference"])
-    contact_sheet(paths, groups, folder / "contact_sheet.png")
+    contact_sheet(paths, groups, folder / CONTACT_SHEET)

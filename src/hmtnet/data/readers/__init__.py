@@ -9,6 +9,7 @@ import logging
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from hmtnet.data.join import together
 from hmtnet.data.labels import Labels
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.readers.reader import Reader
@@ -72,9 +73,14 @@ def read_labels(settings: DataSettings) -> Labels:
     """Read a dataset's labels with the reader that ``settings.reader`` names.
 
     Raises:
-        SettingsError: No such reader, or a setting contradicts what the reader fixes.
+        SettingsError: No such reader, a setting contradicts what the reader fixes, or several
+            datasets are meant, which are joined by their images.
         DataError: The folder, an image or a label is missing or wrong.
     """
+    if settings.also:
+        raise SettingsError(
+            f"This reads one dataset at a time; leave out data.also ({listed(settings.also)})."
+        )
     labels = find(settings.reader).read(settings)
     log = logging.getLogger(__name__)
     if labels.left_out:
@@ -117,14 +123,16 @@ def read_dataset(name: str, **settings: Any) -> Manifest:
 
 
 def read(settings: DataSettings) -> Manifest:
-    """Read a dataset's labels and digest its images.
+    """Read a dataset's labels and digest its images; join it with those of ``also``, if any.
 
     Raises:
-        SettingsError: As ``read_labels``, or only labels were asked for.
+        SettingsError: As ``read_labels``, only labels were asked for, or two datasets have one
+            name.
         DataError: As ``read_labels``, or an image cannot be read.
     """
     if settings.labels_only:
         raise SettingsError(
             "data.labels_only=true reads no images, which this command needs. Leave it out."
         )
-    return Manifest.of(read_labels(settings))
+    parts = [Manifest.of(read_labels(part)) for part in settings.each]
+    return together(parts) if settings.also else parts[0]

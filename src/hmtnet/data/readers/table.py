@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from hmtnet.data.contact_sheet import CONTACT_SHEET
 from hmtnet.data.labels import Labels
 from hmtnet.data.readers.assemble import LOSSY
 from hmtnet.data.readers.csv_rows import parse
@@ -283,7 +284,7 @@ def _warn_of_unlabelled(root: Path, folder: Path, records: Sequence[Record]) -> 
         for p in folder.rglob("*")
         if p.suffix.lower() in _IMAGES and not any(map(is_clutter, p.relative_to(folder).parts))
     )
-    left = sorted(set(present) - named)
+    left = sorted(set(present) - named - {CONTACT_SHEET})
     if left:
         logging.getLogger(__name__).warning(
             "%d images below '%s' have no label and are left out: %s.",

@@ -7,6 +7,7 @@ from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.labels import FloatArray, IntArray
 from hmtnet.experiment.baseline import baselines_of
 from hmtnet.experiment.context import RunContext
+from hmtnet.metrics.groups import numbered
 from hmtnet.metrics.quality import QualityMetrics
 
 Judged = dict[str, dict[str, float]]
@@ -26,7 +27,8 @@ def test_numbers(context: RunContext, found: Predictions) -> Judged:
 
     Returns:
         SRCC, PLCC, KRCC and RMSE at image level, with scores in [0, 1], of ``stage`` and of each
-        baseline by its name; nothing where no test image was predicted.
+        baseline by its name, of several datasets the mean over them; nothing where no test image
+        was predicted.
     """
     tested = found.select("test")
     if not len(tested):
@@ -37,8 +39,12 @@ def test_numbers(context: RunContext, found: Predictions) -> Judged:
     baselines = baselines_of(manifest, split.train, rows.tolist())
     scores = {"stage": tested.score}
     scores |= {b.name: b.scores[rows] for b in baselines if b.scores is not None}
-    mos = manifest.to_unit(tested.mos)
-    return {name: _quality(manifest.to_unit(score), mos, rows) for name, score in scores.items()}
+    mos, dataset = manifest.to_unit(tested.mos), numbered(manifest.datasets)[rows]
+    return {
+        name: _quality(manifest.to_unit(score), mos, rows, dataset)
+        for name, score in scores.items()
+        if np.isfinite(score).all()  # one of several datasets may lack what a baseline needs
+    }
 
 
 def table_rows(found: Predictions) -> list[list[object]]:
@@ -55,9 +61,11 @@ def table_rows(found: Predictions) -> list[list[object]]:
     ]
 
 
-def _quality(score: FloatArray, mos: FloatArray, rows: IntArray) -> dict[str, float]:
+def _quality(
+    score: FloatArray, mos: FloatArray, rows: IntArray, dataset: IntArray
+) -> dict[str, float]:
     metric = QualityMetrics()
-    metric.update(*(torch.from_numpy(np.asarray(column)) for column in (score, mos, rows)))
+    metric.update(*(torch.from_numpy(np.asarray(c)) for c in (score, mos, rows, dataset)))
     return {name: float(value) for name, value in metric.compute().items()}
 
 

@@ -56,7 +56,7 @@ class GradeTerms(nn.Module):
         if settings.contrast > 0 and settings.contrast_key != "none":
             keys = batch.grades if settings.contrast_key == "grade" else self._methods(batch.rows)
             weighted = settings.contrast_sigma is not None
-            repeated = batch.repeated[crops.image]
+            repeated, datasets = batch.repeated[crops.image], batch.datasets
             terms["contrast"] = settings.contrast * supervised_contrastive(
                 gathered(prediction.prior.embedding, repeated),
                 gathered(keys[crops.image], repeated),
@@ -64,6 +64,7 @@ class GradeTerms(nn.Module):
                 temperature=settings.temperature,
                 scores=gathered(batch.unit_mos[crops.image], repeated) if weighted else None,
                 sigma=settings.contrast_sigma,
+                among=None if datasets is None else gathered(datasets[crops.image], repeated),
             )
         return terms
 
@@ -165,6 +166,10 @@ class JointTask(QualityTask):
         grading = self.terms(prediction.grading, batch, crops)
         grading["grade"] = settings.alpha * grading["grade"]
         score = score_terms(
-            prediction.unit_score, batch.unit_mos, settings.score, repeated=batch.repeated
+            prediction.unit_score,
+            batch.unit_mos,
+            settings.score,
+            repeated=batch.repeated,
+            datasets=batch.datasets,
         )
         return {**score, **grading}

@@ -80,12 +80,13 @@ class DANTask(TypedTask):
         keys = self.types[batch.rows]
         # Images of unknown type are not of one type: each gets a key of its own.
         own = torch.where(keys < 0, -1 - batch.rows, keys)
-        repeated = batch.repeated[crops.image]
+        repeated, datasets = batch.repeated[crops.image], batch.datasets
         contrast = supervised_contrastive(
             gathered(prediction.embedding, repeated),
             gathered(own[crops.image], repeated),
             gathered(batch.rows[crops.image], repeated),
             temperature=self.fit_settings.loss.temperature,
+            among=None if datasets is None else gathered(datasets[crops.image], repeated),
         )
         return {"contrast": contrast, "type": type_loss(prediction.log_types, keys)}
 
@@ -100,7 +101,11 @@ class MFENTask(TypedTask):
         del crops
         settings = self.fit_settings.loss
         terms = score_terms(
-            prediction.unit_score, batch.unit_mos, settings.score, repeated=batch.repeated
+            prediction.unit_score,
+            batch.unit_mos,
+            settings.score,
+            repeated=batch.repeated,
+            datasets=batch.datasets,
         )
         assert isinstance(prediction, TypedPrediction)
         if self.training and prediction.log_types is not None:

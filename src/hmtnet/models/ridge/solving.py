@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmtnet.metrics import rmse, srcc
+from hmtnet.metrics.groups import mean_over_datasets
 
 Floats = NDArray[np.float64]
 Criterion = Literal["srcc", "rmse"]
@@ -72,7 +73,11 @@ def solve(features: Floats, unit_mos: Floats, alphas: Sequence[float]) -> list[S
 
 
 def choose(
-    solutions: Sequence[Solution], features: Floats, unit_mos: Floats, by: Criterion
+    solutions: Sequence[Solution],
+    features: Floats,
+    unit_mos: Floats,
+    by: Criterion,
+    dataset: Sequence[int] | None = None,
 ) -> Solution:
     """Choose the solution that judges the validation images best.
 
@@ -82,12 +87,14 @@ def choose(
         unit_mos: (N,) in [0, 1].
         by: ``"srcc"`` (what also chooses an epoch elsewhere) or ``"rmse"``. Equally good ones, and
             all where SRCC is undefined, are told apart by the RMSE, then by the larger penalty.
+        dataset: (N,) numbers of the images' datasets, over which both are averaged; None: of one.
     """
+    of = [0] * len(unit_mos) if dataset is None else dataset
 
     def badness(solution: Solution) -> tuple[float, float, float]:
         scores = solution.score(features)
-        error = rmse(scores, unit_mos)
-        agreement = srcc(scores, unit_mos) if by == "srcc" else math.nan
+        error = mean_over_datasets(rmse, scores, unit_mos, of)
+        agreement = mean_over_datasets(srcc, scores, unit_mos, of) if by == "srcc" else math.nan
         # Rounded: equal up to the order of a sum is equal.
         first = 0.0 if math.isnan(agreement) else -round(agreement, 9)
         return first, error, -solution.alpha

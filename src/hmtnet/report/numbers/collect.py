@@ -20,7 +20,7 @@ from hmtnet.artifact.description import (
 from hmtnet.artifact.digests import CURVES_FILE, PREDICTIONS_FILE, RECORDED
 from hmtnet.baselines import KEPT
 from hmtnet.errors import ArtifactError, DataError, listed
-from hmtnet.report.numbers.run import Run, run_from
+from hmtnet.report.numbers.run import Run, by_dataset, run_from
 from hmtnet.storage import status as run_status
 
 STATUS_FILE = "status.json"
@@ -80,7 +80,7 @@ def collect(paths: Sequence[Path]) -> Collection:
     for folder in _run_directories(paths):
         try:
             run = read_run(folder)
-            runs.append(run)
+            runs += by_dataset(run)
             if run.history.lost:
                 problems.append(Problem(folder, run.history.lost))
         except ArtifactError as error:

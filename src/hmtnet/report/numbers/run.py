@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Run:
         dataset: The dataset's name.
         fingerprint: Identity of the dataset.
         label_kind: ``human`` or ``pseudo``.
+        parts: Of several datasets that were used together, the label kind of each, by name.
         mos_range: Lowest and highest MOS that the dataset declares.
         higher_is_better: The direction of its MOS.
         split: The split's id.
@@ -89,6 +90,7 @@ class Run:
     partial: bool = False
     not_compared: int = 0
     verified: bool = True
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 _TOLD = {"data": ("dataset", "name"), "split": ("split", "protocol")}
@@ -147,7 +149,39 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
         history=read_history(folder, _mapping(meta.get("settings"))),
         fold=_fold(folder, meta) if value_at(meta, "split", "folds") else None,
         partial=meta.get("partial") is True,
+        parts={
+            need(folder, part, str, "name"): need(folder, part, str, "label_kind")
+            for part in value_at(meta, "dataset", "parts") or ()
+        },
     )
+
+
+def by_dataset(run: Run) -> list[Run]:
+    """Return a run once for each of several datasets that were used together, else the run.
+
+    What is said of one dataset is never compared with what is said of another, so each has tables
+    of its own, baselines included.
+    """
+    if not run.parts:
+        return [run]
+    whole = run.predictions.subset.count("train") == run.train_images
+    found = []
+    for name, rows in run.predictions.apart().items():
+        if name is None or "test" not in rows.subset:
+            continue
+        dataset = f"{name} (of {run.dataset})"
+        found.append(
+            replace(
+                run,
+                dataset=dataset,
+                fingerprint=f"{run.fingerprint} {name}",
+                label_kind=run.parts.get(name, run.label_kind),
+                trained_on=dataset if run.trained_on == run.dataset else run.trained_on,
+                train_images=rows.subset.count("train") if whole else run.train_images,
+                predictions=rows,
+            )
+        )
+    return found
 
 
 def _fold(folder: Path, meta: Mapping[str, Any]) -> tuple[str, int]:

@@ -40,13 +40,13 @@ class Row:
 
     Attributes:
         name: What it is called.
-        val: Its numbers on the validation images.
+        val: Its numbers on the validation images; None if there are none.
         test: Its numbers on the test images; None if test was not read.
         note: What a reader must know about the row; shown as a footnote.
     """
 
     name: str
-    val: Summary
+    val: Summary | None
     test: Summary | None = None
     note: str = ""
 

@@ -22,7 +22,11 @@ class SharpnessTask(QualityTask):
         """Score term and relation term."""
         del crops
         return score_terms(
-            prediction.unit_score, batch.unit_mos, self.fit_settings.loss, repeated=batch.repeated
+            prediction.unit_score,
+            batch.unit_mos,
+            self.fit_settings.loss,
+            repeated=batch.repeated,
+            datasets=batch.datasets,
         )
 
 
@@ -49,7 +53,12 @@ class WeightedTask(SharpnessTask):
         del crops
         score, mos, settings = prediction.unit_score, batch.unit_mos, self.fit_settings.loss
         return score_terms(
-            score, mos, settings, weight=self.weight[batch.rows], repeated=batch.repeated
+            score,
+            mos,
+            settings,
+            weight=self.weight[batch.rows],
+            repeated=batch.repeated,
+            datasets=batch.datasets,
         )
 
 
