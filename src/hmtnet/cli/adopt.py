@@ -13,8 +13,9 @@ import numpy as np
 from hmtnet.baselines.labels import LABEL_ONLY, label_only
 from hmtnet.cli.composing import run_composed
 from hmtnet.data.labels import FloatArray, Labels
+from hmtnet.data.manifest import Manifest
 from hmtnet.data.protocols import make
-from hmtnet.data.readers import read, read_labels
+from hmtnet.data.readers import read_labels
 from hmtnet.data.scores import read_scores
 from hmtnet.data.series import series
 from hmtnet.data.settings import DataSettings
@@ -115,7 +116,7 @@ def _labels(settings: DataSettings) -> Labels:
     if settings.labels_only:
         return read_labels(settings)
     try:
-        return read(settings)
+        return Manifest.of(read_labels(settings))
     except DataError as error:
         labels = read_labels(replace(settings, labels_only=True))
         log.warning(
