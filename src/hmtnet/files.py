@@ -1,10 +1,11 @@
-"""Files that appear whole or not at all, their digests, and JSON that is read safely."""
+"""Files that appear whole or not at all, their digests, tables as CSV, JSON that is read safely."""
 
 import csv
 import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -89,18 +90,54 @@ def read_json(path: Path, encoding: str = "utf-8") -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def csv_text(header: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """Return a table as CSV text, with a line feed behind each row."""
+# A spreadsheet program runs a cell that starts so, unless a quotation mark stands before it.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def csv_text(
+    header: Iterable[object], rows: Iterable[Iterable[object]], for_people: bool = False
+) -> str:
+    """Return a table as CSV text, with a line feed behind each row.
+
+    Args:
+        header: The columns' names.
+        rows: Their cells; None is an empty one.
+        for_people: Whether it will be opened in a spreadsheet program: text that one would run is
+            made ``harmless``. What hmtnet reads back stays exact instead.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    for row in (header, *rows):
+        writer.writerow(map(harmless, row) if for_people else row)
     return stream.getvalue()
 
 
-def write_table(path: Path, header: Iterable[object], rows: Iterable[Iterable[object]]) -> None:
-    """Write a table as CSV to ``path``, whole or not at all."""
-    write_text(path, csv_text(header, rows))
+def harmless(cell: object) -> object:
+    """Return a cell that no spreadsheet program runs as a formula; numbers stay what they are.
+
+    >>> harmless("=1+1"), harmless("-1.png"), harmless("-1"), harmless(-1)
+    ("'=1+1", "'-1.png", '-1', -1)
+    """
+    if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def as_it_was(cell: str) -> str:
+    """Return what ``harmless`` has made a cell of.
+
+    >>> as_it_was("'=1+1"), as_it_was("it's"), as_it_was("-1")
+    ('=1+1', "it's", '-1')
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def write_table(
+    path: Path, header: Iterable[object], rows: Iterable[Iterable[object]], for_people: bool = False
+) -> None:
+    """Write a table as CSV to ``path``, whole or not at all; see ``csv_text``."""
+    write_text(path, csv_text(header, rows, for_people))
 
 
 @contextmanager
@@ -128,6 +165,21 @@ def built_aside(folder: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def is_file(path: Path) -> bool:
+    """Whether this is a file; no file has a name that is too long, which ``Path`` would raise."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_there(path: Path) -> bool:
+    """Whether this is a file or a folder; see ``is_file``."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder; see ``is_file``."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def digest_file(path: Path) -> str:

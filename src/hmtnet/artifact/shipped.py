@@ -6,7 +6,7 @@ from pathlib import Path
 from hmtnet.artifact.description import META_FILE
 from hmtnet.artifact.digests import SCENES_FILE
 from hmtnet.errors import ArtifactError, listed, nearest
-from hmtnet.files import write_text
+from hmtnet.files import is_there, write_text
 
 MODELS = Path(__file__).parents[1] / "pretrained"
 """Holds one folder per model, an artifact that needs no other."""
@@ -30,7 +30,7 @@ def find_model(model: Path | str) -> Path:
         ArtifactError: There is neither a folder nor a model of that name.
     """
     folder = Path(model).expanduser()
-    if folder.exists() or len(folder.parts) != 1:
+    if is_there(folder) or len(folder.parts) != 1:
         return folder
     known = list_models()
     if folder.name not in known:

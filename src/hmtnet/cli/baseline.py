@@ -172,4 +172,4 @@ def _csv(outcomes: Sequence[Outcome]) -> str:
         [*(getattr(found, name) for name in fields), *(found.used.get(s, 0) for s in sources)]
         for found in outcomes
     )
-    return csv_text([*fields, *(f"by {source}" for source in sources)], rows)
+    return csv_text([*fields, *(f"by {source}" for source in sources)], rows, for_people=True)

@@ -14,7 +14,7 @@ from hmtnet.artifact.description import read_description
 from hmtnet.artifact.shipped import find_model
 from hmtnet.cli.composing import log_to_stderr
 from hmtnet.errors import ArtifactError, DataError, SettingsError
-from hmtnet.files import write_text
+from hmtnet.files import is_folder, write_text
 from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.terminal import notes, text_table
 from hmtnet.scoring.listing import Listed, find_images
@@ -146,7 +146,7 @@ def _check_references(
             f"Model '{model}' judges images without a reference. Leave out --reference-dir "
             "and --scale, or give a model of a full-reference system."
         )
-    if references is not None and not references.is_dir():
+    if references is not None and not is_folder(references):
         raise SettingsError(f"--reference-dir: there is no folder {references}.")
     if scale is not None and not scale >= 1:
         raise SettingsError(f"--scale: expected a factor of at least 1, found {scale}.")

@@ -6,7 +6,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from hmtnet.data.duplicates import members
-from hmtnet.data.pillow import DAMAGED
+from hmtnet.data.pillow import DAMAGED, opened
+from hmtnet.errors import DataError
 from hmtnet.files import written_aside
 
 CONTACT_SHEET = "contact_sheet.png"
@@ -61,10 +62,10 @@ def contact_sheet(
 
 def _small(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             image.draft("RGB", (THUMBNAIL, THUMBNAIL))
             small = image.convert("RGB")
-    except (*DAMAGED, Image.DecompressionBombError):
+    except (*DAMAGED, DataError):
         return Image.new("RGB", (THUMBNAIL, THUMBNAIL), _MISSING)
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     return small

@@ -2,6 +2,7 @@
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,12 @@ LIMIT = "HMTNET_MAX_MEGAPIXELS"
 300 MB as RGB; a file that claims more is most often damaged or hostile.
 """
 
-DAMAGED = (OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, struct.error)
-"""What damaged files raise, beside Pillow's own UnidentifiedImageError (an OSError)."""
+DAMAGED = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error),
+    Image.DecompressionBombError,
+)
+"""What Pillow's parsers have been seen to raise on damaged files; not lack of memory."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from hmtnet.errors import WeightsError, listed
-from hmtnet.files import digest_file
+from hmtnet.files import digest_file, is_file
 from hmtnet.models.packaged import in_timm_names, packaged_file
 
 OFFLINE = "HMTNET_OFFLINE"
@@ -91,7 +91,7 @@ def weights_file(weights: str) -> Path:
         WeightsError: There is no such file.
     """
     path = Path(weights).expanduser()
-    if not path.is_file():
+    if not is_file(path):
         raise WeightsError(
             f"Weights: no file '{weights}'. Give the path of a .safetensors, .pth or .pt file, "
             "'package' for those that come with a package, 'hub' to fetch the backbone's own, or "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hmtnet.data.readers.folder import is_clutter
 from hmtnet.errors import DataError, listed
+from hmtnet.files import harmless, is_there
 
 SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".j2k", ".jp2", ".jpeg", ".jpg"),
@@ -35,7 +36,7 @@ class Listed:
         A spreadsheet program would run ``=a.png`` as a formula. ``./=a.png`` is the same file.
         """
         text = self.path.as_posix()
-        return f"./{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+        return f"./{text}" if harmless(text) != text else text
 
 
 def find_images(given: Sequence[str], passed_over: Path | None = None) -> list[Listed]:
@@ -57,7 +58,7 @@ def find_images(given: Sequence[str], passed_over: Path | None = None) -> list[L
     missing = []
     for text in given:
         path = Path(text).expanduser()
-        matches = [path] if path.exists() else _matches(str(path))
+        matches = [path] if is_there(path) else _matches(str(path))
         if not matches:
             missing.append(text)
         for match in matches:

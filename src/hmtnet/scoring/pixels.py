@@ -10,6 +10,7 @@ from torch import Tensor
 from hmtnet.data.images import Pixels, decode
 from hmtnet.data.pillow import DAMAGED
 from hmtnet.errors import DataError
+from hmtnet.files import is_folder
 
 ImageLike = Path | str | Image.Image | Pixels | Tensor
 """A file, a Pillow image, a uint8 array (H, W, 3) or a uint8 tensor (3, H, W)."""
@@ -27,7 +28,7 @@ def read_rgb(image: ImageLike) -> Pixels:
     """
     if isinstance(image, (str, Path)):
         path = Path(image).expanduser()
-        if path.is_dir():
+        if is_folder(path):
             raise DataError(f"Expected one image, found the folder '{path}'. Give it to many().")
         return decode(path)
     if isinstance(image, Image.Image):

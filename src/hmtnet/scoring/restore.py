@@ -10,7 +10,7 @@ from hmtnet.artifact.description import need, value_at
 from hmtnet.artifact.store import META_FILE, Artifact, load, load_strictly
 from hmtnet.data.grades import Grades
 from hmtnet.errors import ArtifactError, SettingsError
-from hmtnet.files import digest_text
+from hmtnet.files import digest_text, is_folder
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
@@ -131,7 +131,7 @@ def _maker(meta: dict[str, Any]) -> str:
 def _restore_upstream(folder: Path, meta: dict[str, Any], name: str, what: str) -> Restored:
     path = folder / need(folder, meta, str, "upstream", name, "path")
     key = need(folder, meta, str, "upstream", name, "key")
-    if not path.is_dir():
+    if not is_folder(path):
         raise ArtifactError(
             f"{what} needs the '{name}' stage it was trained on, and there is no {path}. "
             "Move run directories together, or train the chain again."

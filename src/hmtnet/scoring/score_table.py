@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from hmtnet.artifact.table import finite, whole
 from hmtnet.errors import DataError
-from hmtnet.files import write_text
+from hmtnet.files import as_it_was, csv_text, is_folder, write_text
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,14 @@ class Row:
     model_digest: str
     image_digest: str
 
-    def cells(self) -> list[str]:
-        """Return the row as text, in the order of `COLUMNS`."""
-        values = asdict(self).values()
-        return ["" if v is None else repr(v) if isinstance(v, (int, float)) else v for v in values]
-
     @classmethod
     def from_cells(cls, cells: list[str]) -> Self:
-        """Read a row back.
+        """Read a row of a table back.
 
         Raises:
             ValueError: It is no such row.
         """
-        found: dict[str, Any] = dict(zip(COLUMNS, cells, strict=True))
+        found: dict[str, Any] = dict(zip(COLUMNS, map(as_it_was, cells), strict=True))
         for name in ("score", "unit_score", "grade_probability", "seen"):
             found[name] = finite(found[name]) if found[name] else None
         for name in ("grade", "width", "height"):
@@ -92,13 +87,9 @@ def best_first(rows: list[Row]) -> list[Row]:
 
 
 def as_csv(rows: list[Row], header: bool = True) -> str:
-    """Return rows as CSV text."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    if header:
-        writer.writerow(COLUMNS)
-    writer.writerows(row.cells() for row in rows)
-    return stream.getvalue()
+    """Return rows as CSV text, for people and to be read back."""
+    text = csv_text(COLUMNS, (asdict(row).values() for row in rows), for_people=True)
+    return text if header else text.partition("\n")[2]
 
 
 class ScoreFile:
@@ -119,7 +110,7 @@ class ScoreFile:
         self.path = path
         self.rows: dict[str, Row] = {}
         self._untidy = False
-        if path.is_dir():
+        if is_folder(path):
             raise DataError(
                 f"--output: {path} is a folder. Give a file, such as {path}/scores.csv."
             )

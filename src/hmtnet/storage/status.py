@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from hmtnet.errors import HmtnetError, SettingsError
+from hmtnet.errors import ArtifactError, HmtnetError, SettingsError
 from hmtnet.files import read_json, write_text
 from hmtnet.settings import build
 from hmtnet.storage.lock import is_held
@@ -101,15 +101,20 @@ def read(path: Path) -> Status | None:
     resumes from its checkpoint and writes a new status, and nobody has to repair anything. Fields
     that only a newer hmtnet knows are ignored. A run whose process is gone, and had no time to say
     so, is ``interrupted``.
+
+    Raises:
+        ArtifactError: There is one that may not be read, so that nobody knows how far the run is.
     """
     try:
         document = read_json(Path(path))
         known = {field.name for field in dataclasses.fields(Status)}
         found = build(Status, {name: document[name] for name in known & document.keys()})
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except (ValueError, AttributeError, SettingsError):  # no JSON, no object, wrong fields
         return None
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error}. Make it readable.") from error
     if found.state == "running" and not _lives(found, Path(path).parent):
         return dataclasses.replace(found, state="interrupted", message=GONE)
     return found

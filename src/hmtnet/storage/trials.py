@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hmtnet.errors import HmtnetError, SettingsError
-from hmtnet.files import csv_text, digest_text, read_json, write_text
+from hmtnet.files import csv_text, digest_text, is_there, read_json, write_text
 from hmtnet.settings import build
 from hmtnet.storage.lock import locked
 
@@ -122,12 +122,12 @@ def read_sweep(folder: Path) -> Sweep | None:
         HmtnetError: It cannot be understood.
     """
     path = folder / "sweep.json"
-    if not path.exists():
+    if not is_there(path):
         return None
     try:
         document = read_json(path)
         return build(Sweep, {item.name: document[item.name] for item in fields(Sweep)})
-    except (ValueError, KeyError, TypeError, SettingsError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SettingsError) as error:
         raise HmtnetError(
             f"{path} describes no sweep ({error}). Remove {folder}, or give another sweep_name; "
             "finished stages are kept elsewhere and found again."
@@ -138,13 +138,14 @@ def read_trial(folder: Path, number: int) -> Trial | None:
     """Return a trial's record; None if it has not begun."""
     try:
         return build(Trial, read_json(_record(folder, number)))
-    except (FileNotFoundError, ValueError, SettingsError):  # a damaged record counts as none
+    except (OSError, ValueError, SettingsError):  # a damaged record counts as none
         return None
 
 
 def read_trials(folder: Path) -> list[Trial]:
     """Return all records of a sweep, by number."""
-    numbers = sorted(int(path.stem) for path in (folder / "trials").glob("[0-9]*.json"))
+    names = [path.stem for path in (folder / "trials").glob("*.json")]
+    numbers = sorted(int(name) for name in names if re.fullmatch("[0-9]{1,9}", name))
     found = (read_trial(folder, number) for number in numbers)
     return [trial for trial in found if trial is not None]
 
@@ -174,7 +175,7 @@ def _write_summary(folder: Path, sweep: Sweep) -> None:
         for trial in trials
     ]
     _write(folder / "sweep.json", json.dumps(document, indent=2) + "\n")
-    _write(folder / "sweep.csv", csv_text(["trial", *known[1:], *sweep.axes], rows))
+    _write(folder / "sweep.csv", csv_text(["trial", *known[1:], *sweep.axes], rows, True))
 
 
 def _write(path: Path, text: str) -> None:

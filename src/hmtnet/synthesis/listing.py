@@ -75,11 +75,13 @@ def write_listings(
         folder / "methods.csv",
         ("id", "name", "kind", "images"),
         ((f"{m.number:02d}", m.name, m.kind, counts[m.name]) for m in toolbox.methods.values()),
+        for_people=True,
     )
     write_table(
         folder / "references.csv",
         ("reference", "photograph", "crop", "content"),
         ((r.name, r.photograph.name, r.crop + 1, contents[r.name]) for r in references),
+        for_people=True,
     )
     write_text(
         folder / "README.txt",

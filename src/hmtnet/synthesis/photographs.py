@@ -15,7 +15,7 @@ from hmtnet.data.readers.assemble import LOSSY
 from hmtnet.data.readers.folder import LOSSLESS, is_clutter
 from hmtnet.data.threads import map_images
 from hmtnet.errors import DataError
-from hmtnet.files import digest_file
+from hmtnet.files import digest_file, is_folder
 from hmtnet.synthesis.draws import Draws
 
 FLATTEST = 2.0
@@ -110,7 +110,7 @@ def survey(
 
 def _images(folder: Path) -> list[Path]:
     """Return the image files below a folder, in the order of their names."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"'{folder}' is no folder. Give a folder of images.")
     found = [
         path

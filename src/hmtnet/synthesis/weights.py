@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmtnet.errors import DataError, SettingsError
+from hmtnet.files import is_file
 
 SUFFIXES = (".pth", ".ckpt", ".safetensors")
 
@@ -39,7 +40,7 @@ def load(path: Path) -> Any:
     import spandrel
     import torch
 
-    if not path.is_file() or path.suffix.lower() not in SUFFIXES:
+    if not is_file(path) or path.suffix.lower() not in SUFFIXES:
         raise DataError(
             f"'{path}' is no weight file: expected a file that ends in {', '.join(SUFFIXES)}."
         )

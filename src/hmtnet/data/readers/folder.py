@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError, listed, nearest
+from hmtnet.files import is_folder, is_there
 
 DATA_VARIABLE = "HMTNET_DATA"
 
@@ -35,7 +36,7 @@ def find_root(settings: DataSettings, obtained: str = "") -> Path:
     if settings.root is not None:
         tried.append(Path(settings.root).expanduser())
     for path in tried:
-        if path.is_dir():
+        if is_folder(path):
             return path
     advice = "set data.root to its folder" + (
         f", or correct {DATA_VARIABLE} (now '{home}')." if home else f", or set {DATA_VARIABLE}."
@@ -51,7 +52,7 @@ def whereabouts(name: str) -> Path | None:
     """Return the folder of this name below ``$HMTNET_DATA``, None where there is none."""
     home = os.environ.get(DATA_VARIABLE)
     path = Path(home).expanduser() / name if home else None
-    return path if path is not None and path.is_dir() else None
+    return path if path is not None and is_folder(path) else None
 
 
 def is_clutter(name: str) -> bool:
@@ -67,9 +68,9 @@ def same(name: str) -> str:
 def spelled(folder: Path, parts: Sequence[str]) -> Path | None:
     """Return the only entry whose path below a folder is spelled like these parts, None without."""
     for part in parts:
-        if not folder.is_dir():
+        if not is_folder(folder):
             return None
-        if (folder / part).exists():
+        if is_there(folder / part):
             folder = folder / part
             continue
         found = [entry.name for entry in folder.iterdir() if same(entry.name) == same(part)]
@@ -114,7 +115,7 @@ def decode_text(path: Path) -> str:
 def _neighbours(tried: Iterable[Path]) -> str:
     """Say what lies where a missing folder was expected; the nearest name first."""
     for path in tried:
-        if path.parent.is_dir():
+        if is_folder(path.parent):
             folders = [entry.name for entry in path.parent.iterdir() if entry.is_dir()]
             hint = nearest(path.name, folders)
             guess = hint if "mean" in hint else ""

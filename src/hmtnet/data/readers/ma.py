@@ -123,12 +123,12 @@ def _own_labels(file: MatFile) -> list[Label]:
     """
     names = [name.replace("\\", "/") for name in file.text("SR_image_names")]
     scores = file.numbers("subject_scores_mean40")
-    rows, columns = scores.shape
+    rows = len(scores) if scores.ndim == 2 else 0
     methods = [
         {name.split("/")[-4:][0] for name in names[start : start + rows]}
-        for start in range(0, rows * columns, rows)
+        for start in range(0, scores.size if rows else 0, rows or 1)
     ]
-    if rows * columns != len(names) or any(len(column) != 1 for column in methods):
+    if not methods or scores.size != len(names) or any(len(column) != 1 for column in methods):
         raise DataError(
             f"'{file.path}' contradicts itself: expected a column of scores for every SR method; "
             f"found scores of shape {scores.shape} for {len(names)} names, the first column with "

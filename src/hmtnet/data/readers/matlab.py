@@ -18,6 +18,8 @@ from hmtnet.errors import DataError, listed, nearest
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _VERSION_5 = b"MATLAB 5.0"
 _MOST_BYTES = 500_000_000  # of one variable; a small file may claim any number
+_MOST_CELLS = 200_000  # of one variable
+_MOST_SECONDS = 120  # of the child that reads a file of version 5
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,17 @@ def load(path: Path) -> MatFile:
 def _in_child(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
     """Read a file of version 5 in a process of its own, which scipy can crash on damaged files."""
     code = "import sys; from hmtnet.data.readers.matlab import hand_over; hand_over(sys.argv[1])"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, str(path)],
-        capture_output=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+    try:
+        done = subprocess.run(
+            # -P: without it, Python would import modules that lie in the working folder.
+            [sys.executable, "-P", "-W", "ignore", "-c", code, str(path)],
+            capture_output=True,
+            check=False,
+            timeout=_MOST_SECONDS,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"it cannot be read within {_MOST_SECONDS} s") from None
     if done.returncode != 0:
         told = done.stderr.decode(errors="replace").strip().splitlines()
         raise OSError(told[-1] if told else "it makes the MATLAB reader crash")
@@ -113,7 +120,21 @@ def _in_child(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
 
 def hand_over(path: str) -> None:
     """Write the variables of a file of version 5 to standard output, for ``_in_child``."""
+    limit_memory()
     sys.stdout.buffer.write(pickle.dumps(_load_version_5(Path(path))))
+
+
+def limit_memory() -> None:
+    """Keep this process from taking more than a few gigabytes, where the system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    few = 8 * _MOST_BYTES
+    resource.setrlimit(
+        resource.RLIMIT_AS, (few if most == resource.RLIM_INFINITY else min(few, most), most)
+    )
 
 
 def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
@@ -121,18 +142,31 @@ def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
 
     variables: dict[str, npt.NDArray[Any] | list[str]] = {}
     with h5py.File(path, "r") as file:
+        claimed = 0
+
+        def content(name: str, item: Any) -> Any:
+            """Read what lies in this file, and is not too much together with all before it."""
+            nonlocal claimed
+            if item.external or item.is_virtual or item.file != file:
+                raise ValueError(f"variable '{name}' lies in another file")
+            claimed += item.nbytes
+            _check_size(name, claimed)
+            return item[()]
+
         for name, item in file.items():
             if not isinstance(item, h5py.Dataset):
                 continue
-            _check_size(name, item.nbytes)
             # HDF5 stores MATLAB's columns as rows, and instead of an empty array its size.
-            empty = bool(item.attrs.get("MATLAB_empty", 0))
-            value = np.empty(tuple(item[()].ravel())) if empty else item[()].T
+            value = content(name, item).T
+            if item.attrs.get("MATLAB_empty", 0):
+                value = np.zeros(tuple(value.ravel()) if 0 in value else 0)
             kind = item.attrs.get("MATLAB_class", b"")
             if item.dtype == h5py.ref_dtype:
+                if value.size > _MOST_CELLS:
+                    raise ValueError(f"variable '{name}' has {value.size} cells")
                 cells = [file[reference] for reference in value.ravel(order="F")]
                 if all(_is_text(cell) for cell in cells):
-                    variables[name] = [_decode(cell[()].T) for cell in cells]
+                    variables[name] = [_decode(content(name, cell).T) for cell in cells]
             elif kind == b"char":
                 variables[name] = [_decode(row) for row in np.atleast_2d(value)]
             elif value.dtype.kind in "biuf":

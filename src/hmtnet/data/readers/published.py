@@ -20,6 +20,7 @@ from hmtnet.data.readers.lines import Label
 from hmtnet.data.readers.matlab import MatFile, load
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError, SettingsError, listed
+from hmtnet.files import is_file
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def find_table(settings: DataSettings, root: Path | None) -> Path:
     places = [root, Path(home).expanduser() if home else None, Path()]
     tried = list(dict.fromkeys(place / given for place in places if place is not None))
     for path in tried:
-        if path.is_file():
+        if is_file(path):
             return path
     raise DataError(
         f"The published table data.table='{settings.table}' was not found: looked for "

@@ -28,6 +28,7 @@ from hmtnet.data.readers.reader import Reader
 from hmtnet.data.record import Official, Record, scale_factor
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import DataError, SettingsError, listed, nearest
+from hmtnet.files import is_file, is_folder
 
 _REQUIRED = ("image", "mos")
 _COLUMNS = (*_REQUIRED, "reference", "method", "scale", "reference_image", "mos_std", "split")
@@ -77,7 +78,7 @@ def read(settings: DataSettings) -> Labels:
         records = _to_records(table, rows, root, None)
     else:
         folder = _inside(root, settings.images or ".", "data.images", settings.links)
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise DataError(f"data.images='{settings.images}' is no folder; {contents(root)}.")
         records = _to_records(table, rows, root, folder)
         _warn_of_unlabelled(root, folder, records)
@@ -115,7 +116,7 @@ def _undeclared(settings: DataSettings) -> str:
 def _find_table(root: Path, name: str | None, links: bool) -> Path:
     if name is not None:
         table = _inside(root, name, "data.table", links)
-        if not table.is_file():
+        if not is_file(table):
             raise DataError(f"The label table '{table}' does not exist; {contents(root)}.")
         return table
     tables = sorted(
@@ -254,7 +255,7 @@ def _locate(cell: str, root: Path, folders: Sequence[Path]) -> str:
     if not folders:
         return path.as_posix()
     for folder in folders:
-        if (folder / path).is_file():
+        if is_file(folder / path):
             return (folder / path).relative_to(root).as_posix()
     for folder in folders:  # under the same name in other letters (case, composed accents)?
         found = spelled(folder, path.parts)

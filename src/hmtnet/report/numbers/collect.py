@@ -20,6 +20,7 @@ from hmtnet.artifact.description import (
 from hmtnet.artifact.digests import CURVES_FILE, PREDICTIONS_FILE, RECORDED
 from hmtnet.baselines import KEPT
 from hmtnet.errors import ArtifactError, DataError, listed
+from hmtnet.files import is_folder
 from hmtnet.report.numbers.run import Run, by_dataset, run_from
 from hmtnet.storage import status as run_status
 
@@ -69,7 +70,7 @@ def collect(paths: Sequence[Path]) -> Collection:
     Raises:
         DataError: A path does not exist or is no folder; all such paths are named.
     """
-    wrong = [str(path) for path in paths if not Path(path).is_dir()]
+    wrong = [str(path) for path in paths if not is_folder(path)]
     if wrong:
         raise DataError(
             f"No such folder: {listed(wrong)}. Give run directories, or the folder that holds "

@@ -1,9 +1,8 @@
 """The leaderboard as CSV, for a spreadsheet or another program."""
 
-import csv
-import io
 import math
 
+from hmtnet.files import csv_text
 from hmtnet.report.numbers.leaderboard import Entry
 from hmtnet.report.numbers.model import Report, Section
 from hmtnet.report.numbers.published import MARK, PublishedRow
@@ -29,18 +28,15 @@ def as_csv(report: Report) -> str:
 
     Numbers have all their digits, so that they can be compared with a computation of one's own.
     """
-    stream = io.StringIO()
     numbers = [f"{q.key}_{what}" for q in QUANTITIES for what in ("median", "mean", "sd")]
-    writer = csv.DictWriter(
-        stream, [*_FACTS, *numbers, *_COUNTS, *_BEHIND], lineterminator="\n", restval=""
-    )
-    writer.writeheader()
-    for section in report.sections:
-        for entry in section.entries:
-            writer.writerow(_safe({**_facts(section), **_entry(entry)}))
-        for row in section.published:
-            writer.writerow(_safe({**_facts(section), **_published(row)}))
-    return stream.getvalue()
+    columns = [*_FACTS, *numbers, *_COUNTS, *_BEHIND]
+    found = [
+        {**_facts(section), **row}
+        for section in report.sections
+        for row in (*map(_entry, section.entries), *map(_published, section.published))
+    ]
+    rows = ([row.get(column, "") for column in columns] for row in found)
+    return csv_text(columns, rows, for_people=True)
 
 
 def _facts(section: Section) -> dict[str, object]:
@@ -93,13 +89,5 @@ def _published(row: PublishedRow) -> dict[str, object]:
     }
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else repr(float(value))
-
-
-def _safe(row: dict[str, object]) -> dict[str, object]:
-    """Keep spreadsheet programs from running text as a formula."""
-    return {
-        key: f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t") else value
-        for key, value in row.items()
-    }
+def _number(value: float) -> float | str:
+    return "" if math.isnan(value) else float(value)
