@@ -8,6 +8,7 @@ keeps its traceback.
 import difflib
 import errno
 import signal
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -135,6 +136,27 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean '{close[0]}'?"
     return f" Known: {', '.join(names)}." if names else ""
+
+
+# Categories of Unicode: controls, invisible formats (that turn the direction of text, for one),
+# lone surrogates, and what parts lines.
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def printable(text: str) -> str:
+    r"""Return text that a terminal only shows: what would steer it becomes an escape.
+
+    Names of files and of datasets reach a terminal, whoever has given them. Line feeds stay.
+
+    >>> print(printable("\x1b[2Ja.png\u202e"))
+    \x1b[2Ja.png\u202e
+    """
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        ascii(sign)[1:-1] if sign != "\n" and unicodedata.category(sign) in _HIDDEN else sign
+        for sign in text
+    )
 
 
 def listed(items: Iterable[object], limit: int = 5) -> str:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_MOST_VALUES = 100_000  # in a file of settings
+
 
 @contextmanager
 def written_aside(path: Path, durable: bool = False) -> Iterator[Path]:
@@ -88,6 +90,31 @@ def read_json(path: Path, encoding: str = "utf-8") -> Any:
         return json.loads(path.read_text(encoding=encoding))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def plain_yaml(text: str) -> Any:
+    """Return what YAML of text, numbers, lists and mappings says.
+
+    Raises:
+        ValueError: It is no such YAML: it has tags, or repeats itself by anchors until nobody can
+            hold it (a few lines can stand for billions).
+    """
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+        left = _MOST_VALUES
+        heap = [value]
+        while heap:
+            inner = heap.pop()
+            if isinstance(inner, (dict, list)):
+                left -= len(inner)
+                if left < 0:
+                    raise ValueError(f"it stands for more than {_MOST_VALUES} values")
+                heap += inner.values() if isinstance(inner, dict) else inner
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    return value
 
 
 # A spreadsheet program runs a cell that starts so, unless a quotation mark stands before it.

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from hmtnet.artifact.description import value_at
 from hmtnet.cli.composing import conf_folder
 from hmtnet.data.readers import read
 from hmtnet.errors import DataError, listed
 from hmtnet.experiment.settings import train_settings
+from hmtnet.files import plain_yaml
 from hmtnet.metrics import holm
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.numbers.comparisons import SIGNIFICANT, compare
@@ -252,10 +253,13 @@ def _written(run: Run) -> dict[str, Any]:
     """Return the settings that a run directory holds."""
     path = run.path / "settings.yaml"
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = plain_yaml(path.read_text(encoding="utf-8"))
+        sizes = [file.stem for file in (conf_folder() / "size").glob("*.yaml")]
+        if not isinstance(values, dict) or value_at(values, "size", "name") not in sizes:
+            raise ValueError(f"expected settings of a size of {', '.join(sorted(sizes))}")
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}). Train the stage again.") from error
-    return dict(values)
+    return values
 
 
 def _settings_of(row: Configuration) -> Settings:

@@ -18,7 +18,7 @@ from hmtnet.data.readers import find, read_labels
 from hmtnet.data.series import series
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
-from hmtnet.errors import HmtnetError, SettingsError
+from hmtnet.errors import HmtnetError, SettingsError, printable
 from hmtnet.files import csv_text, write_text
 from hmtnet.report.render.formats import decimals
 from hmtnet.report.render.terminal import text_table
@@ -67,7 +67,7 @@ def _job(settings: BaselineSettings) -> float:
     if settings.format == "json":
         print(json.dumps(_document(labels, settings, found), indent=2))
     else:
-        print(_text(labels, settings, found))
+        print(printable(_text(labels, settings, found)))
     return 0.0
 
 

@@ -21,8 +21,16 @@ from yaml import YAMLError
 
 import hmtnet
 from hmtnet.cli.explaining import explain
+from hmtnet.cli.plugins import check_flags, check_plugins
 from hmtnet.cli.words import MULTIRUN, hydra_words, is_sweep
-from hmtnet.errors import HmtnetError, SettingsError, faults_explained, listed, nearest
+from hmtnet.errors import (
+    HmtnetError,
+    SettingsError,
+    faults_explained,
+    listed,
+    nearest,
+    printable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +70,7 @@ def run_composed(
     folder = conf_folder()
     # Hydra's parser takes overrides in one piece only, so a flag amidst them goes to the front.
     ordered = sorted(arguments, key=lambda word: word not in MULTIRUN)
+    check_flags(ordered)
     words = hydra_words(ordered, (folder, *more))
     if {"-h", "--help"} & {*words}:
         _run(root, [word for word in words if word not in ("-h", "--help", *MULTIRUN)], explain)
@@ -137,6 +146,7 @@ def _run(root: str, words: Sequence[str], job: Callable[[DictConfig], float]) ->
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [f"hmtnet {root}", *words]
     try:
+        check_plugins(root, words, conf_folder())
         config_path = str(conf_folder())
         hydra.main(config_path=config_path, config_name=root, version_base="1.3")(caught)()
     except (HydraException, OmegaConfBaseException) as error:
@@ -237,12 +247,20 @@ def _said(error: Exception) -> str:
     return str(error).split("\nConfig search path", maxsplit=1)[0].strip()
 
 
+class _Plain(logging.Formatter):
+    """Lines that a terminal only shows."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return what is printed of a record."""
+        return printable(super().format(record))
+
+
 def log_to_stderr() -> None:
     """Show what the package logs, as plain lines on standard error."""
     logger = logging.getLogger("hmtnet")
     if not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(_Plain("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False

@@ -10,9 +10,11 @@ from typing import Any
 
 from hmtnet.artifact.description import check_files, need, read_description, value_at
 from hmtnet.artifact.digests import PREDICTIONS_FILE, RECORDED
+from hmtnet.artifact.predictions import SUBSETS
 from hmtnet.artifact.predictions import read as read_predictions
 from hmtnet.artifact.shipped import CARD_FILE, find_model
-from hmtnet.errors import ArtifactError
+from hmtnet.errors import ArtifactError, printable
+from hmtnet.report.numbers.run import mos_range
 from hmtnet.report.numbers.summary import summarise
 from hmtnet.report.render.formats import DASH, decimals
 from hmtnet.report.render.terminal import WIDTH
@@ -40,7 +42,7 @@ def info(arguments: Sequence[str]) -> int:
     if given.format == "json":
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        print(_text(found))
+        print(printable(_text(found)))
     return 0
 
 
@@ -57,7 +59,7 @@ def card_of(model: str) -> dict[str, Any]:
             f"{folder} holds the predictions of an evaluation, no model. Give the stage that was "
             f"evaluated: {folder / str(value_at(meta, 'evaluated', 'path'))}."
         )
-    low, high = need(folder, meta, list, "dataset", "mos_range")
+    low, high = mos_range(folder, meta)
     card = folder / CARD_FILE
     # A model may be passed on without predictions and curves.
     verified = check_files(folder, [name for name in RECORDED if (folder / name).exists()])
@@ -67,23 +69,35 @@ def card_of(model: str) -> dict[str, Any]:
         "stage": need(folder, meta, str, "stage"),
         "range": [low, high],
         "best": high if need(folder, meta, bool, "dataset", "higher_is_better") else low,
-        "unit": value_at(meta, "dataset", "unit"),
+        "unit": _known(meta, str, "dataset", "unit"),
         "label_kind": need(folder, meta, str, "dataset", "label_kind"),
         "trained_on": need(folder, meta, str, "dataset", "name"),
         "parts": {
             need(folder, part, str, "name"): need(folder, part, str, "label_kind")
-            for part in value_at(meta, "dataset", "parts") or ()
+            for part in _known(meta, list, "dataset", "parts") or ()
         },
-        "split": value_at(meta, "split", "id"),
-        "images": value_at(meta, "split", "images"),
+        "split": _known(meta, str, "split", "id"),
+        "images": _images(meta),
         "agreement": _agreement(folder, meta),
         "tiles": value_at(meta, "settings", "crops"),
         "reference": value_at(meta, "reference"),
-        "parameters": value_at(meta, "cost", "parameters"),
-        "licence_of_data": value_at(meta, "dataset", "licence"),
+        "parameters": _known(meta, int, "cost", "parameters"),
+        "licence_of_data": _known(meta, str, "dataset", "licence"),
         "limits": _limits(meta, verified),
         "card": card.read_text(encoding="utf-8") if card.is_file() else None,
     }
+
+
+def _known(meta: dict[str, Any], kind: type, *where: str) -> Any:
+    """Return a value of a description; None where there is none of this type."""
+    value = value_at(meta, *where)
+    return value if isinstance(value, kind) else None
+
+
+def _images(meta: dict[str, Any]) -> dict[str, int] | None:
+    """Return how many images each subset has; None where that is not known."""
+    counts = {name: _known(meta, int, "split", "images", name) for name in SUBSETS}
+    return None if None in counts.values() else counts
 
 
 def _agreement(folder: Path, meta: dict[str, Any]) -> dict[str, dict[str, float | None]]:
@@ -93,8 +107,8 @@ def _agreement(folder: Path, meta: dict[str, Any]) -> dict[str, dict[str, float 
     """
     path = folder / PREDICTIONS_FILE
     if not path.is_file():
-        srcc = value_at(meta, "val_srcc")
-        return {} if srcc is None else {"val": {"srcc": srcc}}
+        srcc = _known(meta, float, "val_srcc")
+        return {} if srcc is None or math.isnan(srcc) else {"val": {"srcc": srcc}}
     predictions = read_predictions(path)
     found = {}
     for subset in _SUBSETS:
@@ -136,7 +150,7 @@ def _text(card: dict[str, Any]) -> str:
     pseudo = card["label_kind"] == "pseudo"
     low, high = card["range"]
     images = card["images"] or {}
-    counts = ", ".join(f"{images[name]} {name}" for name in ("train", "val", "test") if images)
+    counts = ", ".join(f"{images[name]} {name}" for name in SUBSETS if images)
     measured = [
         f"{_spelled(name)}: "
         + ", ".join(f"{k.upper()} {decimals(v)}" for k, v in values.items() if k != "n")

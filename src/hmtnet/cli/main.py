@@ -10,7 +10,7 @@ from importlib import import_module
 from types import FrameType
 
 from hmtnet import __version__
-from hmtnet.errors import HmtnetError, TerminatedError, faults_explained, nearest
+from hmtnet.errors import HmtnetError, TerminatedError, faults_explained, nearest, printable
 
 HELP = """\
 hmtnet: judge super-resolved images without a reference.
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except HmtnetError as error:
-        print(f"hmtnet: {error}", file=sys.stderr)
+        print(f"hmtnet: {printable(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # whoever reads has read enough, as in `hmtnet … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

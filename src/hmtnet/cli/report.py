@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hmtnet.errors import printable
 from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.render.json_document import as_document
@@ -22,9 +23,9 @@ def report(arguments: Sequence[str]) -> int:
         document = {**as_document(found), "page": str(page)}
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        print(f"{as_text(found)}\n\npage, Markdown, CSV and LaTeX: {page}")
+        print(f"{printable(as_text(found))}\n\npage, Markdown, CSV and LaTeX: {page}")
     for problem in found.problems:
-        print(f"hmtnet: not in the report: {problem}", file=sys.stderr)
+        print(f"hmtnet: not in the report: {printable(str(problem))}", file=sys.stderr)
     return 0
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from hmtnet.artifact.description import read_description
 from hmtnet.artifact.shipped import find_model
 from hmtnet.cli.composing import log_to_stderr
-from hmtnet.errors import ArtifactError, DataError, SettingsError
+from hmtnet.errors import ArtifactError, DataError, SettingsError, printable
 from hmtnet.files import is_folder, write_text
 from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.terminal import notes, text_table
@@ -184,7 +184,8 @@ def _table(rows: list[Row]) -> str:
 def tell(failures: Sequence[Failure], scored: int) -> None:
     """Say on standard error which images have no score, and why."""
     for failure in failures:
-        print(f"hmtnet: not scored: {failure.image}: {failure.reason}", file=sys.stderr)
+        told = printable(f"{failure.image}: {failure.reason}")
+        print(f"hmtnet: not scored: {told}", file=sys.stderr)
     if failures:
         all_of_them = len(failures) + scored
         print(f"hmtnet: {len(failures)} of {all_of_them} images not scored", file=sys.stderr)

@@ -6,7 +6,7 @@ from functools import partial
 
 from hmtnet.cli.composing import run_composed
 from hmtnet.data.contact_sheet import CONTACT_SHEET
-from hmtnet.errors import listed
+from hmtnet.errors import listed, printable
 from hmtnet.settings import build
 from hmtnet.synthesis.build import Built
 from hmtnet.synthesis.build import build as build_set
@@ -22,7 +22,7 @@ def synthesize(arguments: Sequence[str]) -> int:
 def _job(settings: SynthesisSettings) -> float:
     begin = time.monotonic()
     built = build_set(settings)
-    print(_closing(built, time.monotonic() - begin))
+    print(printable(_closing(built, time.monotonic() - begin)))
     return 0.0
 
 

@@ -10,7 +10,7 @@ from hmtnet.data import readers
 from hmtnet.data import verify as verifying
 from hmtnet.data.contact_sheet import contact_sheet
 from hmtnet.data.verify import Verification
-from hmtnet.errors import DataError, SettingsError
+from hmtnet.errors import DataError, SettingsError, printable
 from hmtnet.report.render.formats import DASH
 from hmtnet.report.render.terminal import text_table
 
@@ -34,7 +34,7 @@ def verify(settings: DatasetSettings) -> int:
     if settings.format == "json":
         print(json.dumps(documents if settings.data.also else documents[0], indent=2))
     else:
-        print("\n\n".join(map(_as_text, found)))
+        print(printable("\n\n".join(map(_as_text, found))))
     return 0 if all(each.sound for each in found) else FAULTY
 
 

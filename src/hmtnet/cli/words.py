@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 
 from hmtnet.errors import SettingsError, listed
+from hmtnet.files import is_folder, plain_yaml
 
 MULTIRUN = ("-m", "--multirun", "hydra.mode=MULTIRUN")
 
@@ -59,7 +59,7 @@ def _hydra_word(word: str, folders: Sequence[Path], multirun: bool) -> str:
         return word
     sign, key, value = match["sign"], match["key"], match["value"]
     group = key.partition("@")[0]
-    if not sign and "." not in key and any((folder / group).is_dir() for folder in folders):
+    if not sign and "." not in key and any(is_folder(folder / group) for folder in folders):
         found = (path for folder in folders for path in (folder / group).glob("*.yaml"))
         options = listed(sorted({path.stem for path in found}), 30)
         return f"{key}={_choice(word, value, options, multirun)}"
@@ -125,8 +125,8 @@ def _unread(word: str, value: str, multirun: bool) -> str:
     """Return a value that Hydra's grammar cannot read: a list or map of YAML's, or plain text."""
     if value[0] in "[{":
         try:
-            return _written(yaml.safe_load(value))
-        except (yaml.YAMLError, ValueError):
+            return _written(plain_yaml(value))
+        except ValueError:
             pass  # then it is text that begins with a bracket
     if multirun and "," in value:
         return ",".join(_value(word, part, multirun) if part else "''" for part in value.split(","))

@@ -10,6 +10,8 @@ from torch import Tensor
 
 Corner = tuple[int, int]
 
+_LARGEST = 4096  # a smaller image is mirrored outwards to it, whatever memory that takes
+
 
 @dataclass(frozen=True, kw_only=True)
 class CropSettings:
@@ -29,6 +31,8 @@ class CropSettings:
     def __post_init__(self) -> None:
         if self.size < 16:
             raise ValueError(f"size: expected at least 16 pixels, found {self.size}")
+        if self.size > _LARGEST:
+            raise ValueError(f"size: expected at most {_LARGEST} pixels, found {self.size}")
         if self.count < 1:
             raise ValueError(f"count: expected at least 1 crop per image, found {self.count}")
         if self.grid != "cover" and self.grid < 1:

@@ -1,9 +1,13 @@
 """A trained network back from its run directory."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from hmtnet import __version__
 from hmtnet.artifact.description import need, value_at
@@ -14,7 +18,7 @@ from hmtnet.files import digest_text, is_folder
 from hmtnet.models.inputs import StageInputs
 from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.quality import QualityNetwork
-from hmtnet.models.system import System, find_system, unweighted
+from hmtnet.models.system import Stage, System, find_system, unweighted
 from hmtnet.settings import build
 
 
@@ -94,9 +98,31 @@ def _rebuild(folder: Path, artifact: Artifact) -> Restored:
             borrowed[name] = _restore_upstream(folder, meta, name, what)
     upstream = {name: restored.network for name, restored in borrowed.items()}
     inputs = StageInputs(grades, upstream, state=artifact.tensors)
+    _check_size(stage, settings, inputs)
     network = stage.network(settings, inputs).eval()
     digest = _digest(artifact, [restored.digest for restored in borrowed.values()])
     return Restored(folder, network, settings, grades, meta, digest)
+
+
+def _check_size(stage: Stage, settings: FitSettings, inputs: StageInputs) -> None:
+    """Refuse settings of a network with more weights than there are, before memory is taken.
+
+    Raises:
+        ValueError: A few digits in a description may ask for any number of gigabytes.
+    """
+    try:
+        with torch.device("meta"):
+            wanted = stage.network(settings, inputs).state_dict()
+    except Exception:  # what cannot be sketched is built, or is told of when it is
+        return
+    there = [inputs.state, *(network.state_dict() for network in inputs.upstream.values())]
+    count, most = _count(wanted), sum(map(_count, there))
+    if count > 2 * most + 1_000_000:  # what differs by less is told tensor by tensor
+        raise ValueError(f"it describes a network of {count:,} weights, but there are {most:,}")
+
+
+def _count(tensors: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() for tensor in tensors.values())
 
 
 def _digest(artifact: Artifact, borrowed: list[str]) -> str:

@@ -1,7 +1,7 @@
 """A finished stage as its run directory describes it."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
             "variant": ("split", "variant"),
         }.items()
     }
-    low, high = _range(folder, need(folder, meta, list, "dataset", "mos_range"))
+    low, high = mos_range(folder, meta)
     rule = value_at(meta, "grades", "rule")
     upstream = meta.get("upstream")
     return Run(
@@ -205,7 +205,13 @@ def _outdated(folder: Path, meta: Mapping[str, Any]) -> str:
     )
 
 
-def _range(folder: Path, values: Sequence[Any]) -> tuple[float, float]:
+def mos_range(folder: Path, meta: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the lowest and the highest MOS that a stage's dataset declares.
+
+    Raises:
+        ArtifactError: The description has no such range.
+    """
+    values = need(folder, meta, list, "dataset", "mos_range")
     if (
         len(values) != 2
         or not all(isinstance(v, (int, float)) for v in values)

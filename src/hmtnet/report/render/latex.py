@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection
 
+from hmtnet.errors import printable
 from hmtnet.report.numbers.leaderboard import Entry
 from hmtnet.report.numbers.model import Report, Section
 from hmtnet.report.numbers.published import MARK
@@ -16,6 +17,10 @@ _SPECIAL = {
     "$": r"\$",
     "#": r"\#",
     "_": r"\_",
+    # Behind the end of a line, these are an option of it.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
     "{": r"\{",
     "}": r"\}",
     "~": r"\textasciitilde{}",
@@ -57,7 +62,11 @@ def escape(text: str) -> str:
     >>> escape("50 % of a_b")
     '50 \\% of a\\_b'
     """
-    return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))
+    return "".join(_SPECIAL.get(character, character) for character in _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 def _table(section: Section) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from hmtnet.errors import printable
 from hmtnet.report.numbers.model import Report, Section
 from hmtnet.report.render.layout import Cell, Table
 from hmtnet.report.render.tables import (
@@ -55,7 +56,7 @@ def escape(text: str) -> str:
     >>> print(escape("a|b <script>"))
     a\|b \<script\>
     """
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return _SPECIAL.sub(r"\\\1", printable(" ".join(text.split())))
 
 
 def _table(table: Table) -> str:

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
+from hmtnet.errors import printable
 from hmtnet.report.render.formats import DASH
 
 WIDTH = 100
@@ -23,6 +24,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str] | str], left:
     qads     980
     and others
     """
+    rows = [printable(row) if isinstance(row, str) else [*map(_one_line, row)] for row in rows]
     cells = [header, *(row for row in rows if not isinstance(row, str))]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
 
@@ -41,7 +43,13 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str] | str], left:
 
 def notes(texts: Sequence[str]) -> str:
     """Lay out what stands below a table, each text from a line of its own."""
-    return "\n".join(textwrap.fill(text, WIDTH, subsequent_indent="  ") for text in texts)
+    return "\n".join(
+        textwrap.fill(printable(text), WIDTH, subsequent_indent="  ") for text in texts
+    )
+
+
+def _one_line(cell: str) -> str:
+    return printable(cell).replace("\n", r"\n")
 
 
 def cell(value: object) -> str:
