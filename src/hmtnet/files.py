@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import io
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 _MOST_VALUES = 100_000  # in a file of settings
@@ -133,11 +133,12 @@ def csv_text(
         for_people: Whether it will be opened in a spreadsheet program: text that one would run is
             made ``harmless``. What hmtnet reads back stays exact instead.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    lines: list[str] = []
+    # With these line ends it quotes either character, so that no cell can end a row.
+    writer = csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n")
     for row in (header, *rows):
         writer.writerow(map(harmless, row) if for_people else row)
-    return stream.getvalue()
+    return "".join(line.removesuffix("\r\n") + "\n" for line in lines)
 
 
 def harmless(cell: object) -> object:

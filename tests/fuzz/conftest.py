@@ -1,17 +1,33 @@
-"""How many inputs were tried, told at the end of the run."""
+"""How many inputs were tried: counted by kind, also in several processes, and told at the end."""
 
 from collections import Counter
 
-TRIED: dict[str, Counter] = {}
-"""By target: how many inputs were read, refused, or could not be written."""
+import pytest
+
+_TOLD_FROM = 10_000  # inputs; the few of a short run are no news
+_TRIED: dict[str, Counter] = {}
+
+
+@pytest.fixture
+def counts(record_property):
+    """Counts inputs that were read, refused, or could not be written (void)."""
+    found = Counter()
+    yield found
+    record_property("fuzzed", dict(found))
+
+
+def pytest_runtest_logreport(report):
+    for name, found in report.user_properties:
+        if name == "fuzzed" and report.when == "teardown":
+            kind = report.nodeid.partition("[")[2].removesuffix("]")
+            _TRIED.setdefault(kind, Counter()).update(found)
 
 
 def pytest_terminal_summary(terminalreporter):
-    if not TRIED:
-        return
-    total = sum(TRIED.values(), Counter())
-    tried = total["read"] + total["refused"]
-    terminalreporter.section(f"fuzzed: {tried:,} inputs of {len(TRIED)} kinds")
-    for name, counts in sorted(TRIED.items()):
-        told = f"{counts['read'] + counts['refused']:7,} inputs, {counts['refused']:7,} refused"
-        terminalreporter.write_line(f"{told}: {name}")
+    tried = {kind: found["read"] + found["refused"] for kind, found in _TRIED.items()}
+    total = sum(tried.values())
+    if total >= _TOLD_FROM:
+        terminalreporter.section(f"fuzzed: {total:,} inputs of {len(tried)} kinds")
+        for kind, found in sorted(_TRIED.items()):
+            told = f"{tried[kind]:7,} inputs, {found['refused']:7,} of them refused: {kind}"
+            terminalreporter.write_line(told)

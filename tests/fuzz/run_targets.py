@@ -148,12 +148,11 @@ def _safetensors(data: bytes) -> Sample:
     return Sample({"header": header, "numbers": data[8 + length :]}, pack)
 
 
-def _artifact(root: Path) -> None:
+def _artifact(path: Path) -> None:
     """Read weights whose digest is right, so that only their form can be wrong."""
-    data = (root / store.WEIGHTS_FILE).read_bytes()
-    meta = {**_DESCRIPTION, "weights_sha256": hashlib.sha256(data).hexdigest()}
-    (root / store.META_FILE).write_text(json.dumps(meta))
-    store.load(root)
+    meta = {**_DESCRIPTION, "weights_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path.with_name(store.META_FILE).write_text(json.dumps(meta))
+    store.load(path.parent)
 
 
 def _saved(content: Any, **options: Any) -> bytes:
@@ -175,7 +174,8 @@ def _resumed(path: Path) -> None:
     set_damaged_aside(path.parent, "k")
 
 
-def _network(root: Path) -> None:
+def network(root: Path) -> None:
+    """Restore a network whose weights have the right digest."""
     path = root / store.META_FILE
     digest = hashlib.sha256((root / store.WEIGHTS_FILE).read_bytes()).hexdigest()
     before = _DESCRIPTION["weights_sha256"].encode()
@@ -183,7 +183,8 @@ def _network(root: Path) -> None:
     restore(root)
 
 
-def _tiny_network() -> Folder:
+def tiny_network() -> Folder:
+    """Return the artifact of a network as small as can be."""
     settings = PlainStageSettings(network=PlainSettings(backbone=BackboneSettings(widths=(4, 4))))
     network = SYSTEM.stages[0].network(settings, None)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -291,12 +292,8 @@ RUN_TARGETS = [
         *("run directory, reported", [{f"plain-a/{n}": s for n, s in _RUN.items()}], _report),
         costly=True,
     ),
-    Target(
-        *(
-            "safetensors",
-            [{"stage.safetensors": s} for s in (raw(_WEIGHTS), _safetensors(_WEIGHTS))],
-        ),
-        *(_artifact, True),
+    Target.of_file(
+        *("safetensors", store.WEIGHTS_FILE, [raw(_WEIGHTS), _safetensors(_WEIGHTS)], _artifact)
     ),
     Target.of_file(
         "safetensors of weights", "a.safetensors", [_safetensors(_WEIGHTS)], read_weights
@@ -306,7 +303,7 @@ RUN_TARGETS = [
     Target.of_file(
         *("checkpoint", "epoch-0001.ckpt", [raw(_CHECKPOINT), zipped(_CHECKPOINT)], _resumed)
     ),
-    Target("stage.json, restored", [_tiny_network()], _network, files_only=True),
+    Target("stage.json, restored", [tiny_network()], network, files_only=True),
     Target("sweep and trials", [_SWEEP], _swept),
     Target.of_file("scores", "scores.csv", [as_lines([COLUMNS, _SCORE_ROW, _SCORE_ROW])], _scored),
     Target("recipe", [{"recipe.json": as_json(_RECIPE)}], lambda root: claim(root, _RECIPE)),

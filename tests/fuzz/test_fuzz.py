@@ -10,13 +10,11 @@ import resource
 import shutil
 import sys
 import warnings
-from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from hmtnet.errors import HmtnetError
-from tests.fuzz.conftest import TRIED
 from tests.fuzz.data_targets import DATA_TARGETS
 from tests.fuzz.folders import lay_out, spoilt_folder
 from tests.fuzz.mutations import EDITS, Edits, spoilt
@@ -41,10 +39,9 @@ def laid_of(target: Target, edits: Edits, elsewhere):
     return None if changed is None else laid | {chosen: changed}
 
 
-def fuzz(target: Target, count: int, place) -> None:
+def fuzz(target: Target, count: int, place, counts) -> None:
     """Try so many inputs of a target."""
     root, elsewhere = place / "root", place / "elsewhere"
-    counts = TRIED.setdefault(target.name, Counter())
 
     @settings(
         max_examples=count,
@@ -98,15 +95,15 @@ def test_what_is_valid_is_read(target, place):
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-def test_a_few_inputs(target, place):
-    fuzz(target, QUICK, place)
+def test_a_few_inputs(target, place, counts):
+    fuzz(target, QUICK, place, counts)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-def test_many_inputs(target, place):
+def test_many_inputs(target, place, counts):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    fuzz(target, FEW if target.costly else MANY, place)
+    fuzz(target, FEW if target.costly else MANY, place, counts)
     kilobytes = 1 if sys.platform == "darwin" else 1024
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * kilobytes
     assert grown < MOST_MEMORY

@@ -18,6 +18,7 @@ from hmtnet.errors import DataError, listed, nearest
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _VERSION_5 = b"MATLAB 5.0"
 _MOST_BYTES = 500_000_000  # of one variable; a small file may claim any number
+_MOST_TEXT = 1_000_000  # likewise, of one cell or character array
 _MOST_CELLS = 200_000  # of one variable
 _MOST_SECONDS = 120  # of the child that reads a file of version 5
 
@@ -142,31 +143,28 @@ def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
 
     variables: dict[str, npt.NDArray[Any] | list[str]] = {}
     with h5py.File(path, "r") as file:
-        claimed = 0
 
-        def content(name: str, item: Any) -> Any:
-            """Read what lies in this file, and is not too much together with all before it."""
-            nonlocal claimed
+        def content(name: str, item: Any, most: int = _MOST_BYTES) -> Any:
+            """Read what lies in this file and is not too much."""
             if item.external or item.is_virtual or item.file != file:
                 raise ValueError(f"variable '{name}' lies in another file")
-            claimed += item.nbytes
-            _check_size(name, claimed)
+            _check_size(name, item.nbytes, most)
             return item[()]
 
         for name, item in file.items():
             if not isinstance(item, h5py.Dataset):
                 continue
             # HDF5 stores MATLAB's columns as rows, and instead of an empty array its size.
-            value = content(name, item).T
+            kind = item.attrs.get("MATLAB_class", b"")
+            value = content(name, item, _MOST_TEXT if kind == b"char" else _MOST_BYTES).T
             if item.attrs.get("MATLAB_empty", 0):
                 value = np.zeros(tuple(value.ravel()) if 0 in value else 0)
-            kind = item.attrs.get("MATLAB_class", b"")
             if item.dtype == h5py.ref_dtype:
                 if value.size > _MOST_CELLS:
                     raise ValueError(f"variable '{name}' has {value.size} cells")
                 cells = [file[reference] for reference in value.ravel(order="F")]
                 if all(_is_text(cell) for cell in cells):
-                    variables[name] = [_decode(content(name, cell).T) for cell in cells]
+                    variables[name] = [_decode(content(name, cell, _MOST_TEXT).T) for cell in cells]
             elif kind == b"char":
                 variables[name] = [_decode(row) for row in np.atleast_2d(value)]
             elif value.dtype.kind in "biuf":
@@ -174,8 +172,8 @@ def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
     return variables
 
 
-def _check_size(name: str, claimed: int) -> None:
-    if claimed > _MOST_BYTES:
+def _check_size(name: str, claimed: int, most: int = _MOST_BYTES) -> None:
+    if claimed > most:
         raise ValueError(f"variable '{name}' claims {claimed / 1e6:.0f} MB")
 
 

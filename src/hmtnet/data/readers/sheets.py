@@ -12,7 +12,7 @@ Row = dict[str, Any]
 # How far down a sheet its header may stand.
 _TOP = 20
 # What no label file needs, and a small file may claim: 2 kB can unpack to gigabytes.
-_MOST_BYTES, _MOST_ROWS, _MOST_COLUMNS = 100_000_000, 200_000, 1_000
+_MOST_BYTES, _MOST_ROWS, _MOST_COLUMNS, _MOST_CELLS = 100_000_000, 200_000, 1_000, 5_000_000
 
 
 def read_sheet(
@@ -122,9 +122,14 @@ def _check_size(path: Path) -> None:
 
 
 def _limited(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+    cells = 0
     for number, row in enumerate(rows):
-        if number >= _MOST_ROWS or len(row) > _MOST_COLUMNS:
-            raise ValueError(f"it has more than {_MOST_ROWS} rows or {_MOST_COLUMNS} columns")
+        cells += len(row)
+        if number >= _MOST_ROWS or len(row) > _MOST_COLUMNS or cells > _MOST_CELLS:
+            raise ValueError(
+                f"it has more than {_MOST_ROWS} rows, {_MOST_COLUMNS} columns or {_MOST_CELLS} "
+                "cells"
+            )
         yield list(row)
 
 
