@@ -37,6 +37,7 @@ def pages() -> dict[str, str]:
     found = {
         "CONTRIBUTING.md": "contributing.md",
         "RELEASING.md": "releasing.md",
+        "SECURITY.md": "security.md",
         "CHANGELOG.md": "changelog.md",
     }
     for path in [*DOCS.glob("*.md"), *DOCS.glob("guide/*.md"), *DOCS.glob("results/*.md")]:
