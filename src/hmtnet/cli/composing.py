@@ -21,7 +21,7 @@ from yaml import YAMLError
 
 import hmtnet
 from hmtnet.cli.explaining import explain
-from hmtnet.cli.plugins import check_flags, check_plugins
+from hmtnet.cli.plugins import check_flags, plugins_only
 from hmtnet.cli.words import MULTIRUN, hydra_words, is_sweep
 from hmtnet.errors import (
     HmtnetError,
@@ -146,9 +146,9 @@ def _run(root: str, words: Sequence[str], job: Callable[[DictConfig], float]) ->
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [f"hmtnet {root}", *words]
     try:
-        check_plugins(root, words, conf_folder())
         config_path = str(conf_folder())
-        hydra.main(config_path=config_path, config_name=root, version_base="1.3")(caught)()
+        with plugins_only():
+            hydra.main(config_path=config_path, config_name=root, version_base="1.3")(caught)()
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_said(error)) from error
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:

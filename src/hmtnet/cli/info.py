@@ -84,7 +84,7 @@ def card_of(model: str) -> dict[str, Any]:
         "parameters": _known(meta, int, "cost", "parameters"),
         "licence_of_data": _known(meta, str, "dataset", "licence"),
         "limits": _limits(meta, verified),
-        "card": card.read_text(encoding="utf-8") if card.is_file() else None,
+        "card": card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
     }
 
 
@@ -123,7 +123,7 @@ def _agreement(folder: Path, meta: dict[str, Any]) -> dict[str, dict[str, float 
 def _limits(meta: dict[str, Any], verified: bool) -> list[str]:
     dataset = value_at(meta, "dataset", "name")
     grid, size = (value_at(meta, "settings", "crops", key) for key in ("grid", "size"))
-    few = isinstance(grid, int) and isinstance(size, int)
+    few = isinstance(grid, int) and isinstance(size, int) and grid * size < 1_000_000
     told = {
         "Its training was capped by trainer.debug: its scores mean nothing.": meta.get("debug"),
         "It reads the true grade of every image: a bound, not a result.": meta.get("oracle"),

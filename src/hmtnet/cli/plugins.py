@@ -6,27 +6,20 @@ YAML files, shall not start a program that way.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
-import hydra
+import hydra._internal.hydra as internals
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.plugins import Plugins
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from hmtnet.errors import SettingsError, listed
 
-_FLAGS: tuple[str, ...] = (
-    "-m",
-    "--multirun",
-    "-h",
-    "--help",
-    "-c",
-    "--cfg",
-    "--resolve",
-    "-p",
-    "--package",
+_FLAGS = (
+    *("-m", "--multirun", "-h", "--help", "-c", "--cfg", "--resolve", "-p", "--package"),
+    *("-i", "--info", "-cd", "--config-dir"),
 )
-_FLAGS += ("-i", "--info", "-cd", "--config-dir")
 _CALLBACKS = "hydra.experimental."
 _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 
@@ -45,44 +38,40 @@ def check_flags(words: Sequence[str]) -> None:
         )
 
 
-def check_plugins(root: str, words: Sequence[str], conf: Path) -> None:
-    """Refuse words by which Hydra would run something else than a plugin.
-
-    Args:
-        root: Name of the composed root.
-        words: Hydra's command line.
-        conf: The folder of the configuration.
-
-    Raises:
-        SettingsError: Names what would be run.
-        HydraException: The words cannot be composed.
-    """
-    told = [word for word in words if "hydra" in word and word[0] != "-"]
-    folders = [Path(folder).absolute() for folder in _config_dirs(words)]
-    if not told and not folders:
-        return
-    told += [f"hydra.searchpath=['file://{folder}']" for folder in folders]
-    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
-        config = hydra.compose(root, told, return_hydra_config=True)
-    known = {f"{one.__module__}.{one.__qualname__}" for one in Plugins.instance().discover()}
-    found = OmegaConf.to_container(config.hydra, resolve=False)
-    foreign = [
-        f"hydra.{path}={value}"
-        for path, value in _leaves(found, "")
-        if _runs(path, str(value)) and not _is_known(path, str(value), known)
-    ]
-    if foreign:
-        raise SettingsError(
-            f"{listed(foreign)}: Hydra would run this, and only plugins of Hydra's that are "
-            "installed are run. Leave it out."
-        )
+@contextmanager
+def plugins_only() -> Iterator[None]:
+    """Let Hydra compose nothing, for itself or for a job, that would run something else."""
+    # Hydra asks nobody between composing and making what the composed configuration names.
+    setattr(internals, "ConfigLoaderImpl", _CheckedLoader)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(internals, "ConfigLoaderImpl", ConfigLoaderImpl)  # noqa: B010
 
 
-def _config_dirs(words: Sequence[str]) -> Iterator[str]:
-    for word, after in zip(words, [*words[1:], ""], strict=True):
-        name, _, value = word.partition("=")
-        if name in ("-cd", "--config-dir"):
-            yield value or after
+class _CheckedLoader(ConfigLoaderImpl):
+    """Composes as Hydra does."""
+
+    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
+        """Compose.
+
+        Raises:
+            SettingsError: Names what would be run.
+        """
+        config = super().load_configuration(*args, **kwargs)
+        known = {f"{one.__module__}.{one.__qualname__}" for one in Plugins.instance().discover()}
+        found = OmegaConf.to_container(OmegaConf.select(config, "hydra"), resolve=False)
+        foreign = [
+            f"hydra.{path}={value}"
+            for path, value in _leaves(found, "")
+            if _runs(path, str(value)) and not _is_known(path, str(value), known)
+        ]
+        if foreign:
+            raise SettingsError(
+                f"{listed(foreign)}: Hydra would run this, and only plugins of Hydra's that are "
+                "installed are run. Leave it out."
+            )
+        return config
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean
 
 from hmtnet.cli.sweep_table import closing
-from hmtnet.errors import HmtnetError, SettingsError, nearest, printable
+from hmtnet.errors import HmtnetError, SettingsError, nearest
 from hmtnet.storage import trials
 
 USAGE = "Expected: hmtnet sweep status <name> [runs=<folder>] [format=text|json]"
@@ -27,7 +27,7 @@ def sweep(words: Sequence[str]) -> int:
     if found is None:
         known = [path.parent.name for path in folder.glob("*/sweep.json")]
         raise HmtnetError(f"No sweep '{names[1]}' in {folder}.{nearest(names[1], known)}")
-    print(printable(closing(folder / names[1], form)))
+    print(closing(folder / names[1], form))
     if form == "text":
         print(_left(found, trials.read_trials(folder / names[1])))
     return 0

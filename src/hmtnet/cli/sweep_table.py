@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from hmtnet.errors import printable
 from hmtnet.report.render.formats import DASH, counted, decimals
 from hmtnet.report.render.terminal import cell, text_table
 from hmtnet.storage import trials
@@ -58,7 +59,7 @@ def closing(folder: Path, form: str = "text") -> str:
     offline = "*/*/*/wandb/offline-run-*"
     if "logger=wandb" in sweep.fixed and any(folder.parents[1].glob(offline)):
         lines.append(f"W&B, logged offline; to send it: wandb sync {folder.parents[1]}/{offline}")
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def best_words(sweep: Sweep, best: Trial) -> str:

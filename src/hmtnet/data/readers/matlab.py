@@ -18,7 +18,7 @@ from hmtnet.errors import DataError, listed, nearest
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _VERSION_5 = b"MATLAB 5.0"
 _MOST_BYTES = 500_000_000  # of one variable; a small file may claim any number
-_MOST_TEXT = 1_000_000  # likewise, of one cell or character array
+_MOST_TEXT = 50_000_000  # likewise, of a cell or character array
 _MOST_CELLS = 200_000  # of one variable
 _MOST_SECONDS = 120  # of the child that reads a file of version 5
 
@@ -164,7 +164,8 @@ def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
                     raise ValueError(f"variable '{name}' has {value.size} cells")
                 cells = [file[reference] for reference in value.ravel(order="F")]
                 if all(_is_text(cell) for cell in cells):
-                    variables[name] = [_decode(content(name, cell, _MOST_TEXT).T) for cell in cells]
+                    _check_size(name, sum(cell.nbytes for cell in cells), _MOST_TEXT)
+                    variables[name] = [_decode(content(name, cell).T) for cell in cells]
             elif kind == b"char":
                 variables[name] = [_decode(row) for row in np.atleast_2d(value)]
             elif value.dtype.kind in "biuf":

@@ -62,11 +62,8 @@ def escape(text: str) -> str:
     >>> escape("50 % of a_b")
     '50 \\% of a\\_b'
     """
-    return "".join(_SPECIAL.get(character, character) for character in _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return printable(" ".join(text.split()))
+    shown = printable(" ".join(text.split()))
+    return "".join(_SPECIAL.get(character, character) for character in shown)
 
 
 def _table(section: Section) -> list[str]:
