@@ -21,6 +21,7 @@ from hmtnet.data.readers.csv_rows import read_csv
 from hmtnet.data.readers.qads import FACTS
 from hmtnet.data.readers.sheets import first_sheet, read_sheet
 from hmtnet.data.record import Record
+from hmtnet.data.scores import read_scores
 from hmtnet.data.settings import DataSettings
 from hmtnet.scoring.listing import find_images
 from tests.fuzz.datasets import DATASETS, mat, old_sheet, published, sheet
@@ -174,6 +175,7 @@ _SPLIT = as_json(
 )
 
 
+_ADOPTED = as_lines([["image", "niqe", "note"], ["1.png", "-0.5", "x"], ["a/2.png", "", "y"]])
 _LISTING = {name: raw(b"x") for name in ("a.png", "b/c.jpg", "b/-1.png", "b/notes.txt")}
 
 
@@ -209,6 +211,9 @@ DATA_TARGETS = [
     Target(
         *("split file", [{"split.json": _SPLIT}]),
         lambda root: split_file.read(_LABELS, str(root / "split.json")),
+    ),
+    Target.of_file(
+        *("scores to adopt", "a.csv", [_ADOPTED]), lambda path: read_scores(path, _LABELS)
     ),
     Target("listing of images", [_LISTING], _listed),
     Target.of_file("cache", "a.json", [as_json({"digest": "0" * 64, "value": [1]})], _cached),

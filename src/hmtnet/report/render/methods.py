@@ -61,11 +61,14 @@ def write_comparison(
     names = [method.name for method in found.methods]
     files = {
         "methods.csv": csv_text(
-            asdict(found.methods[0]), (asdict(method).values() for method in found.methods)
+            asdict(found.methods[0]),
+            (asdict(method).values() for method in found.methods),
+            for_people=True,
         ),
         "pairs.csv": csv_text(
             ["first", "second", *Pair.__dataclass_fields__],
             ([*names, *asdict(pair).values()] for names, pair in found.pairs.items()),
+            for_people=True,
         ),
         "contents.csv": csv_text(
             ["content", *names],
@@ -73,6 +76,7 @@ def write_comparison(
                 [content, *(told.quality[name][i] for name in names)]
                 for i, content in enumerate(told.contents)
             ),
+            for_people=True,
         ),
         PAGE: render(
             "methods.html.j2",
