@@ -107,7 +107,7 @@ def test_no_word_starts_anything_but_a_plugin(hmtnet, canary, tmp_path, monkeypa
     evil.write_text(f"# @package hydra.callbacks\nx: {{_target_: os.mkdir, path: {canary}}}")
     told = word.format(canary=canary, pickle="run.pickle", folder=tmp_path / "evil")
     more = ["+mine=evil"] if "config-dir" in word else []
-    done = hmtnet("baseline", "data=qads", told, *more)
+    done = hmtnet("baseline", "data=qads", *more, told)
     assert done.code == BAD_INPUT and done.err.count("hmtnet: ") == 1
     assert any(said in done.err for said in ("Hydra would run", "Unknown flag", "Unknown setting"))
 
