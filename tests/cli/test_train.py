@@ -98,7 +98,9 @@ def test_stage_json_describes_the_stage(finished, stage):
         there = finished.stages[stage] / meta["upstream"][name]["path"]
         assert there.resolve() == finished.stages[name].resolve()
     assert meta["seed"] == 0 and meta["precision"] == "32-true" and meta["debug"] is None
-    assert {"python", "torch", "lightning"} <= meta["versions"].keys()
+    (conditions,) = meta["conditions"]
+    assert (conditions["epoch"], conditions["threads"], conditions["gpu"]) == (0, 1, None)
+    assert {"python", "torch", "lightning"} <= conditions["versions"].keys()
     cost = meta["cost"]
     assert 0 < cost["trained_parameters"] <= cost["parameters"] and cost["seconds"] > 0
     assert (cost["trained_parameters"] < cost["parameters"]) == (stage == "sfen")  # frozen grader
@@ -178,6 +180,18 @@ def test_a_second_run_reuses_everything_and_is_quick(finished, hmtnet, tiny, run
     changed = {path for path, when in contents(runs).items() if before.get(path) != when}
     assert {path.parent.name.rsplit("-", 1)[0] for path in changed} <= set(BESIDE)
     assert again.out.split("pictures")[0] == finished.outcome.out.split("pictures")[0]
+
+
+def test_a_stage_trained_with_other_threads_is_reused_and_the_table_says_so(hmtnet, tiny, runs):
+    again = hmtnet(*tiny(runs, "trainer.threads=2"))
+    assert again.code == 0 and again.err.count(": reused ") == 3
+    told = "trained before, under other conditions: threads 1 (here 2)"
+    assert told in " ".join(again.out.split())
+    assert torch.get_num_threads() == 1
+    program = records_of(hmtnet(*tiny(runs, "trainer.threads=2", "format=json")))
+    notes = {row["name"]: row["note"] for row in program["results"]}
+    assert all(told in notes[stage] for stage in STAGES)
+    assert all(told not in notes[baseline] for baseline in BESIDE)
 
 
 def test_stages_are_added_to_the_ones_there_are(finished, hmtnet, tiny, runs):

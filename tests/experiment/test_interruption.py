@@ -103,7 +103,9 @@ def test_killed_in_the_middle_of_stage_2_it_resumes_to_the_same_bits(
     resumed = "sfen: resuming" in done.err
     assert resumed or "sfen: training" in done.err
     assert [int(row["epoch"]) for row in rows_of(killed.metrics)] == [1, 2, 3, 4, 5]
-    timed = store.read_meta(killed.path)["cost"]["epochs_timed"]
+    meta = store.read_meta(killed.path)
+    assert [part["epoch"] for part in meta["conditions"]] == [0]  # the same, before and after
+    timed = meta["cost"]["epochs_timed"]
     assert timed < EPOCHS if resumed else timed == EPOCHS
     assert_equal_results(killed, directory_of(uninterrupted, "sfen"))
     assert not killed.checkpoints.exists() and not list(killed.path.glob(".stage-*"))

@@ -166,13 +166,17 @@ def _baselines(settings: TrainSettings, result: ChainResult) -> list[tuple[Basel
 def _note(settings: TrainSettings, stage: StageResult) -> str:
     """Return what a reader must know about a stage's numbers."""
     meta = store.read_meta(stage.directory.path)
+    told = ""
     if meta.get("oracle"):
-        return ORACLE
-    if settings.evaluate.selection == "best_on_test":
-        return BEST_ON_TEST
-    if meta.get("debug"):
-        return CAPPED
-    return KEPT_START if meta.get("kept_start") else ""
+        told = ORACLE
+    elif settings.evaluate.selection == "best_on_test":
+        told = BEST_ON_TEST
+    elif meta.get("debug"):
+        told = CAPPED
+    elif meta.get("kept_start"):
+        told = KEPT_START
+    elsewhere = f"trained before, under other conditions: {stage.differs}" if stage.differs else ""
+    return "; ".join(filter(None, (told, elsewhere)))
 
 
 def _draw(result: ChainResult, subset: Literal["val", "test"]) -> None:

@@ -19,6 +19,7 @@ from hmtnet.data.split import Split
 from hmtnet.errors import ArtifactError, DataError, SettingsError, listed
 from hmtnet.experiment import leaks
 from hmtnet.experiment.callbacks import Watch
+from hmtnet.experiment.conditions import threads
 from hmtnet.experiment.context import RunContext, UpstreamStage
 from hmtnet.experiment.fitting import check_hardware
 from hmtnet.experiment.loggers.card import chain_name
@@ -77,13 +78,14 @@ def run_chain(settings: TrainSettings, system: System, watch: Watch | None = Non
         raise SettingsError(
             f"evaluate.selection=best_on_test: split={split.protocol} has no test images."
         )
-    context = _started(RunContext(settings, system, manifest, split, watch=watch))
-    given = _given(context)
-    plan = plan_chain(context, given)
-    _check_folds(context, plan)
-    rehearse(context, plan, given)
-    name = chain_name(context, plan[-1])
-    return ChainResult(manifest, split, [_run(context, planned, name) for planned in plan])
+    with threads(settings.trainer.threads):
+        context = _started(RunContext(settings, system, manifest, split, watch=watch))
+        given = _given(context)
+        plan = plan_chain(context, given)
+        _check_folds(context, plan)
+        rehearse(context, plan, given)
+        name = chain_name(context, plan[-1])
+        return ChainResult(manifest, split, [_run(context, planned, name) for planned in plan])
 
 
 def _run(context: RunContext, planned: Planned, chain: str) -> StageResult:

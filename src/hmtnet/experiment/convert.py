@@ -8,7 +8,7 @@ from typing import Any
 from hmtnet.artifact import store
 from hmtnet.data.grades import Grades
 from hmtnet.errors import SettingsError
-from hmtnet.experiment.describe import describe_package, describe_predictions, versions
+from hmtnet.experiment.describe import describe_package, describe_predictions
 from hmtnet.experiment.leaks import Content, Seen
 from hmtnet.experiment.settings import SizeSettings
 from hmtnet.files import digest_file
@@ -103,7 +103,6 @@ def convert(settings: ConvertSettings, system: System) -> RunDirectory:
         "upstream": {},
         "released": {"sha256": source},
         "debug": None,
-        "versions": versions(),
         "predictions": describe_predictions(stage),
     }
     store.save(directory.path, network.own_state(), meta)

@@ -1,9 +1,7 @@
 """What a stage says about itself."""
 
 import os
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 from hmtnet.artifact import store
@@ -13,14 +11,14 @@ from hmtnet.data.labels import Labels
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.split import Split
 from hmtnet.experiment import leaks
+from hmtnet.experiment.conditions import recorded
 from hmtnet.experiment.context import RunContext
+from hmtnet.experiment.machine import versions
 from hmtnet.experiment.plan import Planned
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import Stage, added_systems, identified, package_of
 from hmtnet.settings import plain
 from hmtnet.storage.key import PREDICTING, sources_digest
-
-VERSIONED = ("torch", "lightning", "torchmetrics", "timm", "kornia", "numpy")
 
 
 def describe(
@@ -72,15 +70,9 @@ def describe(
         "seed": settings.seed,
         "precision": settings.trainer.precision,
         "debug": plain(caps) or next((meta["debug"] for meta in before if meta.get("debug")), None),
-        "versions": versions(),
+        "conditions": recorded(planned.directory.conditions),
         "predictions": describe_predictions(stage),
     }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that results may depend on."""
-    found = {package: version(package) for package in VERSIONED}
-    return {"python": platform.python_version(), **found}
 
 
 def describe_predictions(stage: Stage) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import Split, SplitSettings, named
 from hmtnet.errors import ArtifactError, DataError, LeakError
 from hmtnet.experiment import leaks
+from hmtnet.experiment.conditions import threads
 from hmtnet.experiment.describe import describe_dataset, describe_predictions, describe_split
 from hmtnet.experiment.fitting import check_hardware, device_of
 from hmtnet.experiment.held import SUBSETS, held_predictions
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 # What an evaluation says of itself in the words of the stage that it evaluates.
 _KEPT = (
-    *("system", "package", "stage", "settings", "seed", "precision", "versions", "selection"),
+    *("system", "package", "stage", "settings", "seed", "precision", "conditions", "selection"),
     *("oracle", "reference"),
 )
 
@@ -126,7 +127,8 @@ def evaluate(settings: EvaluationSettings) -> Evaluation:
     with locked(directory.path, only_read=directory.meta.exists()):
         reused = _holds_all(settings, trained, split, directory, made_by)
         if not reused:
-            _predict(settings, trained, manifest, split, directory, key, made_by)
+            with threads(settings.trainer.threads):
+                _predict(settings, trained, manifest, split, directory, key, made_by)
     return Evaluation(manifest, split, directory, trained.stage, reused)
 
 

@@ -56,6 +56,8 @@ class TrainerSettings:
             the others less time than before on a GPU; predictions are made uncompiled.
             ``"eager"`` only traces it, which needs no compiler and shows what cannot be traced.
         deterministic: Refuse operations that are not reproducible bit by bit on this device.
+        threads: CPU threads that each process computes with; None: as many as torch decides, or
+            ``OMP_NUM_THREADS`` says. Another number sums in another order.
         workers: Loader processes; 0 prepares images in the training process.
         debug: Limits for a quick look.
     """
@@ -65,12 +67,15 @@ class TrainerSettings:
     precision: Precision = "32-true"
     compile: bool | Literal["eager"] = False
     deterministic: bool = False
+    threads: int | None = None
     workers: int = 0
     debug: Caps = field(default_factory=Caps)
 
     def __post_init__(self) -> None:
         if self.devices < 1:
             raise ValueError(f"devices: expected at least 1, found {self.devices}")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads: expected at least 1 or null, found {self.threads}")
         if self.workers < 0:
             raise ValueError(f"workers: expected at least 0, found {self.workers}")
 

@@ -12,6 +12,7 @@ from hmtnet.artifact.description import amend_description, check_files, value_at
 from hmtnet.artifact.digests import PREDICTIONS_FILE, SCENES_FILE, WEIGHTS_FILE
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.datamodule import Subset
+from hmtnet.experiment.conditions import conditions, differences
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe_predictions
 from hmtnet.experiment.fitting import device_of
@@ -41,6 +42,7 @@ class StageResult:
         directory: Its run directory.
         reused: Whether it had been finished before.
         objective: Validation SRCC of the chosen epoch; None where it is undefined.
+        differs: In what the conditions of a reused stage's training differ from those here.
     """
 
     stage: str
@@ -48,6 +50,7 @@ class StageResult:
     directory: RunDirectory
     reused: bool
     objective: float | None
+    differs: str = ""
 
 
 def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
@@ -98,7 +101,9 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
             status = begin(context, planned)
             done = status.then(state="finished", epoch=status.epochs, objective=objective)
             run_status.write(directory.status, done)
-    return StageResult(name, planned.key, directory, reused, objective)
+    here = conditions(context.settings.trainer)
+    differs = differences(value_at(meta, "conditions"), here) if reused else ""
+    return StageResult(name, planned.key, directory, reused, objective, differs)
 
 
 def _predict_missing(context: RunContext, planned: Planned) -> None:

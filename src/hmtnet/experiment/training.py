@@ -18,6 +18,7 @@ from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
 from hmtnet.errors import HmtnetError, explained
 from hmtnet.experiment.checkpoints import Candidate, newest, set_damaged_aside
+from hmtnet.experiment.conditions import conditions, record
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe
 from hmtnet.experiment.fitting import device_of, fit, uncompiled
@@ -88,6 +89,7 @@ def train(
     log.info("%s: %s %s", planned.stage.name, verb, directory.path)
     try:
         run_status.write(directory.status, status)
+        record(directory.conditions, status.epoch, conditions(context.settings.trainer))
         # A resumed stage was judged when it began.
         start = None if resumes else start_of(context, ready.network, ready.data, ready.grades)
         started = time.perf_counter()

@@ -71,6 +71,11 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def conditions(self) -> Path:
+        """What a training that is not finished has run under; see `experiment.conditions`."""
+        return self.checkpoints / "conditions.json"
+
+    @property
     def finished(self) -> bool:
         """Whether its artifact is there, and no status says that it is still at work.
 
