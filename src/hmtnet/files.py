@@ -219,3 +219,14 @@ def digest_file(path: Path) -> str:
 def digest_text(text: str, length: int = 64) -> str:
     """Return the first ``length`` hexadecimal digits of the SHA-256 of UTF-8 text."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:length]
+
+
+def size_words(count: int) -> str:
+    """Write a number of bytes for people.
+
+    >>> size_words(1_234_567_890), size_words(12_345_678), size_words(4096)
+    ('1.2 GB', '12.3 MB', '4 kB')
+    """
+    if count >= 10**9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.1f} MB" if count >= 10**5 else f"{count / 1e3:.0f} kB"

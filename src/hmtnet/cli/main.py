@@ -40,6 +40,10 @@ commands
              hmtnet convert system=ahiq checkpoint=AHIQ.pth
   report   make one page, tables and pictures from run directories
              hmtnet report runs/qads
+  runs     look after run directories: list, show, rm, prune
+             hmtnet runs list
+  doctor   tell whether this machine, its folders and a dataset are fit for use
+             hmtnet doctor data=qads
   baseline predict by SR method and scale alone, or by sharpness, over many splits
              hmtnet baseline data=qads split=method
   data     look after datasets
@@ -61,7 +65,8 @@ or SIGHUP.
 
 COMMANDS = (
     *("score", "compare", "info", "models"),
-    *("train", "sweep", "evaluate", "adopt", "convert", "report", "baseline", "data", "synthesize"),
+    *("train", "sweep", "evaluate", "adopt", "convert", "report", "runs", "doctor"),
+    *("baseline", "data", "synthesize"),
 )
 
 BAD_INPUT = 2

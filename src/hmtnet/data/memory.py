@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from hmtnet.errors import SettingsError
+from hmtnet.files import size_words
 
 Cache = Literal["auto", "memory", "none"]
 
@@ -46,7 +47,7 @@ def keeps(cache: Cache, what: str, needed: int, free: tuple[int, str] | None = N
     if cache == "none":
         return False
     most, source = free or free_memory()
-    numbers = f"{what} need {_size(needed)} of memory, and {_size(most)} are {source}"
+    numbers = f"{what} need {size_words(needed)} of memory, and {size_words(most)} are {source}"
     if cache == "memory" and needed > most:
         raise SettingsError(
             f"data.cache=memory cannot keep the decoded images: {numbers}. Set data.cache=none, "
@@ -124,7 +125,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="ascii", errors="replace")
     except OSError:
         return ""
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 10**9 else f"{count / 1e6:.0f} MB"

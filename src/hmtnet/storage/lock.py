@@ -11,9 +11,16 @@ from hmtnet.errors import HmtnetError
 LOCK_FILE = ".lock"
 
 
+class HeldError(HmtnetError):
+    """Another process holds a folder, and it is not waited for."""
+
+
 @contextmanager
 def locked(
-    folder: Path, on_wait: Callable[[], None] | None = None, only_read: bool = False
+    folder: Path,
+    on_wait: Callable[[], None] | None = None,
+    only_read: bool = False,
+    wait: bool = True,
 ) -> Iterator[None]:
     """Hold ``folder`` for the length of the block; wait while another process holds it.
 
@@ -24,8 +31,10 @@ def locked(
         folder: The run directory; made if it does not exist.
         on_wait: Called once, if another process holds the folder, before waiting for it.
         only_read: Nothing will be written, so a folder that cannot be written to needs no lock.
+        wait: Whether to wait for another process.
 
     Raises:
+        HeldError: Another process holds the folder, and is not waited for.
         HmtnetError: The folder cannot be made or written to.
     """
     folder = Path(folder)
@@ -35,6 +44,10 @@ def locked(
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            if not wait:
+                raise HeldError(
+                    f"{folder} is in use: another process works on it. Wait until it ends."
+                ) from None
             if on_wait is not None:
                 on_wait()
             lock.acquire()
