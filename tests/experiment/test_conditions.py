@@ -77,7 +77,7 @@ def test_a_training_under_changing_conditions_says_all_of_them():
     assert differences(parts, HERE) == "threads 1 then 2 (here 2)"
 
 
-@pytest.mark.parametrize("unknown", [None, [], 3, {}, [3]])
+@pytest.mark.parametrize("unknown", [None, [], 3, {}, [3], [{"versions": 3}], [{"x": []}]])
 def test_what_does_not_say_its_conditions_differs_in_nothing(unknown):
     assert differences(unknown, HERE) == ""
 

@@ -42,8 +42,8 @@ commands
              hmtnet report runs/qads
   runs     look after run directories: list, show, rm, prune
              hmtnet runs list
-  doctor   tell whether this machine, its folders and a dataset are fit for use
-             hmtnet doctor data=qads
+  doctor   tell whether this machine, its folders and its datasets are fit for use
+             hmtnet doctor
   baseline predict by SR method and scale alone, or by sharpness, over many splits
              hmtnet baseline data=qads split=method
   data     look after datasets

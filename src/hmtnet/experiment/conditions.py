@@ -89,24 +89,25 @@ def differences(trained: object, here: Mapping[str, Any]) -> str:
     ours = _deciding(here)
     told = []
     for name, value in ours.items():
-        theirs = list(dict.fromkeys(entry[name] for entry in entries if name in entry))
+        theirs = dict.fromkeys(entry[name] for entry in entries if name in entry)
         if any(other != value for other in theirs):
-            shown = " then ".join(map(_shown, theirs))
-            told.append(f"{name} {shown} (here {_shown(value)})")
+            told.append(f"{name} {' then '.join(theirs)} (here {value})")
     return listed(told)
 
 
-def _deciding(found: object) -> dict[str, Any]:
-    """Return what of conditions decides about bits, by name."""
+def _deciding(found: object) -> dict[str, str]:
+    """Return what of conditions decides about bits, in words, by name."""
     if not isinstance(found, Mapping):
         return {}
     idle = _ON_CPU if found.get("gpu") else ("driver",)
     own = {k: v for k, v in found.items() if k not in ("epoch", "versions", "source", *idle)}
     libraries = found.get("versions")
-    return own | {k: v for k, v in (libraries or {}).items() if k != "python"}
+    if isinstance(libraries, Mapping):
+        own |= {k: v for k, v in libraries.items() if k != "python"}
+    return {str(name): _in_words(value) for name, value in own.items()}
 
 
-def _shown(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "none" if value is None else str(value)
