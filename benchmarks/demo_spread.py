@@ -2,12 +2,13 @@
 
 Trains the demo once for each seed and number of threads, on one split, each in a process of its
 own. A row is added to ``demo_spread.csv`` as a training ends. The same command goes on where it was
-stopped, also in the midst of a training, and shows what there is at once with ``--show``.
+stopped, also in the midst of a training, and shows what there is at once with ``--show``. Code
+that has changed needs a new folder.
 
     python benchmarks/demo_spread.py build/spread
-    python benchmarks/demo_spread.py build/spread --seeds 0 1 2 --threads 1 -- system.sfen.ema=0.98
+    python benchmarks/demo_spread.py build/spread --threads 1 --settings system.sfen.ema=0.98
 
-What follows ``--`` is given to each training, and told apart in the table.
+What ``--settings`` says is given to each training, and told apart in the table.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--split", type=int, default=0, help="seed of the one split")
     parser.add_argument("--show", action="store_true", help="train nothing")
-    parser.add_argument("settings", nargs="*", help="settings of hmtnet train, after --")
+    parser.add_argument("--settings", nargs="+", default=[], help="of hmtnet train")
     given = parser.parse_args()
     table = given.output / "demo_spread.csv"
     rows = read(table)
