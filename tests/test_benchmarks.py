@@ -86,3 +86,22 @@ def test_what_is_measured_is_kept_at_once_and_never_runs_longer_than_it_may(
     rows.end = 0
     rows.attempt("late", wrong)
     assert kept()[3:] == [("late", "the time is up")]
+
+
+def test_the_spread_of_the_demo_is_shown_by_settings_and_stage(tmp_path):
+    rows = ["settings,seed,threads,row,srcc,val_srcc,within_tau"]
+    rows += [f"split.seed=0,{seed},1,joint,{0.8 + seed / 100:.4f},0.8,0.3" for seed in range(5)]
+    rows += ["split.seed=0 size.epochs=1,0,1,joint,0.5000,0.5,"]
+    (tmp_path / "demo_spread.csv").write_text("\n".join(rows) + "\n")
+    printed = run("demo_spread", tmp_path, "--show")
+    assert "5 trainings: SRCC median 0.820, interquartile range 0.020, 0.800 to 0.840" in printed
+    assert "split.seed=0 size.epochs=1\n  joint         1 trainings: SRCC median 0.500" in printed
+
+
+@pytest.mark.full
+def test_the_demo_is_trained_once_for_each_seed_and_number_of_threads(tmp_path, demo_root):
+    words = [tmp_path, "--seeds", "0", "--threads", "1", "2", "--settings"]
+    words += ["trainer.debug.epochs=1", "trainer.debug.batches=1", "stages=[grading]"]
+    assert run("demo_spread", *words).count("threads: grading") == 2
+    again = run("demo_spread", *words)
+    assert "threads: grading" not in again and "2 trainings" in again
