@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hmtnet.artifact.description import write_description
 from hmtnet.cli import runs as command
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.storage import status as run_status
@@ -23,14 +24,13 @@ def make(runs, stage, state="finished", upstream=(), key=None, **status):
     directory = RunDirectory(runs / "demo" / "content" / f"{stage}-{key}")
     directory.path.mkdir(parents=True)
     (directory.path / ".lock").touch()
-    begun = Status.begin(stage, key, 4)
+    begun = Status.begin(stage, key, 4).then(process_started="of another process")
     run_status.write(directory.status, begun.then(state=state, **status))
     if state == "finished":
         directory.weights.write_bytes(b"w" * 20_000)
         directory.predictions.write_text("image\n")
         made_of = {name: {"key": KEYS[name], "path": "…"} for name in upstream}
-        meta = {"stage": stage, "key": key, "upstream": made_of}
-        directory.meta.write_text(json.dumps(meta))
+        write_description(directory.path, {"stage": stage, "key": key, "upstream": made_of})
     else:
         directory.checkpoints.mkdir()
         (directory.checkpoints / "epoch-0002.ckpt").write_bytes(b"c" * 5_000)
@@ -43,7 +43,7 @@ def folder(tmp_path):
     runs = tmp_path / "runs"
     make(runs, "grading")
     make(runs, "sfen", upstream=["grading"])
-    make(runs, "joint", state="running")
+    make(runs, "joint", state="running")  # as a killed process leaves it
     split = runs / "demo" / "content"
     (split / f"label-only-{'d' * 12}").mkdir()
     (split / f"label-only-{'d' * 12}" / "predictions.csv").write_text("image\n")
@@ -93,6 +93,8 @@ def test_states(folder, listed):
             ("running", {"host": elsewhere}, "running"),
             ("running", {"host": elsewhere, "updated": past}, "interrupted"),
             ("running", {"host": here}, "interrupted"),
+            ("running", {"process_started": Status.begin("", "", 1).process_started}, "running"),
+            ("interrupted", {"message": "stopped by Ctrl-C"}, "interrupted"),
         ]
     ):
         make(folder, f"s{number}", state, key=f"{number}" * 12, **more)
@@ -124,6 +126,10 @@ def test_show_tells_what_a_run_is_made_from_and_what_uses_it(hmtnet, folder):
         "runs", "show", folder / "demo" / "content" / f"grading-{'a' * 12}", "--runs", folder
     )
     assert f"used by    demo/content/sfen-{'b' * 12}" in done.out
+    assert "files      as they were written" in done.out
+    (folder / "demo" / "content" / f"grading-{'a' * 12}" / "predictions.csv").write_text("x\n")
+    done = hmtnet("runs", "show", "a" * 12, "--runs", folder)
+    assert "files      predictions.csv was changed after it was written" in done.out
     slip = hmtnet("runs", "show", f"sfen-{'b' * 11}", "--runs", folder)
     assert slip.code == BAD_INPUT and f"Did you mean 'sfen-{'b' * 12}'?" in slip.err
 

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hmtnet.errors import HmtnetError, SettingsError, nearest
+from hmtnet.artifact.description import META_FILE, changed_of, is_verifiable, read_document
+from hmtnet.artifact.digests import RECORDED
+from hmtnet.errors import ArtifactError, HmtnetError, SettingsError, nearest
 from hmtnet.files import size_words
 from hmtnet.report.render.formats import DASH, counted
 from hmtnet.report.render.terminal import cell, text_table
@@ -93,7 +95,8 @@ def _list(given: argparse.Namespace, found: Sequence[FoundRun]) -> None:
 def _show(given: argparse.Namespace, found: Sequence[FoundRun]) -> None:
     run = _chosen(given.run, given.runs, found)
     if given.format == "json":
-        print(json.dumps(_document(run, found), indent=2, ensure_ascii=False))
+        document = {**_document(run, found), "files": _verified(run)}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
         return
     below = [other for other in found if run.key and other.key in run.builds_on]
     lines = {
@@ -104,6 +107,7 @@ def _show(given: argparse.Namespace, found: Sequence[FoundRun]) -> None:
         "updated": cell(run.updated),
         "made from": _names(below, given.runs),
         "used by": _names(users_of(run, found), given.runs),
+        "files": _verified(run),
         "left over": ", ".join(str(path.relative_to(run.path)) for path in leftovers(run)) or DASH,
     }
     print(run.path)
@@ -178,6 +182,20 @@ def _document(run: FoundRun, found: Sequence[FoundRun]) -> dict[str, Any]:
         "used_by": [str(other.path) for other in users_of(run, found)],
         "left_over": [str(path) for path in leftovers(run)],
     }
+
+
+def _verified(run: FoundRun) -> str:
+    """Say whether a run's files are as they were written."""
+    if not (run.path / META_FILE).is_file():
+        return "not recorded"
+    try:
+        document = read_document(run.path)
+        changed = changed_of(run.path, document, RECORDED)
+    except ArtifactError as error:
+        return str(error)
+    if changed:
+        return "; ".join(f"{name} {reason}" for name, reason in changed.items())
+    return "as they were written" if is_verifiable(document) else "not recorded: an older hmtnet"
 
 
 def _name(run: FoundRun, folder: Path) -> str:

@@ -147,13 +147,15 @@ def _state(directory: RunDirectory, status: Status | None, meta: dict[str, Any])
         return "finished" if is_whole else left
     if status.state == "finished":
         return "finished" if is_whole else "incomplete"
-    return "interrupted" if status.state == "running" else status.state
+    return status.state
 
 
 def _is_running(directory: RunDirectory, status: Status | None) -> bool:
     if any(is_held(folder) for folder in lock_folders(directory.path)):
         return True
-    if status is None or status.state != "running" or status.host == gethostname():
+    if status is None or status.state == RUNNING:
+        return status is not None
+    if status.message != run_status.GONE or status.host == gethostname():
         return False
     try:
         return datetime.now(UTC) - datetime.fromisoformat(status.updated) < _SILENT
