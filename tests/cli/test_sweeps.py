@@ -86,6 +86,12 @@ def test_a_grid_ends_with_one_table_and_the_first_failure(sweep, hmtnet):
     assert unknown.code == BAD_INPUT and "No sweep 't'" in unknown.err
 
 
+def test_a_name_that_looks_like_a_number_is_one_folder_s(sweep):
+    done, folder = sweep("seed=1", f"{LR}=1e-3", name="01e5")
+    assert done.code == 0, done.err
+    assert [path.name for path in folder.parent.iterdir()] == ["01e5"] and len(table(folder)) == 1
+
+
 @pytest.mark.parametrize(("direction", "best"), [("maximize", 1), ("minimize", 0)])
 def test_the_right_end_wins(tmp_path, direction, best):
     trials.begin(tmp_path, trials.Sweep({LR: "1e-4,1e-3"}, (), 3, direction))
@@ -181,7 +187,7 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(sweep, tmp_path):
     command_line = ["train", "-m", f"runs={tmp_path / 'runs'}", "sweep_name=cut", *words]
     cut = subprocess.run([sys.executable, script, "3", *command_line], check=False)
     assert cut.returncode == -9
-    assert [trial.state for trial in trials.read_trials(folder)][2:] == ["running"]
+    assert [trial.state for trial in trials.read_trials(folder)][2:] == ["interrupted"]
     done, _ = sweep(*words, name="cut")
     assert done.code == 0, done.err
     timeless = [[{**row, "seconds": ""} for row in table(which)] for which in (whole, folder)]

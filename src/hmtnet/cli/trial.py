@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
+from hmtnet.cli import workers
 from hmtnet.cli.composing import is_multirun
 from hmtnet.cli.sweep_table import short_names
 from hmtnet.errors import HmtnetError
@@ -68,6 +69,21 @@ def recorded(job: Callable[[], Outcome | None]) -> float:
 def _trial(job: Callable[[], Outcome | None]) -> float:
     config = HydraConfig.get()
     folder, number = Path(config.sweep.dir), int(config.job.num)
+
+    def waiting() -> None:
+        log.info("trial %d: another process works on it; waiting for it", number)
+
+    with trials.worked_on(folder, number, waiting):
+        since = workers.since()
+        if since is None:
+            return _run(job, folder, number)
+        if trials.has_ended(folder, number, since):
+            return math.nan  # to nobody
+        with workers.telling(f"trial {number} | "):
+            return _run(job, folder, number)
+
+
+def _run(job: Callable[[], Outcome | None], folder: Path, number: int) -> float:
     before = trials.read_trial(folder, number)
     sweep = trials.read_sweep(folder)
     trial = Trial(number, "running", _sets(sweep), os.getpid(), socket.gethostname())
