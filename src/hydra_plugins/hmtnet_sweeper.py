@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Proposed = tuple[int, dict[str, str]]
 
 # Words of a command that say how its sweep is run, not which it is.
-OF_THE_RUN = ("hydra.mode", "sweep_name", "hydra.sweeper.n_jobs")
+OF_THE_RUN = ("hydra.mode", "sweep_name", "runs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,8 @@ class TrialSweeper(Sweeper):
             return
         trials.begin(self._folder, sweep)
         if self._since is None and self._runs_here and settings.n_jobs > 1:
-            words = [*sweep.command, f"sweep_name={self.config.sweep_name}"]
+            where = (f"{name}={self.config[name]}" for name in ("sweep_name", "runs"))
+            words = [*sweep.command, *where]
             failure = workers.work(self._folder, words, settings.n_jobs, sweep.n_trials)
         elif settings.sampler:
             failure = self._search(settings, space)

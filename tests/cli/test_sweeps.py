@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from hmtnet.cli import chain as command
 from hmtnet.cli import search
@@ -80,8 +81,14 @@ def test_a_grid_ends_with_one_table_and_the_first_failure(sweep, hmtnet):
     assert status.code == 0 and status.out.startswith(done.out.rstrip())
     assert status.out.endswith("all trials have ended\n")
     (folder / "trials" / "5.json").unlink()
+    trials.write(folder, trials.Trial(4, "running"))
     status = hmtnet("sweep", "status", "s", f"runs={folder.parents[1]}")
-    assert "1 of 6 trials to come, about 0 minutes" in status.out
+    assert "2 of 6 trials to come, about 0 minutes" in status.out
+    assert "1 interrupted" in status.out and "running" not in status.out
+    again = hmtnet("sweep", "continue", "s", f"runs={folder.parents[1]}")
+    assert again.code == BAD_INPUT and [row["state"] for row in table(folder)] == [
+        row["state"] for row in rows
+    ]
     unknown = hmtnet("sweep", "status", "t", f"runs={folder.parents[1]}")
     assert unknown.code == BAD_INPUT and "No sweep 't'" in unknown.err
 
@@ -156,6 +163,16 @@ def test_a_trial_that_falls_behind_is_pruned_at_the_end_of_an_epoch(
     (row,) = table(folder)
     assert (row["state"], row["val_srcc"]) == ("pruned", "")
     assert "no trial is complete, so none is best" in done.out
+
+
+def test_a_job_is_composed_once(sweep, monkeypatch):
+    composed = []
+    compose = ConfigLoaderImpl.load_sweep_config
+    monkeypatch.setattr(
+        ConfigLoaderImpl, "load_sweep_config", lambda *a: composed.append(a) or compose(*a)
+    )
+    done, _ = sweep(f"{LR}=1e-4,1e-3", "seed=0,1")
+    assert done.code == 0 and len(composed) == 4
 
 
 KILLED = """

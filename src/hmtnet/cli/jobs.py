@@ -56,7 +56,7 @@ class Jobs:
         kept = self._composed.pop(number, None)
         config = pickle.loads(kept) if kept else self._compose(number, overrides)
         HydraConfig.instance().set_config(config)
-        with env_override(OmegaConf.to_container(config.hydra.job.env_set)):
+        with env_override(dict(config.hydra.job.env_set)):
             try:
                 self._task(_without_hydra(config))
             except Exception as error:
@@ -76,4 +76,4 @@ class Jobs:
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:
-    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])

@@ -45,7 +45,7 @@ def closing(folder: Path, form: str = "text") -> str:
         rows.append(f"the best {len(shown)} of {len(found)}; all are in sweep.csv")
     ended = ", ".join(
         f"{count} {state}"
-        for state in ("complete", "pruned", "failed", "running")
+        for state in ("complete", "pruned", "failed", "interrupted", "running")
         if (count := sum(trial.state == state for trial in found))
     )
     lines = [f"\nsweep {folder.name}: {counted(len(found), 'trial')}, {ended}"]

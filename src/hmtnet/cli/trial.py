@@ -67,20 +67,28 @@ def recorded(job: Callable[[], Outcome | None]) -> float:
 
 
 def _trial(job: Callable[[], Outcome | None]) -> float:
-    config = HydraConfig.get()
+    config, since = HydraConfig.get(), workers.since()
     folder, number = Path(config.sweep.dir), int(config.job.num)
 
-    def waiting() -> None:
+    def held() -> None:
+        if since is not None:
+            raise _TakenError  # there are other trials
         log.info("trial %d: another process works on it; waiting for it", number)
 
-    with trials.worked_on(folder, number, waiting):
-        since = workers.since()
-        if since is None:
-            return _run(job, folder, number)
-        if trials.has_ended(folder, number, since):
-            return math.nan  # to nobody
-        with workers.telling(f"trial {number} | "):
-            return _run(job, folder, number)
+    try:
+        with trials.worked_on(folder, number, held):
+            if since is None:
+                return _run(job, folder, number)
+            if not trials.has_ended(folder, number, since):
+                with workers.telling(f"trial {number} | "):
+                    return _run(job, folder, number)
+    except _TakenError:
+        pass
+    return math.nan  # to nobody
+
+
+class _TakenError(Exception):
+    """Another worker has the trial."""
 
 
 def _run(job: Callable[[], Outcome | None], folder: Path, number: int) -> float:

@@ -78,12 +78,11 @@ def work(folder: Path, command: Sequence[str], count: int, n_trials: int) -> Hmt
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
         )
         for index in range(count)
     ]
-    bar = tqdm(total=n_trials, unit="trial", bar_format="{desc}{bar:24}| {n}/{total} [{elapsed}]")
+    shape = "{desc}{bar:24}| {n}/{total} [{elapsed}]"
+    bar = tqdm(total=n_trials, bar_format=shape, disable=None)  # None: only in a terminal
     readers = [Thread(target=_pass_on, args=(worker, bar)) for worker in workers]
     try:
         for reader in readers:
@@ -118,10 +117,12 @@ def _environment(index: int, count: int, begun: int) -> dict[str, str]:
     return environment
 
 
-def _pass_on(worker: "subprocess.Popen[str]", bar: "tqdm[None]") -> None:
+def _pass_on(worker: "subprocess.Popen[bytes]", bar: "tqdm[None]") -> None:
     assert worker.stdout is not None
     for line in worker.stdout:
-        bar.write(line.rstrip("\n"), file=sys.stderr)
+        shown = line.decode(errors="replace").rstrip().rpartition("\r")[2]  # of a bar, its end
+        if shown.strip():
+            bar.write(shown, file=sys.stderr)
 
 
 def _show(folder: Path, bar: "tqdm[None]") -> None:
