@@ -27,7 +27,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from hmtnet.errors import SettingsError
-from hmtnet.storage.lock import is_locked, locked
+from hmtnet.storage.lock import is_held, locked
 from hmtnet.storage.trials import Direction, Trial
 
 SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
@@ -145,7 +145,7 @@ class Search:
     def _is_left(self, trial: FrozenTrial) -> bool:
         """Whether no process works on a running trial. The lock ends with its process."""
         owner = trial.user_attrs.get(OWNER)
-        return owner != self._owner and not is_locked(self._folder_of(str(owner)))
+        return owner != self._owner and is_held(self._folder_of(str(owner))) is False
 
     def _folder_of(self, owner: str) -> Path:
         return self.folder / "owners" / owner

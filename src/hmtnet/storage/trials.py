@@ -16,7 +16,7 @@ from typing import Any, Literal
 from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.files import csv_text, digest_text, is_there, read_json, write_text
 from hmtnet.settings import build
-from hmtnet.storage.lock import is_locked, locked
+from hmtnet.storage.lock import is_held, locked
 
 # Settings that say where results go, not which they are.
 WHERE = ("runs", "format", "logger", "sweep_name")
@@ -146,8 +146,11 @@ def worked_on(
 
 
 def is_worked_on(folder: Path, number: int) -> bool:
-    """Whether a process holds a trial, on this machine or on another that shares the folder."""
-    return is_locked(folder / "trials" / str(number))
+    """Whether a process holds a trial, on this machine or on another that shares the folder.
+
+    Where nothing can be written, that is not known, and a trial is what its record says.
+    """
+    return is_held(folder / "trials" / str(number)) is not False
 
 
 def read_trial(folder: Path, number: int) -> Trial | None:

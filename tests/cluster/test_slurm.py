@@ -1,0 +1,90 @@
+"""A sweep on a real Slurm: jobs pre-empted, cancelled and lost with their node, and completed."""
+
+import csv
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.full
+
+HERE = Path(__file__).parent
+spec = importlib.util.spec_from_file_location("slurm_alone", HERE / "slurm.py")
+slurm = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(slurm)
+
+LR = "system.joint.optimizer.lr"
+GRID = (f"{LR}=1e-4,2e-4,5e-4,1e-3,2e-3,5e-3", "system.joint.epochs=4", "sweep_name=s")
+
+
+@pytest.fixture
+def cluster():
+    """A cluster that runs two jobs at once."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    if reason := slurm.missing():
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # pytest's paths are too long for sockets
+    with slurm.Slurm(folder, cpus=2) as started:
+        yield started
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def eventually(what, seconds=600):
+    """Wait for something, and return it."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := what():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def rows(folder):
+    with (folder / "sweep.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(cluster, tiny, tmp_path):
+    launcher = ["hydra/launcher=submitit_slurm", f"hydra.launcher.submitit_folder={tmp_path}/jobs"]
+    launcher += ["hydra.launcher.timeout_min=60", "hydra.launcher.name=hmtnet"]
+    words = [str(word) for word in tiny(tmp_path / "runs", "-m", *GRID, *launcher)]
+    environment = {**cluster.environment, "OMP_NUM_THREADS": "1"}
+    folder = tmp_path / "runs" / "sweeps" / "s"
+
+    def start():
+        return subprocess.Popen(
+            [sys.executable, "-m", "hmtnet", *words],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    driver = start()
+    trials = folder / "trials"
+    eventually(lambda: [*trials.glob("*.json")] if trials.is_dir() else [])
+    preempted, *_ = eventually(lambda: cluster.jobs("RUNNING"))
+    cluster.run("scancel", "--signal=USR2", preempted)
+    eventually(lambda: "Restarts=1" in cluster.run("scontrol", "show", "job", preempted))
+    others = eventually(lambda: [job for job in cluster.jobs("RUNNING") if job != preempted])
+    cluster.run("scancel", others[0])
+    lost = eventually(lambda: set(cluster.jobs("RUNNING")) - {others[0]})
+    cluster.fail_node()
+    eventually(lambda: not lost & set(cluster.jobs("RUNNING")))
+    cluster.start_node()
+    told, _ = driver.communicate(timeout=1800)
+    first = rows(folder)
+    assert [row["state"] for row in first].count("complete") == 5, told
+    again = start()
+    told, _ = again.communicate(timeout=1800)
+    assert again.returncode == 0, told
+    found = rows(folder)
+    assert [row["state"] for row in found] == ["complete"] * 6
+    assert [row["trial"] for row in found] == list("012345")
+    assert len({row["key"] for row in found}) == 6
+    assert len(list((tmp_path / "runs").glob("qads/*/grading-*"))) == 1
