@@ -159,7 +159,7 @@ class Slurm:
 
     def jobs(self, state):
         """Return the ids of jobs in a state."""
-        return self.run("squeue", "-h", "-r", "-t", state, "-o", "%A").split()
+        return self.run("squeue", "-h", "-r", "-t", state, "-o", "%i").split()
 
     def _processes(self):
         lines = self.run("ps", "-eo", "pid=,ppid=").splitlines()

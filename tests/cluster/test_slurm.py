@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hmtnet.storage import trials
+
 pytestmark = pytest.mark.full
 
 HERE = Path(__file__).parent
@@ -19,7 +21,7 @@ slurm = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(slurm)
 
 LR = "system.joint.optimizer.lr"
-GRID = (f"{LR}=1e-4,2e-4,5e-4,1e-3,2e-3,5e-3", "system.joint.epochs=4", "sweep_name=s")
+GRID = (f"{LR}=1e-4,2e-4,5e-4,1e-3,2e-3,5e-3", "system.joint.epochs=40", "sweep_name=s")
 
 
 @pytest.fixture
@@ -65,17 +67,21 @@ def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(cluster, tiny, t
             text=True,
         )
 
+    def training(*but):
+        """Return the jobs, other than some, whose trials are at work; of a job 7_2, it is 2."""
+        at_work = {trial.number for trial in trials.read_trials(folder) if trial.state == "running"}
+        jobs = set(cluster.jobs("RUNNING")) - {*but}
+        return sorted(job for job in jobs if int(job.partition("_")[2]) in at_work)
+
     driver = start()
-    trials = folder / "trials"
-    eventually(lambda: [*trials.glob("*.json")] if trials.is_dir() else [])
-    preempted, *_ = eventually(lambda: cluster.jobs("RUNNING"))
+    preempted = eventually(training)[0]
     cluster.run("scancel", "--signal=USR2", preempted)
     eventually(lambda: "Restarts=1" in cluster.run("scontrol", "show", "job", preempted))
-    others = eventually(lambda: [job for job in cluster.jobs("RUNNING") if job != preempted])
-    cluster.run("scancel", others[0])
-    lost = eventually(lambda: set(cluster.jobs("RUNNING")) - {others[0]})
+    cancelled = eventually(lambda: training(preempted))[0]
+    cluster.run("scancel", cancelled)
+    lost = eventually(lambda: training(cancelled))
     cluster.fail_node()
-    eventually(lambda: not lost & set(cluster.jobs("RUNNING")))
+    eventually(lambda: not {*lost} & {*cluster.jobs("RUNNING")})
     cluster.start_node()
     told, _ = driver.communicate(timeout=1800)
     first = rows(folder)

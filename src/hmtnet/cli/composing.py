@@ -228,7 +228,9 @@ def _said(error: Exception) -> str:
     """Say what Hydra says, without its search path; of an unknown option, say the nearest."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return f"Unknown {group} '{name}'.{nearest(name, error.options)}"
+        extra = ' Those of clusters come with pip install "hmtnet[sweep]".'
+        more = extra if group == "hydra/launcher" else ""
+        return f"Unknown {group} '{name}'.{nearest(name, error.options)}{more}"
     return str(error).split("\nConfig search path", maxsplit=1)[0].strip()
 
 

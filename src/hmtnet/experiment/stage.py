@@ -70,8 +70,7 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
     if is_helper(context.settings.trainer):
         joined = joins(directory)
         if joined:
-            ready = make_ready(context, planned)
-            fit_stage(context, planned, ready, begin(context, planned))
+            fit_stage(context, planned, make_ready(context, planned), begin(context, planned))
             wait_for_leader(directory)
         return StageResult(name, planned.key, directory, not joined, None)
     ready = None if directory.finished else make_ready(context, planned)

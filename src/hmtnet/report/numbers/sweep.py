@@ -94,10 +94,10 @@ def unanswered(sweep: Sweep, found: Sequence[Trial]) -> list[str]:
     done: dict[str, set[tuple[tuple[str, str], ...]]] = {}
     for trial in found:
         question = trial.overrides.get("ablation", "")
-        names = done.setdefault(question, set())
+        splits = done.setdefault(question, set())
         if trial.state == "complete":
             rest = {name: x for name, x in trial.overrides.items() if name != "ablation"}
-            names.add(tuple(sorted(rest.items())))
+            splits.add(tuple(sorted(rest.items())))
     # A pattern, glob(*), is known by the trials that have begun.
     names = list(done) if "(" in asked else asked.split(",")
     reference = done.get("reference", set())
