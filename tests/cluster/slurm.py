@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd", "mariadb-install-db")
 
@@ -120,7 +121,8 @@ class Slurm:
         self.start_node()
 
     def __exit__(self, *_):
-        for name in ("slurmd", "slurmctld", "slurmdbd", "munged"):
+        self.fail_node()
+        for name in ("slurmctld", "slurmdbd", "munged"):
             path = self.folder / f"{name}.pid"
             if path.exists() and path.read_text().strip():
                 _end(int(path.read_text()), signal.SIGTERM)
@@ -130,15 +132,21 @@ class Slurm:
 
     def run(self, *words):
         """Run one of Slurm's commands, and return what it prints."""
-        done = subprocess.run(
-            [str(word) for word in words],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self._run(*words)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
+
+    def cancel(self, *words):
+        """Cancel or signal a job; return False where Slurm says to try again later."""
+        done = self._run("scancel", *words)
+        assert done.returncode == 0 or "try again later" in done.stderr, done.stderr
+        return done.returncode == 0
+
+    def _run(self, *words):
+        command = [str(word) for word in words]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False
+        )
 
     def start_node(self):
         """Start the node's daemon; what it left is taken up again."""
@@ -146,24 +154,28 @@ class Slurm:
 
     def fail_node(self):
         """Let the node fail: all its processes end at once, without a word."""
-        processes = self._processes()
-        daemon = int((self.folder / "slurmd.pid").read_text())
-        below = {daemon, *(pid for pid, up in processes if up == daemon)}
-        # Steps are no children of the daemon any more.
-        steps = self.run("ps", "-eo", "pid=,args=").splitlines()
-        below |= {int(line.split()[0]) for line in steps if "slurmstepd: [" in line}
-        while more := {pid for pid, up in processes if up in below} - below:
-            below |= more
-        for pid in below:
+        for pid in self._of_node():
             _end(pid, signal.SIGKILL)
+
+    def _of_node(self):
+        """Return the processes of the node's daemon and of its jobs, which are its no more."""
+        processes = {}
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                ours = str(self.folder).encode() in (path / "environ").read_bytes()
+                step = b"slurmstepd" in (path / "cmdline").read_bytes()
+                processes[int(path.name)] = parent, ours and step
+        node = {pid for pid, (_, step) in processes.items() if step}
+        daemon = self.folder / "slurmd.pid"
+        node |= {int(daemon.read_text())} if daemon.exists() else set()
+        while more := {pid for pid, (parent, _) in processes.items() if parent in node} - node:
+            node |= more
+        return node
 
     def jobs(self, state):
         """Return the ids of jobs in a state."""
         return self.run("squeue", "-h", "-r", "-t", state, "-o", "%i").split()
-
-    def _processes(self):
-        lines = self.run("ps", "-eo", "pid=,ppid=").splitlines()
-        return [tuple(map(int, line.split())) for line in lines]
 
 
 def _end(pid, how):

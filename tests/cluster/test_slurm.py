@@ -3,8 +3,6 @@
 import csv
 import importlib.util
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +19,7 @@ slurm = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(slurm)
 
 LR = "system.joint.optimizer.lr"
-GRID = (f"{LR}=1e-4,2e-4,5e-4,1e-3,2e-3,5e-3", "system.joint.epochs=40", "sweep_name=s")
+GRID = (f"{LR}=1e-4,2e-4,5e-4,1e-3,2e-3,5e-3", "system.joint.epochs=25", "sweep_name=s")
 
 
 @pytest.fixture
@@ -51,21 +49,16 @@ def rows(folder):
         return list(csv.DictReader(stream))
 
 
-def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(cluster, tiny, tmp_path):
+def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(
+    cluster, hmtnet_process, tiny, tmp_path
+):
     launcher = ["hydra/launcher=submitit_slurm", f"hydra.launcher.submitit_folder={tmp_path}/jobs"]
     launcher += ["hydra.launcher.timeout_min=60", "hydra.launcher.name=hmtnet"]
-    words = [str(word) for word in tiny(tmp_path / "runs", "-m", *GRID, *launcher)]
-    environment = {**cluster.environment, "OMP_NUM_THREADS": "1"}
+    words = tiny(tmp_path / "runs", "-m", *GRID, *launcher)
     folder = tmp_path / "runs" / "sweeps" / "s"
 
     def start():
-        return subprocess.Popen(
-            [sys.executable, "-m", "hmtnet", *words],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return hmtnet_process(*words, SLURM_CONF=cluster.environment["SLURM_CONF"])
 
     def training(*but):
         """Return the jobs, other than some, whose trials are at work; of a job 7_2, it is 2."""
@@ -75,19 +68,19 @@ def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(cluster, tiny, t
 
     driver = start()
     preempted = eventually(training)[0]
-    cluster.run("scancel", "--signal=USR2", preempted)
+    eventually(lambda: cluster.cancel("--signal=USR2", preempted))
     eventually(lambda: "Restarts=1" in cluster.run("scontrol", "show", "job", preempted))
     cancelled = eventually(lambda: training(preempted))[0]
-    cluster.run("scancel", cancelled)
+    eventually(lambda: cluster.cancel(cancelled))
     lost = eventually(lambda: training(cancelled))
     cluster.fail_node()
     eventually(lambda: not {*lost} & {*cluster.jobs("RUNNING")})
     cluster.start_node()
-    told, _ = driver.communicate(timeout=1800)
+    _, told = driver.communicate(timeout=1800)
     first = rows(folder)
     assert [row["state"] for row in first].count("complete") == 5, told
     again = start()
-    told, _ = again.communicate(timeout=1800)
+    _, told = again.communicate(timeout=1800)
     assert again.returncode == 0, told
     found = rows(folder)
     assert [row["state"] for row in found] == ["complete"] * 6

@@ -27,7 +27,7 @@ def drawn(count):
 def test_importance_is_the_share_of_variance_that_a_setting_explains():
     found = importance(drawn(120), [LR, POOL, SEED])
     assert list(found) == [POOL, LR, SEED]
-    assert found[POOL] > 0.8 > 0.2 > found[LR] and found[SEED] < 0.05
+    assert found[POOL] > 0.8 and found[LR] < 0.2 and found[SEED] < 0.05
     assert importance(drawn(3), [LR, POOL]) == {}
     alike = [Trial(n, "complete", {POOL: "ab"[n % 2]}, val_srcc=0.5) for n in range(9)]
     assert importance(alike, [POOL]) == {POOL: 0.0}
