@@ -1,11 +1,7 @@
 """A sweep on a real Slurm: jobs pre-empted, cancelled and lost with their node, and completed."""
 
 import csv
-import importlib.util
-import shutil
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,25 +9,8 @@ from hmtnet.storage import trials
 
 pytestmark = pytest.mark.full
 
-HERE = Path(__file__).parent
-spec = importlib.util.spec_from_file_location("slurm_alone", HERE / "slurm.py")
-slurm = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(slurm)
-
 LR = "system.joint.optimizer.lr"
 GRID = (f"{LR}=1e-4,2e-4,5e-4,1e-3,2e-3,5e-3", "system.joint.epochs=25", "sweep_name=s")
-
-
-@pytest.fixture
-def cluster():
-    """A cluster that runs two jobs at once."""
-    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    if reason := slurm.missing():
-        pytest.skip(reason)
-    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # pytest's paths are too long for sockets
-    with slurm.Slurm(folder, cpus=2) as started:
-        yield started
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def eventually(what, seconds=600):
@@ -50,7 +29,7 @@ def rows(folder):
 
 
 def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(
-    cluster, hmtnet_process, tiny, tmp_path
+    slurm, hmtnet_process, tiny, tmp_path
 ):
     launcher = ["hydra/launcher=submitit_slurm", f"hydra.launcher.submitit_folder={tmp_path}/jobs"]
     launcher += ["hydra.launcher.timeout_min=60", "hydra.launcher.name=hmtnet"]
@@ -58,24 +37,24 @@ def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(
     folder = tmp_path / "runs" / "sweeps" / "s"
 
     def start():
-        return hmtnet_process(*words, SLURM_CONF=cluster.environment["SLURM_CONF"])
+        return hmtnet_process(*words, SLURM_CONF=slurm.environment["SLURM_CONF"])
 
     def training(*but):
         """Return the jobs, other than some, whose trials are at work; of a job 7_2, it is 2."""
         at_work = {trial.number for trial in trials.read_trials(folder) if trial.state == "running"}
-        jobs = set(cluster.jobs("RUNNING")) - {*but}
+        jobs = set(slurm.jobs("RUNNING")) - {*but}
         return sorted(job for job in jobs if int(job.partition("_")[2]) in at_work)
 
     driver = start()
     preempted = eventually(training)[0]
-    eventually(lambda: cluster.cancel("--signal=USR2", preempted))
-    eventually(lambda: "Restarts=1" in cluster.run("scontrol", "show", "job", preempted))
+    eventually(lambda: slurm.cancel("--signal=USR2", preempted))
+    eventually(lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", preempted))
     cancelled = eventually(lambda: training(preempted))[0]
-    eventually(lambda: cluster.cancel(cancelled))
+    eventually(lambda: slurm.cancel(cancelled))
     lost = eventually(lambda: training(cancelled))
-    cluster.fail_node()
-    eventually(lambda: not {*lost} & {*cluster.jobs("RUNNING")})
-    cluster.start_node()
+    slurm.fail_node()
+    eventually(lambda: not {*lost} & {*slurm.jobs("RUNNING")})
+    slurm.start_node()
     _, told = driver.communicate(timeout=1800)
     first = rows(folder)
     assert [row["state"] for row in first].count("complete") == 5, told

@@ -6,9 +6,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd", "mariadb-install-db")
 
@@ -58,6 +61,18 @@ StorageLoc=slurm
 LogFile={folder}/slurmdbd.log
 PidFile={folder}/slurmdbd.pid
 """
+
+
+@pytest.fixture
+def slurm():
+    """A cluster that runs two jobs at once."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    if reason := missing():
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # pytest's paths are too long for sockets
+    with Slurm(folder, cpus=2) as started:
+        yield started
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def missing():
@@ -194,7 +209,7 @@ def _free_ports(count):
 
 
 def _wait_for(port):
-    for _ in range(600):
+    for _ in range(3000):
         with socket.socket() as one:
             if one.connect_ex(("127.0.0.1", port)) == 0:
                 return
