@@ -11,7 +11,7 @@ import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from hmtnet.cli import chain as command
-from hmtnet.cli import search
+from hmtnet.cli import search, workers
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.cli.trial import Outcome
 from hmtnet.errors import HmtnetError
@@ -173,6 +173,22 @@ def test_a_job_is_composed_once(sweep, monkeypatch):
     )
     done, _ = sweep(f"{LR}=1e-4,1e-3", "seed=0,1")
     assert done.code == 0 and len(composed) == 4
+
+
+def test_what_others_work_on_or_have_just_done_is_left_to_them(sweep, monkeypatch):
+    words = (f"{LR}=1e-4,1e-3",)
+    folder = sweep(*words)[1]
+    (folder / "trials" / "0.json").unlink()
+    with trials.worked_on(folder, 0):
+        sweep(*words)
+    assert [row["trial"] for row in table(folder)] == ["1"]
+    record = folder / "trials" / "1.json"
+    begun = record.stat().st_mtime_ns
+    monkeypatch.setenv(workers.SINCE, str(begun))
+    monkeypatch.setattr(workers, "end_with_parent", lambda: None)
+    done, _ = sweep(*words)
+    assert [row["trial"] for row in table(folder)] == ["0", "1"]
+    assert record.stat().st_mtime_ns == begun and "trial 0 | trial 0: " in done.err
 
 
 KILLED = """

@@ -111,12 +111,13 @@ def run_composed(
     ordered = sorted(arguments, key=lambda word: word not in MULTIRUN)
     check_flags(ordered)
     words = hydra_words(ordered, (folder, *more))
-    if {"-h", "--help"} & {*words}:
-        _run(root, [word for word in words if word not in ("-h", "--help", *MULTIRUN)], explain)
-        return
     task = Task(root, read, job)
     try:
-        _run(root, words, task)
+        if {"-h", "--help"} & {*words}:
+            kept = [word for word in words if word not in ("-h", "--help", *MULTIRUN)]
+            _run(root, kept, explain)
+        else:
+            _run(root, words, task)
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         if task.begun:
             raise
