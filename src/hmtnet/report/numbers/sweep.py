@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from hmtnet import __version__
+from hmtnet.artifact.digests import CURVES_FILE
 from hmtnet.errors import DataError
 from hmtnet.metrics.checks import Floats
-from hmtnet.report.numbers.history import CURVES_FILE, Curves, read_curves
+from hmtnet.report.numbers.history import Curves, read_curves
 from hmtnet.storage import trials
 from hmtnet.storage.trials import Sweep, Trial
 
