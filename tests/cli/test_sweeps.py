@@ -191,6 +191,12 @@ def test_what_others_work_on_or_have_just_done_is_left_to_them(sweep, monkeypatc
     assert record.stat().st_mtime_ns == begun and "trial 0 | trial 0: " in done.err
 
 
+def test_a_command_that_is_not_known_is_not_guessed(hmtnet, tmp_path):
+    trials.begin(tmp_path / "sweeps" / "s", trials.Sweep({LR: "1e-4,1e-3"}, (), 2))
+    done = hmtnet("sweep", "continue", "s", f"runs={tmp_path}")
+    assert done.code == BAD_INPUT and "Give its command again" in done.err
+
+
 KILLED = """
     import os, signal, sys
     from pathlib import Path

@@ -34,6 +34,10 @@ def sweep(words: Sequence[str]) -> int:
     if names[0] == "continue":
         from hmtnet.cli.train import train
 
+        if not found.command:
+            raise HmtnetError(
+                f"{folder / names[1]} does not say which command began it. Give its command again."
+            )
         more = [f"{name}={value}" for name, value in options.items()]
         before = [word for word in found.command if word.partition("=")[0] not in options]
         return train([*before, *more, f"sweep_name={names[1]}", f"runs={folder.parent}"])

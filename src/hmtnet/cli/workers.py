@@ -18,7 +18,7 @@ from threading import Thread
 
 from tqdm import tqdm
 
-from hmtnet.errors import HmtnetError
+from hmtnet.errors import HmtnetError, printable
 from hmtnet.storage import trials
 
 # In a worker: since when the sweep goes on, as `trials.has_ended` has it.
@@ -48,8 +48,8 @@ def telling(prefix: str) -> Iterator[None]:
     """Begin what this process logs with a prefix, so that it is known among other workers."""
     handlers = logging.getLogger("hmtnet").handlers
     before = [handler.formatter for handler in handlers]
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter(f"{prefix}%(message)s"))
+    for handler, formatter in zip(handlers, before, strict=True):
+        handler.setFormatter(type(formatter or logging.Formatter())(f"{prefix}%(message)s"))
     try:
         yield
     finally:
@@ -122,7 +122,7 @@ def _pass_on(worker: "subprocess.Popen[bytes]", bar: "tqdm[None]") -> None:
     for line in worker.stdout:
         shown = line.decode(errors="replace").rstrip().rpartition("\r")[2]  # of a bar, its end
         if shown.strip():
-            bar.write(shown, file=sys.stderr)
+            bar.write(printable(shown), file=sys.stderr)
 
 
 def _show(folder: Path, bar: "tqdm[None]") -> None:

@@ -130,8 +130,9 @@ def read_sweep(folder: Path) -> Sweep | None:
         return None
     try:
         document = read_json(path)
-        return build(Sweep, {item.name: document[item.name] for item in fields(Sweep)})
-    except (OSError, ValueError, KeyError, TypeError, SettingsError) as error:
+        known = {item.name for item in fields(Sweep)} & document.keys()
+        return build(Sweep, {name: document[name] for name in known})
+    except (OSError, ValueError, AttributeError, TypeError, SettingsError) as error:
         raise HmtnetError(
             f"{path} describes no sweep ({error}). Remove {folder}, or give another sweep_name; "
             "finished stages are kept elsewhere and found again."
