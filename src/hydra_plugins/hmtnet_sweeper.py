@@ -8,13 +8,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, JobStatus
-from hydra.plugins.launcher import Launcher
+from hydra.core.utils import JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -23,8 +22,14 @@ from hmtnet.errors import SettingsError
 from hmtnet.settings import build
 from hmtnet.storage import trials
 
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
 # The number of a trial, and what it sets.
 Proposed = tuple[int, dict[str, str]]
+
+# Words of a command that say how its sweep is run, not which it is.
+OF_THE_RUN = ("hydra.mode", "sweep_name", "runs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +43,8 @@ class SweeperSettings:
         n_trials: How many trials a search shall have, earlier ones included.
         direction: Which objective is the best one.
         seed: Of the sampler.
-        n_jobs: How many trials of a search are launched at once.
+        n_jobs: How many trials run at once: in as many processes of this machine, or, of a search,
+            on a cluster.
         pruner: What ends trials that fall behind the others; None ends none.
     """
 
@@ -58,7 +64,7 @@ class SweeperSettings:
 
 
 class TrialSweeper(Sweeper):
-    """Launches trials, and leaves a record of them in the sweep's folder.
+    """Runs trials, and leaves a record of them in the sweep's folder.
 
     Args:
         settings: What ``conf/hydra/sweeper/hmtnet.yaml`` lists; see `SweeperSettings`.
@@ -70,52 +76,69 @@ class TrialSweeper(Sweeper):
             for name, value in settings.items()
         }
         self.config: DictConfig
-        self.launcher: Launcher
         self.hydra_context: HydraContext
+        self.task: Any
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Take what Hydra hands over, and make the launcher."""
-        self.hydra_context, self.config = hydra_context, config
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        """Take what Hydra hands over."""
+        self.hydra_context, self.task, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the trials that a command line asks for, and print the closing table.
 
         Raises:
+            SettingsError: What is swept makes no sense, or the settings of some job do not.
             Exception: What the first failed trial has raised; of a search, only if none succeeded.
         """
-        from hmtnet.cli.sweep_table import closing
+        from hmtnet.cli import workers
+        from hmtnet.cli.jobs import Jobs
 
         settings = build(SweeperSettings, self._given, "hydra.sweeper")
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        words = [*(f"{name}={value}" for name, value in settings.params.items()), *arguments]
-        # What the command line says of a setting replaces what params say.
-        given = {word.get_key_element().lstrip("+"): word for word in parser.parse_overrides(words)}
-        given.pop("sweep_name", None)
-        axes = {name: word for name, word in given.items() if word.is_sweep_override()}
-        fixed = [str(word.input_line) for word in given.values() if not word.is_sweep_override()]
-        self._words = fixed
-        grid = None if settings.sampler else _combinations(axes)
+        axes = self._parsed(settings, arguments)
+        tried = _every_value(axes) if settings.sampler else _combinations(axes)
         sweep = trials.Sweep(
             axes={name: word.get_value_string() for name, word in axes.items()},
-            fixed=tuple(word.lstrip("+") for word in fixed),
-            n_trials=settings.n_trials if grid is None else len(grid),
+            fixed=tuple(word.lstrip("+") for word in self._fixed),
+            n_trials=settings.n_trials if settings.sampler else len(tried),
             direction=settings.direction,
             sampler=settings.sampler,
+            command=self._command(),
         )
-        with open_dict(self.config):
-            self.config.sweep_name = self.config.get("sweep_name") or sweep.digest
+        # The jobs of other commands than train are no trials, and leave no record.
+        self._recorded = "sweep_name" in self.config
+        if self._recorded:
+            with open_dict(self.config):
+                self.config.sweep_name = str(self.config.sweep_name or sweep.digest)
         self._folder = Path(self.config.hydra.sweep.dir)
-        self._keys = {name: word.get_key_element() for name, word in axes.items()}
-        if grid is None:
-            failure = self._search(settings, sweep, axes)
+        space = self._space(settings, axes) if settings.sampler else {}
+        self._jobs = Jobs(self.hydra_context, self.task, self.config)
+        self._since = workers.since()
+        if self._since is None:
+            self._jobs.check({number: self._words(sets) for number, sets in enumerate(tried)})
         else:
-            trials.begin(self._folder, sweep)
-            failure = self._launch(list(enumerate(grid)), check=True) if grid else None
+            workers.end_with_parent()
+        if not self._recorded:
+            if (failure := self._run(list(enumerate(tried)))) is not None:
+                raise failure
+            return
+        trials.begin(self._folder, sweep)
+        if self._since is None and self._runs_here and settings.n_jobs > 1:
+            where = (f"{name}={self.config[name]}" for name in ("sweep_name", "runs"))
+            words = [*sweep.command, *where]
+            failure = workers.work(self._folder, words, settings.n_jobs, sweep.n_trials)
+        elif settings.sampler:
+            failure = self._search(settings, space)
+        else:
+            failure = self._run(list(enumerate(tried)))
+        if self._since is None:
+            self._close(settings, failure)
+
+    def _close(self, settings: SweeperSettings, failure: Exception | None) -> None:
+        """Print the closing table, and raise what went wrong."""
+        from hmtnet.cli.sweep_table import closing
+
         found = trials.read_trials(self._folder)
         if found:
             print(closing(self._folder, self.config.get("format", "text")))
@@ -123,12 +146,44 @@ class TrialSweeper(Sweeper):
         if failure is not None and not searched:
             raise failure
 
-    def _search(
-        self, settings: SweeperSettings, sweep: trials.Sweep, axes: Mapping[str, Override]
-    ) -> Exception | None:
-        """Run trials that a study proposes, until it has enough."""
+    def _parsed(self, settings: SweeperSettings, arguments: Sequence[str]) -> dict[str, Override]:
+        """Take what is fixed from a command line, and return what is swept."""
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        words = [*(f"{name}={value}" for name, value in settings.params.items()), *arguments]
+        # What the command line says of a setting replaces what params say.
+        given = {word.get_key_element().lstrip("+"): word for word in parser.parse_overrides(words)}
+        given.pop("sweep_name", None)
+        axes = {name: word for name, word in given.items() if word.is_sweep_override()}
+        self._fixed = [str(given[name].input_line) for name in given if name not in axes]
+        self._keys = {name: word.get_key_element() for name, word in axes.items()}
+        return axes
+
+    def _command(self) -> tuple[str, ...]:
+        """Return the words of the command line, but those that only concern this time."""
+        told = self.config.hydra.overrides
+        words = (word.lstrip("+") for word in (*told.hydra, *told.task))
+        return ("-m", *(word for word in words if word.partition("=")[0] not in OF_THE_RUN))
+
+    def _words(self, sets: Mapping[str, str]) -> list[str]:
+        """Return a trial's overrides."""
+        from hmtnet.cli.words import hydra_words
+
+        swept = (f"{self._keys[axis]}={value}" for axis, value in sets.items())
+        # Read as text, though it may look like a number: 1e5.
+        name = [f"sweep_name={self.config.sweep_name}"] if self._recorded else []
+        return [*self._fixed, *swept, *hydra_words(name, ())]
+
+    @property
+    def _runs_here(self) -> bool:
+        """Whether no launcher of jobs is asked for but Hydra's own."""
+        return str(self.config.hydra.launcher._target_).endswith(".BasicLauncher")
+
+    def _space(
+        self, settings: SweeperSettings, axes: Mapping[str, Override]
+    ) -> dict[str, "BaseDistribution"]:
+        """Return what a search may propose."""
         try:
-            from hmtnet.cli.search import Search, distribution
+            from hmtnet.cli.search import distribution
         except ModuleNotFoundError as error:
             raise SettingsError(
                 f"hydra.sweeper.sampler={settings.sampler} needs {error.name}, which is not "
@@ -139,63 +194,105 @@ class TrialSweeper(Sweeper):
                 "A search needs settings to search: give a space, as in "
                 "'system.sfen.optimizer.lr=tag(log,interval(1e-4,1e-2))'."
             )
-        space = {name: distribution(word) for name, word in axes.items()}
-        trials.begin(self._folder, sweep)
-        search = Search(
-            self._folder, space, settings.direction, str(settings.sampler), settings.seed
-        )
+        return {name: distribution(word) for name, word in axes.items()}
+
+    def _search(
+        self, settings: SweeperSettings, space: Mapping[str, "BaseDistribution"]
+    ) -> Exception | None:
+        """Run trials that a study proposes, until it has enough."""
+        from hmtnet.cli.search import Search
+
+        self._jobs.forget()
+        sampler = str(settings.sampler)
+        search = Search(self._folder, space, settings.direction, sampler, settings.seed)
         first: Exception | None = None
+        at_once = 1 if self._runs_here else settings.n_jobs
         with search.worked_on():
             left = settings.n_trials
-            while left > 0 and (asked := search.ask(min(left, settings.n_jobs), settings.n_trials)):
+            while left > 0 and (asked := search.ask(min(left, at_once), settings.n_trials)):
                 left -= len(asked)
-                failure = self._launch(asked)
+                failure = self._run(asked)
                 first = first or failure
                 ended = [trials.read_trial(self._folder, number) for number, _ in asked]
-                if None in ended:  # jobs that keep no record only try what is proposed first
-                    break
                 for trial in filter(None, ended):
                     search.tell(trial)
         return first
 
-    def _launch(self, asked: Sequence[Proposed], check: bool = False) -> Exception | None:
-        """Run trials of consecutive numbers, and return what the first failed one has raised.
+    def _run(self, asked: Sequence[Proposed]) -> Exception | None:
+        """Run trials of consecutive numbers, and return what the first failed one has raised."""
+        if self._runs_here:
+            here = [trial for trial in asked if not self._is_taken(trial[0])]
+            failed = [self._jobs.run(number, self._words(sets)) for number, sets in here]
+        else:
+            failed = self._launch(asked)
+        return next(filter(None, failed), None)
 
-        Args:
-            asked: The trials.
-            check: Compose all of them before the first one runs.
-        """
-        name = f"sweep_name={self.config.sweep_name}"
-        batch = [
-            [*self._words, *(f"{self._keys[axis]}={value}" for axis, value in sets.items()), name]
-            for _, sets in asked
-        ]
-        if check:
-            self.validate_batch_is_legal(batch)
-        done: Sequence[JobReturn] = self.launcher.launch(batch, initial_job_idx=asked[0][0])
-        failures = []
-        for (number, sets), result in zip(asked, done, strict=True):
-            if result.status != JobStatus.FAILED:
-                continue
+    def _is_taken(self, number: int) -> bool:
+        """Whether another process works on a trial or, among workers, has done so."""
+        if not self._recorded:
+            return False
+        ended = self._since is not None and trials.has_ended(self._folder, number, self._since)
+        return ended or trials.is_worked_on(self._folder, number)
+
+    def _launch(self, asked: Sequence[Proposed]) -> list[Exception | None]:
+        """Let the chosen launcher run trials, and return what they have raised."""
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self.hydra_context, task_function=self.task, config=self.config
+        )
+        batch = [self._words(sets) for _, sets in asked]
+        failures: list[Exception | None] = []
+        for (number, sets), result in zip(
+            asked, launcher.launch(batch, initial_job_idx=asked[0][0]), strict=True
+        ):
             # Its property would print before it raises.
-            error = result._return_value
+            error = result._return_value if result.status == JobStatus.FAILED else None
             failures.append(error)
+            if not self._recorded or error is None:
+                continue
             ended = trials.read_trial(self._folder, number)
-            if ended is None or ended.state == "running":  # its process has been killed
+            if ended is None or ended.state not in trials.ENDED:
                 message = f"{type(error).__name__}: {error}"
                 failed = trials.Trial(number, "failed", sets, message=message)
                 trials.write(self._folder, failed)
-        return next(iter(failures), None)
+        return failures
 
 
 def _combinations(axes: Mapping[str, Override]) -> list[dict[str, str]]:
-    """Return all combinations of what is swept; the last setting changes fastest."""
-    values = []
+    """Return all combinations of what is swept; the last setting changes fastest.
+
+    Raises:
+        SettingsError: There is none.
+    """
     for word in axes.values():
         if not word.is_discrete_sweep():
             raise SettingsError(
                 f"'{word.input_line}' cannot be tried value by value. List values, or search: "
                 "hydra.sweeper.sampler=tpe."
             )
-        values.append(list(word.sweep_string_iterator()))
+    values = _values(axes)
     return [dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*values)]
+
+
+def _every_value(axes: Mapping[str, Override]) -> list[dict[str, str]]:
+    """Return as few trials as have every value of what is searched, or both its ends."""
+    values = _values(axes)
+    count = max(map(len, values), default=0)
+    return [
+        {name: of[i % len(of)] for name, of in zip(axes, values, strict=True)} for i in range(count)
+    ]
+
+
+def _values(axes: Mapping[str, Override]) -> list[list[str]]:
+    values = []
+    for name, word in axes.items():
+        if word.is_interval_sweep():
+            sweep: Any = word.value()
+            values.append([str(sweep.start), str(sweep.end)])
+        else:
+            values.append(list(word.sweep_string_iterator()))
+        if not values[-1]:
+            raise SettingsError(
+                f"The multirun has no job: {name}={word.get_value_string()} matches nothing. "
+                "Correct the pattern or the range."
+            )
+    return values

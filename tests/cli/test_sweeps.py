@@ -8,9 +8,10 @@ import sys
 import textwrap
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from hmtnet.cli import chain as command
-from hmtnet.cli import search
+from hmtnet.cli import search, workers
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.cli.trial import Outcome
 from hmtnet.errors import HmtnetError
@@ -80,10 +81,22 @@ def test_a_grid_ends_with_one_table_and_the_first_failure(sweep, hmtnet):
     assert status.code == 0 and status.out.startswith(done.out.rstrip())
     assert status.out.endswith("all trials have ended\n")
     (folder / "trials" / "5.json").unlink()
+    trials.write(folder, trials.Trial(4, "running"))
     status = hmtnet("sweep", "status", "s", f"runs={folder.parents[1]}")
-    assert "1 of 6 trials to come, about 0 minutes" in status.out
+    assert "2 of 6 trials to come, about 0 minutes" in status.out
+    assert "1 interrupted" in status.out and "running" not in status.out
+    again = hmtnet("sweep", "continue", "s", f"runs={folder.parents[1]}")
+    assert again.code == BAD_INPUT and [row["state"] for row in table(folder)] == [
+        row["state"] for row in rows
+    ]
     unknown = hmtnet("sweep", "status", "t", f"runs={folder.parents[1]}")
     assert unknown.code == BAD_INPUT and "No sweep 't'" in unknown.err
+
+
+def test_a_name_that_looks_like_a_number_is_one_folder_s(sweep):
+    done, folder = sweep("seed=1", f"{LR}=1e-3", name="01e5")
+    assert done.code == 0, done.err
+    assert [path.name for path in folder.parent.iterdir()] == ["01e5"] and len(table(folder)) == 1
 
 
 @pytest.mark.parametrize(("direction", "best"), [("maximize", 1), ("minimize", 0)])
@@ -152,6 +165,38 @@ def test_a_trial_that_falls_behind_is_pruned_at_the_end_of_an_epoch(
     assert "no trial is complete, so none is best" in done.out
 
 
+def test_a_job_is_composed_once(sweep, monkeypatch):
+    composed = []
+    compose = ConfigLoaderImpl.load_sweep_config
+    monkeypatch.setattr(
+        ConfigLoaderImpl, "load_sweep_config", lambda *a: composed.append(a) or compose(*a)
+    )
+    done, _ = sweep(f"{LR}=1e-4,1e-3", "seed=0,1")
+    assert done.code == 0 and len(composed) == 4
+
+
+def test_what_others_work_on_or_have_just_done_is_left_to_them(sweep, monkeypatch):
+    words = (f"{LR}=1e-4,1e-3",)
+    folder = sweep(*words)[1]
+    (folder / "trials" / "0.json").unlink()
+    with trials.worked_on(folder, 0):
+        sweep(*words)
+    assert [row["trial"] for row in table(folder)] == ["1"]
+    record = folder / "trials" / "1.json"
+    begun = record.stat().st_mtime_ns
+    monkeypatch.setenv(workers.SINCE, str(begun))
+    monkeypatch.setattr(workers, "end_with_parent", lambda: None)
+    done, _ = sweep(*words)
+    assert [row["trial"] for row in table(folder)] == ["0", "1"]
+    assert record.stat().st_mtime_ns == begun and "trial 0 | trial 0: " in done.err
+
+
+def test_a_command_that_is_not_known_is_not_guessed(hmtnet, tmp_path):
+    trials.begin(tmp_path / "sweeps" / "s", trials.Sweep({LR: "1e-4,1e-3"}, (), 2))
+    done = hmtnet("sweep", "continue", "s", f"runs={tmp_path}")
+    assert done.code == BAD_INPUT and "Give its command again" in done.err
+
+
 KILLED = """
     import os, signal, sys
     from pathlib import Path
@@ -181,7 +226,7 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(sweep, tmp_path):
     command_line = ["train", "-m", f"runs={tmp_path / 'runs'}", "sweep_name=cut", *words]
     cut = subprocess.run([sys.executable, script, "3", *command_line], check=False)
     assert cut.returncode == -9
-    assert [trial.state for trial in trials.read_trials(folder)][2:] == ["running"]
+    assert [trial.state for trial in trials.read_trials(folder)][2:] == ["interrupted"]
     done, _ = sweep(*words, name="cut")
     assert done.code == 0, done.err
     timeless = [[{**row, "seconds": ""} for row in table(which)] for which in (whole, folder)]

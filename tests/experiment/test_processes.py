@@ -132,3 +132,14 @@ def test_a_failure_of_two_processes_is_told_once(hmtnet_process, tiny, tmp_path,
     _, err = process.communicate(timeout=120)
     assert process.returncode == 2 and err.count("cannot be decoded") == 1
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.full
+def test_two_commands_of_two_processes_each_share_their_stages(hmtnet_process, tiny, tmp_path):
+    words = tiny(tmp_path / "runs", "trainer.devices=2")
+    both = [hmtnet_process(*words) for _ in range(2)]
+    told = [process.communicate(timeout=900)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    for stage in ("grading", "sfen", "joint"):
+        assert sum(err.count(f"{stage}: training") for err in told) == 1
+        assert sum(err.count(f"{stage}: reused") for err in told) == 1

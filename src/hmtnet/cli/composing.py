@@ -1,15 +1,13 @@
 """Hydra at the edge: overrides in, plain values out."""
 
-import functools
 import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -22,15 +20,8 @@ from yaml import YAMLError
 import hmtnet
 from hmtnet.cli.explaining import explain
 from hmtnet.cli.plugins import check_flags, plugins_only
-from hmtnet.cli.words import MULTIRUN, hydra_words, is_sweep
-from hmtnet.errors import (
-    HmtnetError,
-    SettingsError,
-    faults_explained,
-    listed,
-    nearest,
-    printable,
-)
+from hmtnet.cli.words import MULTIRUN, hydra_words
+from hmtnet.errors import HmtnetError, SettingsError, faults_explained, nearest, printable
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +35,54 @@ def conf_folder() -> Path:
         if (folder / "train.yaml").is_file():
             return folder
     raise SettingsError(f"No configuration beside {package}: reinstall hmtnet.")
+
+
+@dataclass
+class Task(Generic[T]):
+    """What Hydra runs once, or as each job of a multirun.
+
+    Attributes:
+        root: Name of the composed root.
+        read: Makes typed settings of the resolved values.
+        job: Gets the typed settings, returns the objective.
+        begun: Whether a job was run.
+        failure: What the only job has raised.
+    """
+
+    root: str
+    read: Callable[[dict[str, Any]], T]
+    job: Callable[[T], float]
+    begun: bool = False
+    failure: Exception | None = None
+    _command_line: list[str] = field(default_factory=lambda: sys.argv)
+    _known: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
+
+    def settings_of(self, config: DictConfig) -> T:
+        """Return the typed settings of the job that Hydra has composed.
+
+        Raises:
+            SettingsError: They are wrong.
+        """
+        values, choices = _resolved(config), _choices()
+        if choices not in self._known:
+            self._known[choices] = _without_values(self.root, choices)
+        _check_names(values, self._known[choices], "")
+        return self.read(values)
+
+    def __call__(self, config: DictConfig) -> float:
+        """Run the job that Hydra has composed."""
+        self.begun = True
+        # Lightning starts the other processes of a multi-device run by this process's own words.
+        sys.argv = self._command_line
+        try:
+            with faults_explained():
+                return self.job(self.settings_of(config))
+        except Exception as error:
+            if is_multirun():
+                _tell(error)
+                raise
+            self.failure = error
+            return math.nan
 
 
 def run_composed(
@@ -72,96 +111,38 @@ def run_composed(
     ordered = sorted(arguments, key=lambda word: word not in MULTIRUN)
     check_flags(ordered)
     words = hydra_words(ordered, (folder, *more))
-    if {"-h", "--help"} & {*words}:
-        _run(root, [word for word in words if word not in ("-h", "--help", *MULTIRUN)], explain)
-        return
-    known = functools.cache(partial(_without_values, root))
-
-    def settings_of(config: DictConfig) -> T:
-        values = _resolved(config)
-        _check_names(values, known(_choices()), "")
-        return read(values)
-
-    # Of a search, which proposes values as it goes, this checks the first trial. A cluster's
-    # launcher runs jobs elsewhere.
-    if is_sweep(words) and not any(word.startswith(("hydra/", "hydra.sweep.")) for word in words):
-        _check_jobs(root, words, settings_of)
-    _run(root, words, lambda config: job(settings_of(config)))
-
-
-def _check_jobs(
-    root: str, words: Sequence[str], settings_of: Callable[[DictConfig], object]
-) -> None:
-    """Compose and read the settings of every job of a multirun, and run none.
-
-    Raises:
-        SettingsError: There is no job, or the settings of some are wrong; all of these are named.
-    """
-    count, refused = 0, []
-
-    def check(config: DictConfig) -> float:
-        nonlocal count
-        count += 1
-        try:
-            settings_of(config)
-        except HmtnetError as error:
-            refused.append(f"{_job_words()}: {error}")
-        return 0.0
-
-    with TemporaryDirectory() as aside:  # where Hydra writes what it has swept over
-        _run(root, [*words, *hydra_words([f"hydra.sweep.dir={aside}"], ())], check)
-    if refused:
-        which = f"{len(refused)} of {count} jobs cannot run, so none was started"
-        raise SettingsError("\n  ".join([f"{which}:", *refused]))
-    if count == 0:
-        empty = [word.removeprefix("++") for word in words if "(" in word]
+    task = Task(root, read, job)
+    try:
+        if {"-h", "--help"} & {*words}:
+            kept = [word for word in words if word not in ("-h", "--help", *MULTIRUN)]
+            _run(root, kept, explain)
+        else:
+            _run(root, words, task)
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+        if task.begun:
+            raise
         raise SettingsError(
-            f"The multirun has no job: {listed(empty)} matches nothing. Correct the pattern or the "
-            "range."
-        )
+            f"A file of the configuration cannot be read: {' '.join(str(error).split())}. Write "
+            "plain YAML in UTF-8: text, numbers, lists and mappings."
+        ) from error
+    if task.failure:
+        raise task.failure
 
 
-def _run(root: str, words: Sequence[str], job: Callable[[DictConfig], float]) -> None:
-    """Let Hydra compose and run ``job``."""
+def _run(root: str, words: Sequence[str], task: Callable[[DictConfig], float]) -> None:
+    """Let Hydra compose and run ``task``."""
     command_line = sys.argv
-    failure: list[Exception] = []
-    begun = False
-
-    def caught(config: DictConfig) -> float:
-        nonlocal begun
-        begun = True
-        # Lightning starts the other processes of a multi-device run by this process's own words.
-        sys.argv = command_line
-        try:
-            with faults_explained():
-                return job(config)
-        except Exception as error:
-            if is_multirun():
-                _tell(error)
-                raise
-            failure.append(error)
-            return math.nan
-
     # Hydra then raises what went wrong instead of printing it and leaving.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [f"hmtnet {root}", *words]
     try:
         config_path = str(conf_folder())
         with plugins_only():
-            hydra.main(config_path=config_path, config_name=root, version_base="1.3")(caught)()
+            hydra.main(config_path=config_path, config_name=root, version_base="1.3")(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_said(error)) from error
-    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
-        if begun:
-            raise
-        raise SettingsError(
-            f"A file of the configuration cannot be read: {' '.join(str(error).split())}. Write "
-            "plain YAML in UTF-8: text, numbers, lists and mappings."
-        ) from error
     finally:
         sys.argv = command_line
-    if failure:
-        raise failure[0]
 
 
 def _choices() -> tuple[str, ...]:
@@ -191,16 +172,21 @@ def _check_names(values: Mapping[str, Any], known: Mapping[str, Any], where: str
             _check_names(value, inner, path)
 
 
-def _job_words() -> str:
-    """Return what a multirun's running job was told, as it was typed."""
-    words = (word.removeprefix("++") for word in HydraConfig.get().overrides.task)
-    return " ".join(word for word in words if not word.startswith("sweep_name="))
+def told(words: Iterable[str]) -> str:
+    """Return what a job was told, as it was typed."""
+    typed = (word.removeprefix("++") for word in words)
+    return " ".join(word for word in typed if not word.startswith("sweep_name="))
 
 
 def _tell(error: Exception) -> None:
     """Say which job has failed: Hydra goes on with the others, and in the end names only one."""
     defect = not isinstance(error, HmtnetError)
-    log.error("Failed, and the others go on: %s\n  %s", _job_words(), error, exc_info=defect)
+    log.error(
+        "Failed, and the others go on: %s\n  %s",
+        told(HydraConfig.get().overrides.task),
+        error,
+        exc_info=defect,
+    )
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:
@@ -243,7 +229,9 @@ def _said(error: Exception) -> str:
     """Say what Hydra says, without its search path; of an unknown option, say the nearest."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        return f"Unknown {group} '{name}'.{nearest(name, error.options)}"
+        extra = ' Those of clusters come with pip install "hmtnet[sweep]".'
+        more = extra if group == "hydra/launcher" else ""
+        return f"Unknown {group} '{name}'.{nearest(name, error.options)}{more}"
     return str(error).split("\nConfig search path", maxsplit=1)[0].strip()
 
 

@@ -30,8 +30,9 @@ commands
              hmtnet train data=qads split=content size=full   a dataset of yours
              hmtnet train -m system.sfen.optimizer.lr=1e-4,3e-4    a sweep
              hmtnet train -m sweep=optuna                           a search
-  sweep    tell how far a sweep is, and which of its trials is best
+  sweep    tell how far a sweep is, and which of its trials is best; go on with it
              hmtnet sweep status <name>
+             hmtnet sweep continue <name>
   evaluate predict a dataset with a finished stage, also another one than it has trained on
              hmtnet evaluate artifact=runs/qads/<split>/joint-<key> data=ma
   adopt    make scores that were computed elsewhere run directories, for the report

@@ -6,10 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hmtnet.cli.sweep_table import best_words, closing
 from hmtnet.errors import printable
 from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect
+from hmtnet.report.numbers.sweep import read_sweep_report
 from hmtnet.report.render.json_document import as_document
+from hmtnet.report.render.sweep import write_sweep
 from hmtnet.report.render.text import as_text
 from hmtnet.report.render.write import write_report
 
@@ -17,6 +20,8 @@ from hmtnet.report.render.write import write_report
 def report(arguments: Sequence[str]) -> int:
     """Run ``hmtnet report`` and return the exit code."""
     given = _parser().parse_args(arguments)
+    if len(given.path) == 1 and (given.path[0] / "sweep.json").is_file():
+        return _sweep(given.path[0], given.output, given.format)
     found = build_report(collect(given.path), given.title, given.rows)
     page = write_report(found, given.output)
     if given.format == "json":
@@ -29,6 +34,16 @@ def report(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _sweep(folder: Path, output: Path, form: str) -> int:
+    """Make the page of a sweep."""
+    found = read_sweep_report(folder)
+    page = write_sweep(found, output, best_words(found.sweep, found.best) if found.best else "")
+    print(closing(folder, form))
+    if form == "text":
+        print(f"page: {page}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hmtnet report",
@@ -36,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: hmtnet report runs/ --output report --title 'QADS, seven systems'",
     )
     parser.add_argument(
-        "path", nargs="+", type=Path, help="run directories, or folders that hold such"
+        "path",
+        nargs="+",
+        type=Path,
+        help="run directories, or folders that hold such; or a sweep, runs/sweeps/<name>",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("report"), help="folder of the files (report)"

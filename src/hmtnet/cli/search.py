@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from hydra.core.override_parser.types import Override
 from optuna.distributions import (
     BaseDistribution,
@@ -27,7 +27,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from hmtnet.errors import SettingsError
-from hmtnet.storage.lock import locked
+from hmtnet.storage.lock import is_held, locked
 from hmtnet.storage.trials import Direction, Trial
 
 SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
@@ -82,9 +82,7 @@ class Search:
     @contextmanager
     def worked_on(self) -> Iterator[None]:
         """Let other processes see that this one is alive, so that they leave its trials to it."""
-        (self.folder / "owners").mkdir(exist_ok=True)
-        lock = FileLock(self._lock_of(self._owner))
-        with lock:
+        with locked(self._folder_of(self._owner)):
             yield
 
     def ask(self, count: int, n_trials: int) -> list[tuple[int, dict[str, str]]]:
@@ -147,17 +145,10 @@ class Search:
     def _is_left(self, trial: FrozenTrial) -> bool:
         """Whether no process works on a running trial. The lock ends with its process."""
         owner = trial.user_attrs.get(OWNER)
-        if owner in (None, self._owner):
-            return owner is None
-        lock = FileLock(self._lock_of(str(owner)))
-        try:
-            with lock.acquire(timeout=0):
-                return True
-        except Timeout:
-            return False
+        return owner != self._owner and is_held(self._folder_of(str(owner))) is False
 
-    def _lock_of(self, owner: str) -> Path:
-        return self.folder / "owners" / f"{owner}.lock"
+    def _folder_of(self, owner: str) -> Path:
+        return self.folder / "owners" / owner
 
 
 def pruning(folder: Path, number: int, pruner: str) -> Callable[[int, float], bool]:

@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hmtnet.errors import printable
+from hmtnet.errors import listed, printable
+from hmtnet.report.numbers.sweep import unanswered
 from hmtnet.report.render.formats import DASH, counted, decimals
 from hmtnet.report.render.terminal import cell, text_table
 from hmtnet.storage import trials
@@ -45,7 +46,7 @@ def closing(folder: Path, form: str = "text") -> str:
         rows.append(f"the best {len(shown)} of {len(found)}; all are in sweep.csv")
     ended = ", ".join(
         f"{count} {state}"
-        for state in ("complete", "pruned", "failed", "running")
+        for state in ("complete", "pruned", "failed", "interrupted", "running")
         if (count := sum(trial.state == state for trial in found))
     )
     lines = [f"\nsweep {folder.name}: {counted(len(found), 'trial')}, {ended}"]
@@ -55,6 +56,8 @@ def closing(folder: Path, form: str = "text") -> str:
     else:
         lines.append(f"best: trial {best.number}, validation SRCC {decimals(best.val_srcc)}")
         lines.append(f"  hmtnet train {best_words(sweep, best)}")
+    if lacking := unanswered(sweep, found):
+        lines.append(f"not answered yet, for want of a trial or its reference: {listed(lacking)}")
     lines.append(f"\nsweep.csv and sweep.json: {folder}")
     offline = "*/*/*/wandb/offline-run-*"
     if "logger=wandb" in sweep.fixed and any(folder.parents[1].glob(offline)):

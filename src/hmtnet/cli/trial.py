@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 
+from hmtnet.cli import workers
 from hmtnet.cli.composing import is_multirun
 from hmtnet.cli.sweep_table import short_names
 from hmtnet.errors import HmtnetError
@@ -66,8 +67,31 @@ def recorded(job: Callable[[], Outcome | None]) -> float:
 
 
 def _trial(job: Callable[[], Outcome | None]) -> float:
-    config = HydraConfig.get()
+    config, since = HydraConfig.get(), workers.since()
     folder, number = Path(config.sweep.dir), int(config.job.num)
+
+    def held() -> None:
+        if since is not None:
+            raise _TakenError  # there are other trials
+        log.info("trial %d: another process works on it; waiting for it", number)
+
+    try:
+        with trials.worked_on(folder, number, held):
+            if since is None:
+                return _run(job, folder, number)
+            if not trials.has_ended(folder, number, since):
+                with workers.telling(f"trial {number} | "):
+                    return _run(job, folder, number)
+    except _TakenError:
+        pass
+    return math.nan  # to nobody
+
+
+class _TakenError(Exception):
+    """Another worker has the trial."""
+
+
+def _run(job: Callable[[], Outcome | None], folder: Path, number: int) -> float:
     before = trials.read_trial(folder, number)
     sweep = trials.read_sweep(folder)
     trial = Trial(number, "running", _sets(sweep), os.getpid(), socket.gethostname())

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
 from lightning.pytorch.loggers import Logger
@@ -41,6 +42,7 @@ ANSWERED = (
     ".*this fit will run with no optimizer.*",  # weights that are solved for
     ".*`training_step` returned `None`.*",  # the same
     ".*no gradient clipping will occur.*",  # the same
+    ".*`srun` command is available.*",  # a node of a cluster may be worked on by hand
     ".*sync_dist=True.*",  # metrics synchronise themselves; the leader's training loss shows
 )
 
@@ -147,8 +149,13 @@ def make_trainer(settings: TrainerSettings, **options: Any) -> L.Trainer:
     Raises:
         SettingsError: Lightning refuses, as where the hardware is not there.
     """
+    plugins = [*options.pop("plugins", ())]
+    if SLURMEnvironment.detect():
+        # Who submits a job requeues it. Lightning would do it a second time.
+        plugins.append(SLURMEnvironment(auto_requeue=False))
     try:
         return L.Trainer(
+            plugins=plugins,
             accelerator=_kind_of(settings),
             devices=settings.devices,
             # Which losses are on decides which parameters are used, so not all need to be.

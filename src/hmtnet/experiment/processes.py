@@ -23,6 +23,28 @@ def is_helper(settings: TrainerSettings) -> bool:
     return settings.devices > 1 and any(int(os.environ.get(name, "0")) > 0 for name in RANKS)
 
 
+def joins(directory: RunDirectory) -> bool:
+    """Wait until the leader begins to train a stage; return False if it is finished instead.
+
+    Another command may train the same stage, and the leader then waits for that one and goes on. A
+    helper that had begun by itself would train one stage with a leader that trains the next.
+
+    Raises:
+        SystemExit: The leader has failed, and said why, or is gone.
+    """
+    elsewhere = {"TORCHELASTIC_RUN_ID", "SLURM_PROCID"} & os.environ.keys()
+    if elsewhere:  # the leader is not this one's parent, and cannot be known by it
+        return not directory.finished
+    while not directory.finished:
+        found = run_status.read(directory.status)
+        led = found is not None and found.pid == os.getppid()
+        if found is not None and led and found.state == "running":
+            return True
+        _check_leader(failed=led)
+        time.sleep(0.2)
+    return False
+
+
 def wait_for_leader(directory: RunDirectory) -> None:
     """Wait until the leader has finished a stage that was trained together.
 
@@ -31,7 +53,10 @@ def wait_for_leader(directory: RunDirectory) -> None:
     """
     while not directory.finished:
         found = run_status.read(directory.status)
-        failed = found is not None and found.state in ("failed", "interrupted")
-        if failed or os.getppid() != _PARENT:
-            raise SystemExit(1)
+        _check_leader(failed=found is not None and found.state in ("failed", "interrupted"))
         time.sleep(0.2)
+
+
+def _check_leader(failed: bool) -> None:
+    if failed or os.getppid() != _PARENT:
+        raise SystemExit(1)

@@ -20,7 +20,7 @@ from hmtnet.experiment.held import SUBSETS, held_predictions
 from hmtnet.experiment.loggers.stage_log import stage_log
 from hmtnet.experiment.plan import Planned
 from hmtnet.experiment.predict import predict
-from hmtnet.experiment.processes import is_helper, wait_for_leader
+from hmtnet.experiment.processes import is_helper, joins, wait_for_leader
 from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.experiment.training import begin, fit_stage, make_ready, train
 from hmtnet.files import written_aside
@@ -70,12 +70,13 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
     def waiting() -> None:
         log.info("%s: another process trains %s; waiting for it", name, directory.path)
 
-    ready = None if directory.finished else make_ready(context, planned)
     if is_helper(context.settings.trainer):
-        if ready is not None:
-            fit_stage(context, planned, ready, begin(context, planned))
+        joined = joins(directory)
+        if joined:
+            fit_stage(context, planned, make_ready(context, planned), begin(context, planned))
             wait_for_leader(directory)
-        return StageResult(name, planned.key, directory, ready is None, None)
+        return StageResult(name, planned.key, directory, not joined, None)
+    ready = None if directory.finished else make_ready(context, planned)
     held = locked(directory.path, waiting, only_read=directory.finished)
     with held, stage_log(context, planned, chain) as logged:
         reused = directory.finished

@@ -7,20 +7,22 @@ them whenever a trial ends.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.files import csv_text, digest_text, is_there, read_json, write_text
 from hmtnet.settings import build
-from hmtnet.storage.lock import locked
+from hmtnet.storage.lock import is_held, locked
 
 # Settings that say where results go, not which they are.
 WHERE = ("runs", "format", "logger", "sweep_name")
 
-State = Literal["running", "complete", "pruned", "failed"]
+State = Literal["running", "interrupted", "complete", "pruned", "failed"]
+ENDED: tuple[State, ...] = ("complete", "pruned", "failed")
 Direction = Literal["maximize", "minimize"]
 
 
@@ -34,6 +36,7 @@ class Sweep:
         n_trials: How many trials it shall have.
         direction: Which objective is the best one.
         sampler: What proposes the trials of a search; None where all combinations are tried.
+        command: All words of the command that began it, or gave it more trials.
     """
 
     axes: dict[str, str]
@@ -41,6 +44,7 @@ class Sweep:
     n_trials: int
     direction: Direction = "maximize"
     sampler: str | None = None
+    command: tuple[str, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -65,7 +69,7 @@ class Trial:
 
     Attributes:
         number: From 0.
-        state: ``running`` also where its process was killed; ``failed`` where it raised an error or
+        state: ``interrupted`` where its process was killed; ``failed`` where it raised an error or
             its objective is undefined.
         overrides: What was set, by setting.
         pid: The process that runs it.
@@ -126,20 +130,51 @@ def read_sweep(folder: Path) -> Sweep | None:
         return None
     try:
         document = read_json(path)
-        return build(Sweep, {item.name: document[item.name] for item in fields(Sweep)})
-    except (OSError, ValueError, KeyError, TypeError, SettingsError) as error:
+        known = {item.name for item in fields(Sweep)} & document.keys()
+        return build(Sweep, {name: document[name] for name in known})
+    except (OSError, ValueError, AttributeError, TypeError, SettingsError) as error:
         raise HmtnetError(
             f"{path} describes no sweep ({error}). Remove {folder}, or give another sweep_name; "
             "finished stages are kept elsewhere and found again."
         ) from error
 
 
+def worked_on(
+    folder: Path, number: int, on_wait: Callable[[], None] | None = None
+) -> AbstractContextManager[None]:
+    """Hold a trial for the length of a block; wait while another process holds it."""
+    return locked(folder / "trials" / str(number), on_wait)
+
+
+def is_worked_on(folder: Path, number: int) -> bool:
+    """Whether a process holds a trial, on this machine or on another that shares the folder.
+
+    Where nothing can be written, that is not known, and a trial is what its record says.
+    """
+    return is_held(folder / "trials" / str(number)) is not False
+
+
 def read_trial(folder: Path, number: int) -> Trial | None:
     """Return a trial's record; None if it has not begun."""
     try:
-        return build(Trial, read_json(_record(folder, number)))
+        trial = build(Trial, read_json(_record(folder, number)))
     except (OSError, ValueError, SettingsError):  # a damaged record counts as none
         return None
+    if trial.state == "running" and not is_worked_on(folder, number):
+        return replace(trial, state="interrupted")
+    return trial
+
+
+def has_ended(folder: Path, number: int, since: int) -> bool:
+    """Whether a trial has ended since a time, by the clock of the file system, in nanoseconds.
+
+    One whose process was killed has ended, too: it may be what kills.
+    """
+    path = _record(folder, number)
+    if not path.exists() or path.stat().st_mtime_ns < since:
+        return False
+    trial = read_trial(folder, number)
+    return trial is not None and trial.state != "running"
 
 
 def read_trials(folder: Path) -> list[Trial]:

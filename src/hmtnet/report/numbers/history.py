@@ -61,10 +61,11 @@ def read_history(folder: Path, stage: Mapping[str, Any]) -> History:
         settings = (folder / SETTINGS_FILE).read_text(encoding="utf-8")
     except (OSError, ValueError):
         settings = yaml.safe_dump(dict(stage), sort_keys=False)
-    return History(settings, _curves(folder / CURVES_FILE))
+    return History(settings, read_curves(folder / CURVES_FILE))
 
 
-def _curves(path: Path) -> Curves | None:
+def read_curves(path: Path) -> Curves | None:
+    """Read a run's curves; None where there is no file of them that can be read."""
     try:
         rows = curves.read(path).values()
     except (OSError, ValueError):

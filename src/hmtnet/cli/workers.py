@@ -1,0 +1,133 @@
+"""Several processes of one machine that work on one sweep, each by the sweep's own command.
+
+Locks keep them apart, as they do where the command is given on several machines. So there is one
+way to share a sweep, nothing is handed from process to process, and one that is killed loses its
+trial alone.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+from tqdm import tqdm
+
+from hmtnet.errors import HmtnetError, printable
+from hmtnet.storage import trials
+
+# In a worker: since when the sweep goes on, as `trials.has_ended` has it.
+SINCE = "HMTNET_SWEEP_SINCE"
+
+
+def since() -> int | None:
+    """Return since when the sweep goes on that this process works on; None if it is no worker."""
+    found = os.environ.get(SINCE)
+    return None if found is None else int(found)
+
+
+def end_with_parent() -> None:
+    """End this process soon after the one that has started it, however that ended."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def telling(prefix: str) -> Iterator[None]:
+    """Begin what this process logs with a prefix, so that it is known among other workers."""
+    handlers = logging.getLogger("hmtnet").handlers
+    before = [handler.formatter for handler in handlers]
+    for handler, formatter in zip(handlers, before, strict=True):
+        handler.setFormatter(type(formatter or logging.Formatter())(f"{prefix}%(message)s"))
+    try:
+        yield
+    finally:
+        for handler, formatter in zip(handlers, before, strict=True):
+            handler.setFormatter(formatter)
+
+
+def work(folder: Path, command: Sequence[str], count: int, n_trials: int) -> HmtnetError | None:
+    """Start workers, show what they tell line by line above one bar, and wait for them.
+
+    Args:
+        folder: The sweep's folder; its sweep has begun.
+        command: Words of ``hmtnet train``.
+        count: How many workers.
+        n_trials: How many trials the sweep shall have.
+
+    Returns:
+        What went wrong: a worker was killed, or a trial has failed.
+    """
+    begun = (folder / "sweep.json").stat().st_mtime_ns
+    words = [sys.executable, "-m", "hmtnet", "train", *command]
+    workers = [
+        subprocess.Popen(
+            words,
+            env=_environment(index, count, begun),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for index in range(count)
+    ]
+    shape = "{desc}{bar:24}| {n}/{total} [{elapsed}]"
+    bar = tqdm(total=n_trials, bar_format=shape, disable=None)  # None: only in a terminal
+    readers = [Thread(target=_pass_on, args=(worker, bar)) for worker in workers]
+    try:
+        for reader in readers:
+            reader.start()
+        while any(reader.is_alive() for reader in readers):
+            _show(folder, bar)
+            time.sleep(0.5)
+        _show(folder, bar)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        codes = [worker.wait() for worker in workers]
+        bar.close()
+    if any(codes):
+        return HmtnetError(
+            f"Of {count} workers, some have ended early (exit codes {', '.join(map(str, codes))}; "
+            "one below 0 is the signal that has killed it). The same command goes on."
+        )
+    for trial in trials.read_trials(folder):
+        if trial.state == "failed" and trials.has_ended(folder, trial.number, begun):
+            return HmtnetError(f"Trial {trial.number} has failed. {trial.message}")
+    return None
+
+
+def _environment(index: int, count: int, begun: int) -> dict[str, str]:
+    """Share processors and devices out; a worker's bars would break the lines of the others."""
+    environment = {**os.environ, SINCE: str(begun), "TQDM_DISABLE": "1"}
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    devices = environment.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    if len(devices) > 1:
+        environment["CUDA_VISIBLE_DEVICES"] = devices[index % len(devices)]
+    return environment
+
+
+def _pass_on(worker: "subprocess.Popen[bytes]", bar: "tqdm[None]") -> None:
+    assert worker.stdout is not None
+    for line in worker.stdout:
+        shown = line.decode(errors="replace").rstrip().rpartition("\r")[2]  # of a bar, its end
+        if shown.strip():
+            bar.write(printable(shown), file=sys.stderr)
+
+
+def _show(folder: Path, bar: "tqdm[None]") -> None:
+    found = trials.read_trials(folder)
+    running = sum(trial.state == "running" for trial in found)
+    bar.n = sum(trial.state in trials.ENDED for trial in found)
+    bar.set_description_str(f"{folder.name}, {running} running ", refresh=False)
+    bar.refresh()

@@ -1,0 +1,68 @@
+"""A sweep on a real Slurm: jobs pre-empted, cancelled and lost with their node, and completed."""
+
+import csv
+import time
+
+import pytest
+
+from hmtnet.storage import trials
+
+pytestmark = pytest.mark.full
+
+LR = "system.joint.optimizer.lr"
+GRID = (f"{LR}=1e-4,2e-4,5e-4,1e-3,2e-3,5e-3", "system.joint.epochs=25", "sweep_name=s")
+
+
+def eventually(what, seconds=600):
+    """Wait for something, and return it."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := what():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def rows(folder):
+    with (folder / "sweep.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(
+    slurm, hmtnet_process, tiny, tmp_path
+):
+    launcher = ["hydra/launcher=submitit_slurm", f"hydra.launcher.submitit_folder={tmp_path}/jobs"]
+    launcher += ["hydra.launcher.timeout_min=60", "hydra.launcher.name=hmtnet"]
+    words = tiny(tmp_path / "runs", "-m", *GRID, *launcher)
+    folder = tmp_path / "runs" / "sweeps" / "s"
+
+    def start():
+        return hmtnet_process(*words, SLURM_CONF=slurm.environment["SLURM_CONF"])
+
+    def training(*but):
+        """Return the jobs, other than some, whose trials are at work; of a job 7_2, it is 2."""
+        at_work = {trial.number for trial in trials.read_trials(folder) if trial.state == "running"}
+        jobs = set(slurm.jobs("RUNNING")) - {*but}
+        return sorted(job for job in jobs if int(job.partition("_")[2]) in at_work)
+
+    driver = start()
+    preempted = eventually(training)[0]
+    eventually(lambda: slurm.cancel("--signal=USR2", preempted))
+    eventually(lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", preempted))
+    cancelled = eventually(lambda: training(preempted))[0]
+    eventually(lambda: slurm.cancel(cancelled))
+    lost = eventually(lambda: training(cancelled))
+    slurm.fail_node()
+    eventually(lambda: not {*lost} & {*slurm.jobs("RUNNING")})
+    slurm.start_node()
+    _, told = driver.communicate(timeout=1800)
+    first = rows(folder)
+    assert [row["state"] for row in first].count("complete") == 5, told
+    again = start()
+    _, told = again.communicate(timeout=1800)
+    assert again.returncode == 0, told
+    found = rows(folder)
+    assert [row["state"] for row in found] == ["complete"] * 6
+    assert [row["trial"] for row in found] == list("012345")
+    assert len({row["key"] for row in found}) == 6
+    assert len(list((tmp_path / "runs").glob("qads/*/grading-*"))) == 1
