@@ -1,0 +1,131 @@
+"""Killed, asked to end, started several times over."""
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from tests.faults.judge import (
+    RECOVERED,
+    Verdict,
+    check,
+    completed_epochs,
+    judge,
+    lost_epochs,
+    states,
+    stopped,
+    wrong,
+)
+from tests.faults.processes import Ended, before_operation, kill_self
+from tests.faults.scene import Base, Case, Scene
+from tests.faults.tiny import STAGES
+
+MOMENTS = 6
+OPERATIONS = 10
+
+
+def cases(base: Base) -> Iterator[Case]:
+    """Yield the cases of a system; moments and operations are drawn, the same ones each time."""
+    rng = random.Random(base.system)
+    for i in range(MOMENTS):
+        kill = partial(end_at, number=signal.SIGKILL, fraction=rng.random())
+        yield Case("kill -9 at a moment", base.system, f"{i}", kill)
+    for i in rng.sample(range(1, base.operations + 1), OPERATIONS):
+        kill = partial(killed_before, operation=i)
+        yield Case("kill -9 at a file operation", base.system, f"{i}", kill)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for i in range(2):
+            end = partial(end_at, number=number, fraction=rng.random())
+            yield Case(number.name, base.system, f"{i}", end)
+    for count in (2, 5, 8):
+        together = partial(several, count=count)
+        yield Case("2-8 processes on one key", base.system, f"{count}", together)
+    yield Case("2-8 processes on one key", base.system, "the first is killed", first_killed)
+
+
+def end_at(scene: Scene, number: signal.Signals, fraction: float) -> Verdict:
+    """Send a training a signal at a moment, then run it again."""
+    ended = interrupt(scene, number, fraction)
+    verdict = RECOVERED if number == signal.SIGKILL else stopped(ended, number, scene.runs)
+    return verdict | resume(scene)
+
+
+def interrupt(scene: Scene, number: signal.Signals, fraction: float) -> Ended:
+    """Send a training a signal after a fraction of its time; earlier, if it was faster."""
+    seconds = fraction * scene.base.seconds
+    while True:
+        command = scene.start()
+        time.sleep(seconds)
+        reached = command.poll()
+        command.send(number)
+        ended = command.wait()
+        if reached and ended.code != 0:
+            return ended
+        scene.clear()
+        seconds /= 2
+
+
+def killed_before(scene: Scene, operation: int) -> Verdict:
+    """Kill a training before an operation on a file, then run it again."""
+    ended = scene.run(before=before_operation(operation, kill_self, scene.runs))
+    return check(ended.code == -signal.SIGKILL, f"not killed: {ended.code}") | resume(scene)
+
+
+def resume(scene: Scene, *names: str, most: int = 1) -> Verdict:
+    """Run the command again: it must end as if nothing had happened, and train little again.
+
+    Args:
+        scene: The scene.
+        names: What a refusal must name.
+        most: How many epochs may be lost.
+    """
+    begun = {path.parent.name: path.parent for path, state in states(scene.runs)}
+    before = {
+        stage: completed_epochs(folder)
+        for name, folder in begun.items()
+        for stage in STAGES[scene.base.system]
+        if name.startswith(f"{stage}-") and not (folder / "stage.json").exists()
+    }
+    verdict = judge(scene.run(), scene.runs, scene.base.finished, *names)
+    if verdict != RECOVERED:
+        return verdict
+    lost = {stage: lost_epochs(scene.runs, stage, epochs) for stage, epochs in before.items()}
+    too_many = {stage: epochs for stage, epochs in lost.items() if epochs > most}
+    return check(not too_many, f"epochs lost: {too_many}")
+
+
+def several(scene: Scene, count: int) -> Verdict:
+    """Start as many at once: one trains, all show the same."""
+    return _one_trains(scene, [command.wait() for command in [scene.start() for _ in range(count)]])
+
+
+def first_killed(scene: Scene) -> Verdict:
+    """Kill the one that trains while two others wait: one of them goes on."""
+    first = scene.start()
+    deadline = time.monotonic() + 60
+    while first.poll() and not states(scene.runs) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    first.send(signal.SIGSTOP)  # until the others wait
+    others = [scene.start(), scene.start()]
+    while time.monotonic() < deadline and not all("waiting for it" in o.said() for o in others):
+        time.sleep(0.05)
+    first.send(signal.SIGKILL)
+    first.wait()
+    ended = [command.wait() for command in others]
+    return _one_trains(scene, ended)
+
+
+def _one_trains(scene: Scene, ended: list[Ended]) -> Verdict:
+    verdict = RECOVERED
+    for each in ended:
+        verdict |= judge(each, scene.runs, scene.base.finished)
+    if len({each.out for each in ended}) > 1:
+        verdict |= wrong("they print different tables")
+    for stage in STAGES[scene.base.system]:
+        begun = sum(
+            each.err.count(f"{stage}: training") + each.err.count(f"{stage}: resuming")
+            for each in ended
+        )
+        verdict |= check(begun == 1, f"{stage} was trained {begun} times")
+    return verdict
