@@ -6,7 +6,10 @@ the sources. Exits with 1 if any case was wrong or ended in a traceback.
 """
 
 import argparse
+import itertools
+import math
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -50,19 +53,21 @@ def main() -> int:
     results = Results(kept / "results.jsonl")
     every = [case for base in bases for case in cases_of(base)] + list(demo.cases())
     wanted = [case for case in every if all(word in case.id for word in given.only)]
-    wanted = wanted[:: given.each]
     left = [case for case in wanted if case.id not in results.found or given.again]
+    random.Random(0).shuffle(left)  # what is stopped early has met a little of everything
+    ends = time.monotonic() + 60 * given.minutes
+    left_in_time = itertools.takewhile(lambda _: time.monotonic() < ends, left)
     print(f"{len(wanted)} cases, {len(left)} to do; results in {results.path}", flush=True)
     started = time.monotonic()
 
     def happen(case: Case) -> None:
         results.add(case, *judged(case, {base.system: base for base in bases}))
 
-    for done, case in enumerate(side_by_side(left, given.jobs, happen), start=1):
+    for done, case in enumerate(side_by_side(left_in_time, given.jobs, happen), start=1):
         minutes = (time.monotonic() - started) / 60
         progress(f"{done} of {len(left)} cases, {minutes:.1f} min, {case.id}")
     results.read()
-    found = [results.found[case.id] for case in wanted]
+    found = [results.found[case.id] for case in wanted if case.id in results.found]
     print()
     for each in found:
         if each.bad:
@@ -79,7 +84,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="The fault suite.")
     parser.add_argument("--systems", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--only", nargs="+", default=[], help="cases whose name holds these words")
-    parser.add_argument("--each", type=int, default=1, help="every so-manieth of these")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin none after these")
     parser.add_argument("--again", action="store_true", help="also what is done")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cases at once")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "faults")

@@ -6,20 +6,24 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.faults.judge import RECOVERED, Verdict, judge, refusal, wrong
+from tests.faults.judge import RECOVERED, Outcome, Verdict, judge, refusal, wrong
 from tests.faults.kills import resume
 from tests.faults.processes import Ended
 from tests.faults.scene import Base, Case, Scene
 from tests.faults.tiny import STAGES
 
 
-def truncated(path: Path, _: Path) -> None:
+Other = Callable[[], Path]
+"""Finds the same file of another run."""
+
+
+def truncated(path: Path, _: Other) -> None:
     """Lose the last third."""
     content = path.read_bytes()
     path.write_bytes(content[: 2 * len(content) // 3])
 
 
-def flipped(path: Path, _: Path) -> None:
+def flipped(path: Path, _: Other) -> None:
     """Change one bit behind the middle; in a text, one of a digit."""
     content = bytearray(path.read_bytes())
     at = len(content) // 2
@@ -33,22 +37,22 @@ def flipped(path: Path, _: Path) -> None:
     path.write_bytes(content)
 
 
-def emptied(path: Path, _: Path) -> None:
+def emptied(path: Path, _: Other) -> None:
     """Lose all, but not the name."""
     path.write_bytes(b"")
 
 
-def replaced(path: Path, foreign: Path) -> None:
+def replaced(path: Path, other: Other) -> None:
     """Be the file of another run."""
-    shutil.copyfile(foreign, path)
+    shutil.copyfile(other(), path)
 
 
-def removed(path: Path, _: Path) -> None:
+def removed(path: Path, _: Other) -> None:
     """Be gone."""
     path.unlink()
 
 
-Damage = Callable[[Path, Path], None]
+Damage = Callable[[Path, Other], None]
 DAMAGES: tuple[Damage, ...] = (truncated, flipped, emptied, replaced, removed)
 
 
@@ -97,13 +101,17 @@ def _told(name: Path) -> tuple[str, str]:
 
 
 def _damage(scene: Scene, foreign: Path, name: Path, damage: Damage) -> None:
-    """Damage a file below a scene's runs; the foreign one is of the same stage."""
+    """Damage a file below a scene's runs; one to replace it by is of the same stage elsewhere."""
+    damage(scene.runs / name, lambda: _like(foreign, name))
+
+
+def _like(foreign: Path, name: Path) -> Path:
+    """Return the file of other runs that is what a file of ours is."""
     stage = name.parts[2].rpartition("-")[0]
-    (folder,) = foreign.glob(f"*/*/{stage}-*")
+    (folder,) = foreign.glob(f"*/*/{stage}-*") if stage else foreign.glob(f"*/*/{name.parts[2]}")
     other = folder.joinpath(*name.parts[3:])
-    if not other.exists():  # thumbnails are named by what they show
-        other = next(folder.joinpath(*name.parts[3:-1]).iterdir())
-    damage(scene.runs / name, other)
+    # Thumbnails are named by what they show.
+    return other if other.exists() else next(other.parent.iterdir())
 
 
 def report(scene: Scene, name: Path) -> Verdict:
@@ -116,7 +124,7 @@ def report(scene: Scene, name: Path) -> Verdict:
     if _numbers(ended, scene.runs) == _numbers(whole, scene.base.finished):
         return RECOVERED
     if any(text in ended.err for text in _told(name)):
-        return Verdict(RECOVERED.outcome.REFUSED, ended.last_line)
+        return Verdict(Outcome.REFUSED, ended.last_line)
     return wrong("the report differs, and says nothing of it")
 
 

@@ -17,7 +17,7 @@ from tests.faults.judge import (
     stopped,
     wrong,
 )
-from tests.faults.processes import Ended, before_operation, kill_self
+from tests.faults.processes import Ended, before_operation
 from tests.faults.scene import Base, Case, Scene
 from tests.faults.tiny import STAGES
 
@@ -32,12 +32,14 @@ def cases(base: Base) -> Iterator[Case]:
         kill = partial(end_at, number=signal.SIGKILL, fraction=rng.random())
         yield Case("kill -9 at a moment", base.system, f"{i}", kill)
     for i in rng.sample(range(1, base.operations + 1), OPERATIONS):
-        kill = partial(killed_before, operation=i)
+        kill = partial(end_before, number=signal.SIGKILL, operation=i)
         yield Case("kill -9 at a file operation", base.system, f"{i}", kill)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        for i in range(2):
-            end = partial(end_at, number=number, fraction=rng.random())
-            yield Case(number.name, base.system, f"{i}", end)
+        end = partial(end_at, number=number, fraction=rng.random())
+        yield Case(number.name, base.system, "at a moment", end)
+        for i in rng.sample(range(1, base.operations + 1), 2):
+            end = partial(end_before, number=number, operation=i)
+            yield Case(number.name, base.system, f"at file operation {i}", end)
     for count in (2, 5, 8):
         together = partial(several, count=count)
         yield Case("2-8 processes on one key", base.system, f"{count}", together)
@@ -66,10 +68,13 @@ def interrupt(scene: Scene, number: signal.Signals, fraction: float) -> Ended:
         seconds /= 2
 
 
-def killed_before(scene: Scene, operation: int) -> Verdict:
-    """Kill a training before an operation on a file, then run it again."""
-    ended = scene.run(before=before_operation(operation, kill_self, scene.runs))
-    return check(ended.code == -signal.SIGKILL, f"not killed: {ended.code}") | resume(scene)
+def end_before(scene: Scene, number: signal.Signals, operation: int) -> Verdict:
+    """Let a training get a signal before an operation on a file, then run it again."""
+    act = partial(signal.raise_signal, number)
+    ended = scene.run(before=before_operation(operation, act, scene.runs))
+    if number == signal.SIGKILL:
+        return check(ended.code == -number, f"not killed: {ended.code}") | resume(scene)
+    return stopped(ended, number, scene.runs) | resume(scene)
 
 
 def resume(scene: Scene, *names: str, most: int = 1) -> Verdict:

@@ -6,6 +6,7 @@ does not pay is the import of some five thousand modules.
 
 import atexit
 import importlib
+import logging
 import os
 import pkgutil
 import signal
@@ -74,6 +75,9 @@ class Command:
         try:
             for number, end in ((1, "out"), (2, "err")):
                 os.dup2(os.open(f"{self.log}.{end}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+            sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
+            logging.getLogger("hmtnet").handlers.clear()  # they hold another standard error
             os.environ.update(self.environment)
             if self.cwd is not None:
                 os.chdir(self.cwd)

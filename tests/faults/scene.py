@@ -167,12 +167,7 @@ def make_base(base: Base) -> None:
         AssertionError: A command fails, or two do not give the same bits.
     """
     folder = base.folder
-    work = Scene(folder / "work", base)
-    work.folder.mkdir(parents=True)
-    operations = os.open(folder / "operations", os.O_WRONLY | os.O_CREAT)
-    trained(work, before_each(lambda *_: os.write(operations, b"."), work.runs))
-    os.close(operations)
-    work.runs.rename(base.finished)
+    work = make_finished(base)
     ended = trained(work)
     (folder / "seconds").write_text(str(ended.seconds))
     differing = differences(work.runs, base.finished)
@@ -187,6 +182,17 @@ def make_base(base: Base) -> None:
             work.runs.rename(into)
     work.home.rename(base.home)  # the last step: now it is ready
     shutil.rmtree(work.folder)
+
+
+def make_finished(base: Base) -> Scene:
+    """Train a system once; return the scene in which it was."""
+    work = Scene(base.folder / "work", base)
+    work.folder.mkdir(parents=True)
+    operations = os.open(base.folder / "operations", os.O_WRONLY | os.O_CREAT)
+    trained(work, before_each(lambda *_: os.write(operations, b"."), work.runs))
+    os.close(operations)
+    work.runs.rename(base.finished)
+    return work
 
 
 def trained(scene: Scene, before: Callable[[], None] | None = None, seed: str = "0") -> Ended:
