@@ -12,7 +12,6 @@ from tests.faults.processes import Ended
 from tests.faults.scene import Base, Case, Scene
 from tests.faults.tiny import STAGES
 
-
 Other = Callable[[], Path]
 """Finds the same file of another run."""
 

@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.faults.judge import RECOVERED, Verdict, check, judge, refusal, settled
+from tests.faults.judge import RECOVERED, Verdict, judge, refusal, settled
 from tests.faults.kills import resume
 from tests.faults.mounts import enlarge, memory_disk, read_only
 from tests.faults.scene import Base, Case, Scene
@@ -163,7 +162,7 @@ def no_home(scene: Scene) -> Verdict:
     if os.getuid() != 0:
         return _as_we_are(scene, None)
     for folder in (scene.folder, scene.data):
-        os.chmod(folder, 0o755)
+        folder.chmod(0o755)
     scene.runs.mkdir()
     os.chown(scene.runs, 54321, 54321)
     return _as_we_are(scene, lambda: os.setuid(54321))

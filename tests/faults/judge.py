@@ -49,9 +49,7 @@ def check(holds: bool, why: str) -> Verdict:
     return RECOVERED if holds else wrong(why)
 
 
-def judge(
-    ended: Ended, runs: Path, expected: Path, *names: str, clean: bool = True
-) -> Verdict:
+def judge(ended: Ended, runs: Path, expected: Path, *names: str, clean: bool = True) -> Verdict:
     """Judge a training command.
 
     Args:

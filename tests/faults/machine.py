@@ -132,8 +132,13 @@ def container() -> Iterator[tuple[Callable[[], None], Callable[[int], None], Cal
     """Yield what puts a process into a control group, limits its bytes, and tells its peak."""
     second = (CGROUPS / "cgroup.controllers").exists()
     parent = CGROUPS if second else CGROUPS / "memory"
-    names = ("memory.max", "memory.peak") if second else (
-        "memory.limit_in_bytes", "memory.max_usage_in_bytes",
+    names = (
+        ("memory.max", "memory.peak")
+        if second
+        else (
+            "memory.limit_in_bytes",
+            "memory.max_usage_in_bytes",
+        )
     )
     group = parent / f"hmtnet-faults-{os.getpid()}"
     try:
