@@ -72,13 +72,8 @@ def main() -> int:
         runs = folder / "runs"
         data = make_tiny(folder / "qads")
         # A search, which makes its trials as it goes: a grid would first compose thousands.
-        search = (
-            "-m",
-            "sweep=optuna",
-            "hydra.sweeper.sampler=random",
-            "hydra.sweeper.n_trials=9999",
-        )
-        words = words_for("plain", data, runs, *search, epochs=1)
+        search = [f"hydra.sweeper.{word}" for word in ("sampler=random", "n_trials=9999")]
+        words = words_for("plain", data, runs, "-m", "sweep=optuna", *search, epochs=1)
         environment = {
             **os.environ,
             **ONE_THREAD,
