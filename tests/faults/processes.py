@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DEADLINE = 300  # seconds; what takes longer hangs
+DEADLINE = 1800  # seconds; what takes longer hangs, also on a busy machine
 
 
 @dataclass(frozen=True)
