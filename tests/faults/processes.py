@@ -11,6 +11,7 @@ import os
 import pkgutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -79,6 +80,7 @@ class Command:
             sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
             logging.getLogger("hmtnet").handlers.clear()  # they hold another standard error
             os.environ.update(self.environment)
+            tempfile.tempdir = None  # it was chosen by another TMPDIR
             if self.cwd is not None:
                 os.chdir(self.cwd)
             for number in (signal.SIGTERM, signal.SIGHUP):

@@ -126,7 +126,9 @@ class Scene:
         """Start a command; the training command where no words are given."""
         self.count += 1
         log = self.folder / f"log-{self.count}"
-        told = {"HMTNET_HOME": str(self.home), **(environment or {})}
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)
+        told = {"HMTNET_HOME": str(self.home), "TMPDIR": str(temporary), **(environment or {})}
         return Command(words or self.words(), log, told, before, cwd=self.folder)
 
     def run(self, *words: str, before: Callable[[], None] | None = None) -> Ended:
