@@ -3,7 +3,7 @@
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from tests.faults.judge import (
@@ -17,7 +17,7 @@ from tests.faults.judge import (
     stopped,
     wrong,
 )
-from tests.faults.processes import Ended, before_operation
+from tests.faults.processes import DEADLINE, Ended, before_operation
 from tests.faults.scene import Base, Case, Scene
 from tests.faults.tiny import STAGES
 
@@ -31,6 +31,7 @@ def cases(base: Base) -> Iterator[Case]:
     for i in range(MOMENTS):
         kill = partial(end_at, number=signal.SIGKILL, fraction=rng.random())
         yield Case("kill -9 at a moment", base.system, f"{i}", kill)
+    yield Case("kill -9 at a moment", base.system, "from the command line", killed_from_outside)
     for i in rng.sample(range(1, base.operations + 1), OPERATIONS):
         kill = partial(end_before, number=signal.SIGKILL, operation=i)
         yield Case("kill -9 at a file operation", base.system, f"{i}", kill)
@@ -66,6 +67,23 @@ def interrupt(scene: Scene, number: signal.Signals, fraction: float) -> Ended:
             return ended
         scene.clear()
         seconds /= 2
+
+
+def killed_from_outside(scene: Scene) -> Verdict:
+    """Kill a training with an interpreter of its own, and let another one go on."""
+    command = scene.start(anew=True)
+    wait_for(lambda: bool(states(scene.runs)) or not command.poll())
+    time.sleep(scene.base.seconds / 2)
+    command.send(signal.SIGKILL)
+    command.wait()
+    return judge(scene.start(anew=True).wait(), scene.runs, scene.base.finished)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something is so, for as long as a command may take."""
+    ends = time.monotonic() + DEADLINE
+    while not condition() and time.monotonic() < ends:
+        time.sleep(0.01)
 
 
 def end_before(scene: Scene, number: signal.Signals, operation: int) -> Verdict:
@@ -108,13 +126,10 @@ def several(scene: Scene, count: int) -> Verdict:
 def first_killed(scene: Scene) -> Verdict:
     """Kill the one that trains while two others wait: one of them goes on."""
     first = scene.start()
-    deadline = time.monotonic() + 60
-    while first.poll() and not states(scene.runs) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: bool(states(scene.runs)) or not first.poll())
     first.send(signal.SIGSTOP)  # until the others wait
     others = [scene.start(), scene.start()]
-    while time.monotonic() < deadline and not all("waiting for it" in o.said() for o in others):
-        time.sleep(0.05)
+    wait_for(lambda: all("waiting for it" in other.said() for other in others))
     first.send(signal.SIGKILL)
     first.wait()
     ended = [command.wait() for command in others]

@@ -53,6 +53,7 @@ class Command:
         environment: Variables beside ours.
         before: Called in the process before the command.
         cwd: Its working directory.
+        anew: Whether it starts an interpreter of its own and imports what it needs.
     """
 
     words: Sequence[str]
@@ -60,6 +61,7 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict)
     before: Callable[[], None] | None = None
     cwd: Path | None = None
+    anew: bool = False
 
     def __post_init__(self) -> None:
         """Fork."""
@@ -86,6 +88,9 @@ class Command:
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            if self.anew:
+                words = [sys.executable, "-m", "hmtnet", *map(str, self.words)]
+                os.execv(sys.executable, words)
             atexit._clear()  # what our own process would do at its end
             if self.before is not None:
                 self.before()

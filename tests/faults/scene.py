@@ -122,6 +122,7 @@ class Scene:
         *words: str,
         before: Callable[[], None] | None = None,
         environment: dict[str, str] | None = None,
+        anew: bool = False,
     ) -> Command:
         """Start a command; the training command where no words are given."""
         self.count += 1
@@ -129,7 +130,7 @@ class Scene:
         temporary = self.folder / "tmp"
         temporary.mkdir(exist_ok=True)
         told = {"HMTNET_HOME": str(self.home), "TMPDIR": str(temporary), **(environment or {})}
-        return Command(words or self.words(), log, told, before, cwd=self.folder)
+        return Command(words or self.words(), log, told, before, self.folder, anew)
 
     def run(self, *words: str, before: Callable[[], None] | None = None) -> Ended:
         """Run a command to its end."""
