@@ -6,6 +6,7 @@ does not pay is the import of some five thousand modules.
 
 import atexit
 import importlib
+import itertools
 import logging
 import os
 import pkgutil
@@ -151,8 +152,8 @@ def import_everything() -> None:
             importlib.import_module(module.name)
     for name in (
         *("kornia", "timm", "lightning.pytorch", "albumentations", "skimage.data", "hydra.main"),
-        *("torch._dynamo", "matplotlib.backends.backend_svg", "matplotlib.backends.backend_agg"),
-        *("hydra._internal.core_plugins.basic_launcher", "torch.utils.tensorboard._utils"),
+        *("torch._dynamo", "PIL.WebPImagePlugin"),
+        "hydra._internal.core_plugins.basic_launcher",
     ):
         try:
             importlib.import_module(name)
@@ -161,13 +162,18 @@ def import_everything() -> None:
 
 
 def before_operation(number: int, act: Callable[[], None], folder: Path) -> Callable[[], None]:
-    """Act right before a process's so-manieth operation on files below a folder.
+    """Act right before a process's n-th operation that changes files below a folder.
+
+    Args:
+        number: Which operation, from 1.
+        act: What to do then.
+        folder: The folder.
 
     Returns:
         What a command calls before it begins (see `Command.before`).
     """
-    left = iter(range(number - 1, -1, -1))
-    return before_each(lambda *_: next(left, None) == 0 and act(), folder)
+    count = itertools.count(1)
+    return before_each(lambda *_: next(count) == number and act(), folder)
 
 
 def before_each(act: Callable[[str, list[str]], object], folder: Path) -> Callable[[], None]:
