@@ -2,15 +2,18 @@
 
 import os
 import shutil
+import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import hmtnet
 from tests.faults.judge import RECOVERED, Verdict, judge, refusal, settled
 from tests.faults.kills import resume
 from tests.faults.mounts import enlarge, memory_disk, read_only
-from tests.faults.scene import Base, Case, Scene
+from tests.faults.scene import Base, Case, Scene, SkippedError
 from tests.faults.tiny import STAGES
 
 MOVED = "runs moved or copied"
@@ -161,6 +164,11 @@ def no_home(scene: Scene) -> Verdict:
     """Be a user without a home, under a number that no name belongs to."""
     if os.getuid() != 0:
         return _as_we_are(scene, None)
+    files = (sys.executable, hmtnet.__file__, shutil.__file__)
+    needed = [folder for file in files for folder in Path(file).resolve().parents]
+    closed = [folder for folder in needed if not folder.stat().st_mode & stat.S_IXOTH]
+    if closed:
+        raise SkippedError(f"only root can read {closed[0]}, where Python lies")
     for folder in (scene.folder, scene.data):
         folder.chmod(0o755)
     scene.runs.mkdir()
