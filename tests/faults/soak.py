@@ -102,9 +102,9 @@ def main() -> int:
                 f"{minutes:.1f}  {s.trials}  {s.memory:.0f}  {s.files}  {s.threads}  {s.children}",
                 flush=True,
             )
-        # Ctrl-C, as a person would end it; what is then left over is counted too.
-        process.send_signal(2)
-        process.wait(timeout=120)
+        # What is left over when it is asked to end is counted too.
+        process.terminate()
+        process.wait(timeout=600)
         return told(samples, leftovers(runs, folder / "home", folder / "tmp"))
 
 
