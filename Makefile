@@ -45,7 +45,8 @@ SITE := $(VENV)/.installed-docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce \
-	synthesis pretrain named-photos leaderboard ablation notebooks docs test test-full lint format typecheck benchmark clean
+	synthesis pretrain named-photos leaderboard ablation notebooks docs test test-full test-faults \
+	lint format typecheck benchmark clean
 
 ##@ Start
 
@@ -147,6 +148,10 @@ test: $(DEV) ## Run the tests
 # Measuring coverage costs half as much again, so it is left to the long run.
 test-full: $(DEV) $(SITE) ## Run all tests, also those that take minutes or need a package index, with coverage
 	OMP_NUM_THREADS=1 $(PYTEST) --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+
+# Half an hour on two cores; it goes on where it was stopped. As root on Linux it skips nothing.
+test-faults: $(DEV) ## Kill, move, starve and damage runs of every system; write the table of docs/reliability.md
+	"$(BIN)/python" -m tests.faults $(if $(ARGS),$(ARGS),--write)
 
 lint: $(DEV) ## Check style
 	"$(BIN)/ruff" check .

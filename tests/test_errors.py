@@ -78,9 +78,14 @@ def full_disk_of_torch():
     torch.save({"w": torch.zeros(1000)}, "/dev/full")
 
 
+def no_room_for_a_kernel():
+    raise RuntimeError("could not create a primitive")  # as oneDNN does under `ulimit -v`
+
+
 @pytest.mark.parametrize(
     ("fault", "advice"),
     [
+        (no_room_for_a_kernel, "Memory ran out"),
         (out_of_memory, "Lower size.batch_size"),
         (lambda: np.zeros(2**57), "data.cache=none"),
         (full_disk, "The disk is full. Make room"),

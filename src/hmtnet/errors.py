@@ -72,7 +72,11 @@ _MEMORY = (
     "Memory ran out. Lower size.batch_size, system.<stage>.batch_size or trainer.workers, or set "
     "data.cache=none."
 )
-_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
+# The last is oneDNN's, which gives no reason; on networks of ours it has no other.
+_OUT_OF_MEMORY = (
+    *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"),
+    "could not create a primitive",
+)
 
 
 def explained(error: BaseException) -> HmtnetError | None:

@@ -51,6 +51,15 @@ def written_aside(path: Path, durable: bool = False) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def clear_partial(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left in a folder.
+
+    Nobody else may write there meanwhile.
+    """
+    for partial in folder.glob(".*-*"):
+        partial.unlink(missing_ok=True)
+
+
 def _flush(path: Path) -> None:
     """Wait until a file's content, or a folder's names, are on the disk."""
     handle = os.open(path, os.O_RDONLY)

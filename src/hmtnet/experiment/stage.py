@@ -23,7 +23,7 @@ from hmtnet.experiment.predict import predict
 from hmtnet.experiment.processes import is_helper, joins, wait_for_leader
 from hmtnet.experiment.thumbnails import write_thumbnails
 from hmtnet.experiment.training import begin, fit_stage, make_ready, train
-from hmtnet.files import written_aside
+from hmtnet.files import clear_partial, written_aside
 from hmtnet.scoring.restore import restore
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
@@ -129,6 +129,7 @@ def _predict_missing(context: RunContext, planned: Planned) -> None:
     missing = [name for name in SUBSETS if name in wanted and context.split.subsets[name]]
     if not missing:
         return
+    clear_partial(directory.path)
     found = restore(directory.path)
     if "test" in missing:
         write_thumbnails(directory, context.manifest, context.store, context.split.test)

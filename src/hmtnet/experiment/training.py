@@ -27,7 +27,7 @@ from hmtnet.experiment.out_of_fold import out_of_fold
 from hmtnet.experiment.plan import Planned, shared_grades
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.settings import composed
-from hmtnet.files import write_text
+from hmtnet.files import clear_partial, write_text
 from hmtnet.metrics import accuracy, srcc
 from hmtnet.metrics.groups import mean_over_datasets
 from hmtnet.models.quality import QualityNetwork
@@ -79,8 +79,7 @@ def train(
 ) -> None:
     """Train; whatever goes wrong is written into the run's status before it is passed on."""
     directory = planned.directory
-    for leftover in directory.path.glob(".*-*"):
-        leftover.unlink()  # of a process that was killed while it wrote a file
+    clear_partial(directory.path)
     set_damaged_aside(directory.checkpoints, planned.key)
     resumes = newest(directory.checkpoints) is not None
     status = begin(context, planned)
