@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from hmtnet.data.demo import methods as demo
 from hmtnet.data.demo.artefacts import fine_detail
@@ -28,7 +29,7 @@ class Enlargement:
         factor: What the method itself enlarges by; resizing does the rest. 0 for methods that
             enlarge by any factor, and for combinations.
         strength: How strongly it acts, for a method with a strength: the share of the first
-            part in a blend, the amount of sharpening.
+            part in a blend, the amount of sharpening, the blur's standard deviation in pixels.
         variant: Which weights a network has; whose texture is hallucinated.
         parts: What a combination is made of, in order.
     """
@@ -81,6 +82,7 @@ COMBINATIONS = (
     Method(41, "blend", "combination"),
     Method(42, "sharpened", "combination"),
     Method(43, "repeated", "combination"),
+    Method(44, "softened", "combination"),
 )
 _DEMO = {method.name: method for method in demo.METHODS}
 _FAMILIES = {family.name: family for family in networks.FAMILIES}
@@ -170,6 +172,10 @@ class Toolbox:
             if method not in COMBINATIONS and method.reaches(scale)
         ]
 
+    def is_crisp(self, name: str) -> bool:
+        """Whether a method is an SR network or a combination of methods."""
+        return self.methods[name].kind in ("network", "weight file", "combination")
+
     def offers(self, scale: float) -> list[str]:
         """Return all methods for a scale: a combination needs two others."""
         simple = self.simple(scale)
@@ -180,11 +186,12 @@ class Toolbox:
         self, name: str, scale: float, draws: Draws, others: Sequence[str]
     ) -> Enlargement:
         first, second, *_ = draws.shuffled("parts", self.simple(scale))
-        names = (first,) if name == "sharpened" else (first, second)
+        names = (first,) if name in ("sharpened", "softened") else (first, second)
         parts = tuple(self.draw(part, scale, draws, others) for part in names)
         strength = {
             "blend": draws.uniform("share", 0.2, 0.8),
-            "sharpened": draws.geometric("amount", 0.5, 4.0),
+            "sharpened": draws.geometric("amount", 0.2, 4.0),
+            "softened": draws.geometric("sigma", 0.3, 1.0),
         }.get(name)
         return Enlargement(name, strength=strength, parts=parts)
 
@@ -212,6 +219,9 @@ class Toolbox:
             image = to_unit(made[0])
             detail = np.stack([fine_detail(image[..., c], _SHARPENED) for c in range(3)], axis=-1)
             return to_bytes(image + (plan.strength or 0.0) * detail)
+        if plan.method == "softened":
+            sigmas = (plan.strength or 0.0, plan.strength or 0.0, 0.0)
+            return to_bytes(gaussian_filter(to_unit(made[0]), sigmas, mode="reflect"))
         if plan.method == "repeated":
             again = to_bytes(resize(to_unit(made[0]), *low.shape[:2]))
             return self.super_resolve(plan.parts[1], again, size, others)

@@ -9,7 +9,7 @@ lose, and one in what its output means.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -191,6 +191,9 @@ def _run(family: Family, weights: str, tile: Planes, factor: int, size: tuple[in
     if code != 0:
         raise DataError(f"{family.name} ({weights}) failed on an image (ncnn's code {code})")
     made = np.array(found, copy=True)
+    del extractor, found
+    for pool in _memory():
+        pool.clear()
     # What it has lost at its borders by itself is not there to be cut off.
     expected = ((size[0] + rows) * factor, (size[1] + columns) * factor)
     margins = [(have - want) // 2 for have, want in zip(made.shape[1:], expected, strict=True)]
@@ -203,6 +206,14 @@ def _run(family: Family, weights: str, tile: Planes, factor: int, size: tuple[in
     return np.asarray(made[:, down : down + height, right : right + width], dtype=np.float32)
 
 
+@cache
+def _memory() -> tuple[Any, Any]:
+    """Return what all networks share: pools of their own would each keep their largest image's."""
+    import ncnn
+
+    return ncnn.UnlockedPoolAllocator(), ncnn.PoolAllocator()
+
+
 @lru_cache(maxsize=12)
 def _load(param: Path, weights: Path) -> Any:  # an ncnn.Net, which is not imported before
     import ncnn
@@ -210,6 +221,7 @@ def _load(param: Path, weights: Path) -> Any:  # an ncnn.Net, which is not impor
     network = ncnn.Net()
     network.opt.use_vulkan_compute = False
     network.opt.num_threads = 1  # images are made in parallel, and sums keep their order
+    network.opt.blob_allocator, network.opt.workspace_allocator = _memory()
     if network.load_param(str(param)) != 0 or network.load_model(str(weights)) != 0:
         raise DataError(f"ncnn cannot load {param.name} and {weights.name} in '{param.parent}'")
     return network

@@ -41,8 +41,11 @@ def references_of(photographs: Sequence[Photograph], crops: int) -> list[Referen
     return [Reference(number, *pair) for number, pair in enumerate(pairs, start=1)]
 
 
-def draws_of(seed: int, reference: Reference, scale: float, method: str) -> Draws:
-    """Return an image's draws; they depend on its photograph's bytes, not on its number."""
+def draws_of(seed: int, reference: Reference, scale: float, method: str = "") -> Draws:
+    """Return an image's draws, or without a method those of the low-resolution image it comes of.
+
+    They depend on the photograph's bytes, not on its number.
+    """
     return Draws(seed, reference.photograph.digest, reference.crop, f"{scale:g}", method)
 
 
@@ -67,7 +70,8 @@ def plan(
 ) -> list[PlannedImage]:
     """Draw every image of a set.
 
-    Each reference gets its own pairs of scale and method, and each image its own degradation.
+    Each reference gets its own scales and methods. Images of one reference and scale come of one
+    low-resolution image, so that only the methods tell them apart.
 
     Args:
         settings: What is asked for.
@@ -77,12 +81,11 @@ def plan(
     Raises:
         SettingsError: There are fewer pairs of scale and method than images per reference.
     """
-    pairs = pairs_of(settings, toolbox)
+    pairs_of(settings, toolbox)
     planned = []
     for reference in references:
-        order = Draws(settings.seed, reference.photograph.digest, reference.crop)
         others = tuple(other.name for other in _teachers(reference, references))
-        for scale, method in order.shuffled("pairs", pairs)[: settings.images]:
+        for scale, method in _chosen(settings, reference, toolbox):
             draws = draws_of(settings.seed, reference, scale, method)
             planned.append(
                 PlannedImage(
@@ -90,11 +93,34 @@ def plan(
                     reference,
                     others,
                     scale,
-                    degradation.draw(draws, settings.clean),
+                    degradation.draw(draws_of(settings.seed, reference, scale), settings.clean),
                     toolbox.draw(method, scale, draws, others),
                 )
             )
     return planned
+
+
+def _chosen(
+    settings: SynthesisSettings, reference: Reference, toolbox: Toolbox
+) -> list[tuple[float, str]]:
+    """Draw a reference's pairs of scale and method, `per_scale` methods at each scale.
+
+    At every second scale the crisp methods come first. Their images differ in the finest detail
+    alone, which is what people who compare modern networks have to go by.
+    """
+    draws = Draws(settings.seed, reference.photograph.digest, reference.crop)
+    waiting = {}
+    for position, scale in enumerate(draws.shuffled("scales", settings.scales)):
+        methods = draws.shuffled(f"methods {scale:g}", toolbox.offers(scale))
+        waiting[scale] = (
+            sorted(methods, key=toolbox.is_crisp, reverse=True) if position % 2 else methods
+        )
+    chosen: list[tuple[float, str]] = []
+    while len(chosen) < settings.images:
+        for scale, methods in waiting.items():
+            chosen += [(scale, method) for method in methods[: settings.per_scale]]
+            del methods[: settings.per_scale]
+    return chosen[: settings.images]
 
 
 def have_others(references: Sequence[Reference]) -> bool:

@@ -13,7 +13,7 @@ from hmtnet.synthesis.methods import Toolbox
 from hmtnet.synthesis.photographs import Photograph
 from hmtnet.synthesis.settings import SynthesisSettings
 
-VERSION = 1
+VERSION = 2
 """Of the way images are made: a higher number wherever the same recipe makes other bytes."""
 
 RECIPE = "recipe.json"

@@ -8,6 +8,8 @@ from hmtnet.settings import plain
 SMALLEST_SIDE = 176
 """Pixels: what five scales of MS-SSIM need."""
 
+_LEAST = {"side": SMALLEST_SIDE, "crops": 1, "images": 1, "per_scale": 1}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SynthesisSettings:
@@ -20,6 +22,7 @@ class SynthesisSettings:
         side: Width and height of a reference, pixels.
         crops: How many references are cut from each photograph.
         images: How many super-resolved images each reference gets.
+        per_scale: How many of them, by as many methods, share a scale and a low-resolution image.
         scales: The scale factors that are drawn from, 1.5 to 8.
         clean: Share of images whose low-resolution image is the plain cubic reduction.
         methods: Names of the SR methods; ``None`` for all that are at hand.
@@ -38,6 +41,7 @@ class SynthesisSettings:
     side: int = 384
     crops: int = 1
     images: int = 12
+    per_scale: int = 4
     scales: tuple[float, ...] = (1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
     clean: float = 0.35
     methods: tuple[str, ...] | None = None
@@ -47,7 +51,7 @@ class SynthesisSettings:
     processes: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("side", SMALLEST_SIDE), ("crops", 1), ("images", 1)):
+        for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be {least} or more, found {getattr(self, name)}")
         if self.processes is not None and self.processes < 1:

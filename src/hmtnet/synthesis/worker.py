@@ -125,10 +125,9 @@ class Workshop:
         """
         path = self.folder / IMAGES / image.name
         reference = _read(self.path(image.reference))
-        method = image.enlargement.method
-        draws = draws_of(self.seed, image.reference, image.scale, method)
         try:
             if not path.is_file():
+                draws = draws_of(self.seed, image.reference, image.scale)
                 low = degrade(reference, image.scale, image.degradation, draws)
                 toolbox, others = _toolbox(self.weights), _Neighbours(self.folder, image.others)
                 made = toolbox.super_resolve(image.enlargement, low, self.side, others)
