@@ -1,6 +1,8 @@
 """Real networks: found without importing their packages, aligned to the pixel, without seams."""
 
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +56,20 @@ def test_tiles_have_no_seams(monkeypatch):
     monkeypatch.setattr(networks, "TILE", 24)
     tiled = networks.enlarge(family, low, 2, weights)
     assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures memory as Linux does")
+def test_networks_keep_no_memory_of_their_own():
+    family = next(f for f in networks.FAMILIES if f.name == "waifu2x-upconv-photo")
+    if networks.absent(family):
+        pytest.skip(networks.absent(family))
+    low = np.zeros((100, 100, 3), dtype=np.uint8)
+    resident = []
+    for weights in family.files[2]:
+        networks.enlarge(family, low, 2, weights)
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        resident.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+    assert resident[-1] - resident[0] < 40, resident
 
 
 def test_a_wheel_without_its_weights_is_named_and_the_others_go_on(tmp_path, monkeypatch):
