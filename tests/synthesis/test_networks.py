@@ -65,8 +65,8 @@ def test_networks_keep_no_memory_of_their_own():
         pytest.skip(networks.absent(family))
     low = np.zeros((100, 100, 3), dtype=np.uint8)
     resident = []
-    for weights in family.files[2]:
-        networks.enlarge(family, low, 2, weights)
+    for file in family.files[2]:
+        networks.enlarge(family, low, 2, file)
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         resident.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
     assert resident[-1] - resident[0] < 40, resident
