@@ -63,13 +63,13 @@ def test_networks_keep_no_memory_of_their_own():
     family = next(f for f in networks.FAMILIES if f.name == "waifu2x-upconv-photo")
     if networks.absent(family):
         pytest.skip(networks.absent(family))
-    low = np.zeros((100, 100, 3), dtype=np.uint8)
+    low = np.zeros((128, 128, 3), dtype=np.uint8)
     resident = []
-    for file in family.files[2]:
-        networks.enlarge(family, low, 2, file)
+    for name in family.files[2]:
+        networks.enlarge(family, low, 2, name)
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         resident.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
-    assert resident[-1] - resident[0] < 40, resident
+    assert resident[-1] - resident[0] < 200, resident  # MB; some 700 if each kept its own
 
 
 def test_a_wheel_without_its_weights_is_named_and_the_others_go_on(tmp_path, monkeypatch):
