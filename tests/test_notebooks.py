@@ -130,17 +130,15 @@ def test_the_ablation_says_what_each_question_changed(execute, ablation):
 
 
 def test_a_change_beyond_the_spread_is_named_and_computed_labels_are_pseudo_mos(
-    execute, ablation, tmp_path
+    execute, ablation, tmp_path, rewrite
 ):
     runs = shutil.copytree(ablation, tmp_path / "runs")
-    for path in runs.rglob("stage.json"):
-        meta = json.loads(path.read_text())
-        meta["dataset"]["label_kind"] = "pseudo"
-        path.write_text(json.dumps(meta))
     for joint in runs.rglob("joint-*"):
         if question_of(joint) == "prior_none":
             found = predictions.read(joint / "predictions.csv")
             predictions.write(joint / "predictions.csv", replace(found, score=-found.mos))
+    for path in runs.rglob("stage.json"):
+        rewrite(path.parent, lambda document: document["dataset"].update(label_kind="pseudo"))
     a, b = differences(runs)["prior_none"]
     assert a < -1 and b < -1
     text, axes = execute(ABLATION, HMTNET_RUNS=runs, HMTNET_DATASET="qads")

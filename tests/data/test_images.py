@@ -236,8 +236,8 @@ def test_auto_keeps_images_where_there_is_room_and_says_why(manifest, caplog):
     assert store[0] is store[0] and store.reference(0) is store.reference(1)
     told = [record.getMessage().partition(",")[0] for record in caplog.records]
     assert told == [
-        "data.cache=auto: the images of dataset 'set' (3) need 0 MB of memory",
-        "data.cache=auto: the reference images of dataset 'set' (1) need 0 MB of memory",
+        "data.cache=auto: the images of dataset 'set' (3) need 0 kB of memory",
+        "data.cache=auto: the reference images of dataset 'set' (1) need 0 kB of memory",
     ]
 
 

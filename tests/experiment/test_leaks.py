@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hmtnet.artifact.description import write_description
 from hmtnet.artifact.scenes import write_scenes
 from hmtnet.data import split_file
 from hmtnet.data.join import join, together
@@ -230,6 +231,7 @@ def test_scenes_of_another_dataset_are_known_however_often_a_stage_was_trained_o
     pretrained = seen(one, split_of([3], [], []))
     tuned = seen(two, split_of([1], [2], []), upstream=[pretrained])
     write_scenes(folder, greys)
+    write_description(folder, {})
     # Trained on this very dataset last, and on a near duplicate of its first image before.
     assert look_alikes(folder, tuned, two, [0, 3]) == [0]
     # Within a dataset, keys tell; its own scenes are not compared.

@@ -18,7 +18,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
 import hmtnet
-from hmtnet.cli.explaining import explain
+from hmtnet.cli.explaining import explanation
 from hmtnet.cli.plugins import check_flags, plugins_only
 from hmtnet.cli.words import MULTIRUN, hydra_words
 from hmtnet.errors import HmtnetError, SettingsError, faults_explained, nearest, printable
@@ -114,8 +114,7 @@ def run_composed(
     task = Task(root, read, job)
     try:
         if {"-h", "--help"} & {*words}:
-            kept = [word for word in words if word not in ("-h", "--help", *MULTIRUN)]
-            _run(root, kept, explain)
+            _explain(root, [word for word in words if word not in ("-h", "--help", *MULTIRUN)])
         else:
             _run(root, words, task)
     except (YAMLError, UnicodeDecodeError, RecursionError) as error:
@@ -127,6 +126,18 @@ def run_composed(
         ) from error
     if task.failure:
         raise task.failure
+
+
+def _explain(root: str, words: Sequence[str]) -> None:
+    """Print the help of what Hydra composes; behind its back, as a reader may have read enough."""
+    found = []
+
+    def keep(config: DictConfig) -> float:
+        found.append(explanation(config))
+        return 0.0
+
+    _run(root, words, keep)
+    print("\n".join(found))
 
 
 def _run(root: str, words: Sequence[str], task: Callable[[DictConfig], float]) -> None:

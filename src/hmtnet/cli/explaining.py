@@ -21,22 +21,23 @@ _SETTING = re.compile(r"(?P<indent> *)(?P<key>\w+):[^#]*(?:#\s*(?P<words>.*))?")
 _CONTINUED = re.compile(r"\s+#\s*(?P<words>.*)")
 
 
-def explain(config: DictConfig) -> float:
-    """Print the help of the command whose configuration Hydra has just composed."""
+def explanation(config: DictConfig) -> str:
+    """Return the help of the command whose configuration Hydra has just composed."""
     hydra = HydraConfig.get()
     loader = GlobalHydra.instance().config_loader()
-    print(hydra.help.header)
-    print("\nGroups: choose as in data=qads, and see what a choice means as in --help data=qads")
+    lines = [hydra.help.header, ""]
+    lines.append(
+        "Groups: choose as in data=qads, and see what a choice means as in --help data=qads"
+    )
     for group in sorted(hydra.runtime.choices):
         if not group.startswith("hydra/") and "@system" not in group:
             options = ", ".join(loader.get_group_options(group.partition("@")[0]))
-            print(textwrap.fill(f"{group}: {options}", WIDTH, subsequent_indent="    "))
-    print("\nSettings: change as in trainer.workers=2")
+            lines.append(textwrap.fill(f"{group}: {options}", WIDTH, subsequent_indent="    "))
+    lines += ["", "Settings: change as in trainer.workers=2"]
     values: Any = OmegaConf.to_container(config)
     explained = words_of_settings()
-    for path, value in _leaves(values):
-        print(_line(path, value, explained.get(path, "")))
-    return 0.0
+    lines += [_line(path, value, explained.get(path, "")) for path, value in _leaves(values)]
+    return "\n".join(lines)
 
 
 def words_of_settings() -> dict[str, str]:
