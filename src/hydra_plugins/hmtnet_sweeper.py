@@ -5,6 +5,7 @@ starts, for whichever program, so what is heavy is imported where it is needed.
 """
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobStatus
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -24,6 +25,8 @@ from hmtnet.storage import trials
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+
+log = logging.getLogger("hmtnet.sweeper")
 
 # The number of a trial, and what it sets.
 Proposed = tuple[int, dict[str, str]]
@@ -215,17 +218,28 @@ class TrialSweeper(Sweeper):
                 first = first or failure
                 ended = [trials.read_trial(self._folder, number) for number, _ in asked]
                 for trial in filter(None, ended):
-                    search.tell(trial)
+                    if trial.state != "running":  # by a cluster's job that was not waited for
+                        search.tell(trial)
         return first
 
     def _run(self, asked: Sequence[Proposed]) -> Exception | None:
         """Run trials of consecutive numbers, and return what the first failed one has raised."""
         if self._runs_here:
-            here = [trial for trial in asked if not self._is_taken(trial[0])]
-            failed = [self._jobs.run(number, self._words(sets)) for number, sets in here]
+            asked = [trial for trial in asked if not self._is_taken(trial[0])]
+            failed = [self._jobs.run(number, self._words(sets)) for number, sets in asked]
         else:
             failed = self._launch(asked)
+        for (number, sets), error in zip(asked, failed, strict=False):
+            if self._recorded and error is not None:
+                self._record_failure(number, sets, error)
         return next(filter(None, failed), None)
+
+    def _record_failure(self, number: int, sets: dict[str, str], error: Exception) -> None:
+        """Leave a record of a trial that has failed before it could leave one itself."""
+        before = trials.read_trial(self._folder, number)
+        if before is None or before.state == "interrupted":
+            message = f"{type(error).__name__}: {error}"
+            trials.write(self._folder, trials.Trial(number, "failed", sets, message=message))
 
     def _is_taken(self, number: int) -> bool:
         """Whether another process works on a trial or, among workers, has done so."""
@@ -240,21 +254,15 @@ class TrialSweeper(Sweeper):
             hydra_context=self.hydra_context, task_function=self.task, config=self.config
         )
         batch = [self._words(sets) for _, sets in asked]
-        failures: list[Exception | None] = []
-        for (number, sets), result in zip(
-            asked, launcher.launch(batch, initial_job_idx=asked[0][0]), strict=True
-        ):
-            # Its property would print before it raises.
-            error = result._return_value if result.status == JobStatus.FAILED else None
-            failures.append(error)
-            if not self._recorded or error is None:
-                continue
-            ended = trials.read_trial(self._folder, number)
-            if ended is None or ended.state not in trials.ENDED:
-                message = f"{type(error).__name__}: {error}"
-                failed = trials.Trial(number, "failed", sets, message=message)
-                trials.write(self._folder, failed)
-        return failures
+        try:
+            done: Sequence[JobReturn] = launcher.launch(batch, initial_job_idx=asked[0][0])
+        except Exception as error:
+            # A cluster's launcher gives up at the first job without a result, as a cancelled one,
+            # and does not say which it was.
+            log.error("The launcher gave up: %s", error)
+            return [None] * len(asked) + [error]
+        # Its property would print before it raises.
+        return [one._return_value if one.status == JobStatus.FAILED else None for one in done]
 
 
 def _combinations(axes: Mapping[str, Override]) -> list[dict[str, str]]:

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import textwrap
 
+import optuna
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 from hmtnet.cli import chain as command
 from hmtnet.cli import search, workers
+from hmtnet.cli.composing import Task
 from hmtnet.cli.main import BAD_INPUT
 from hmtnet.cli.trial import Outcome
 from hmtnet.errors import HmtnetError
@@ -43,6 +45,12 @@ def sweep(hmtnet, monkeypatch, tmp_path):
         return done, runs / "sweeps" / name
 
     return run
+
+
+def study(folder):
+    return optuna.load_study(
+        study_name=search.STUDY, storage=search._storage(folder / search.JOURNAL)
+    )
 
 
 def table(folder):
@@ -195,6 +203,16 @@ def test_a_command_that_is_not_known_is_not_guessed(hmtnet, tmp_path):
     trials.begin(tmp_path / "sweeps" / "s", trials.Sweep({LR: "1e-4,1e-3"}, (), 2))
     done = hmtnet("sweep", "continue", "s", f"runs={tmp_path}")
     assert done.code == BAD_INPUT and "Give its command again" in done.err
+
+
+def test_a_trial_that_fails_before_its_record_has_failed(sweep, monkeypatch):
+    def refuse(self, config):
+        raise HmtnetError("refused")
+
+    monkeypatch.setattr(Task, "__call__", refuse)
+    _, folder = sweep(SPACE, *SEARCH)
+    assert [row["state"] for row in table(folder)] == ["failed"] * 4
+    assert "RUNNING" not in {trial.state.name for trial in study(folder).trials}
 
 
 KILLED = """
