@@ -181,11 +181,14 @@ class Slurm:
                 ours = str(self.folder).encode() in (path / "environ").read_bytes()
                 step = b"slurmstepd" in (path / "cmdline").read_bytes()
                 processes[int(path.name)] = parent, ours and step
-        node = {pid for pid, (_, step) in processes.items() if step}
         daemon = self.folder / "slurmd.pid"
-        node |= {int(daemon.read_text())} if daemon.exists() else set()
-        while more := {pid for pid, (parent, _) in processes.items() if parent in node} - node:
-            node |= more
+        node = [int(daemon.read_text())] if daemon.exists() else []
+        node += [pid for pid, (_, step) in processes.items() if step and pid not in node]
+        # Those first that could tell the controller how a job has ended.
+        while more := [
+            pid for pid, (parent, _) in processes.items() if parent in node and pid not in node
+        ]:
+            node += more
         return node
 
     def jobs(self, state):
