@@ -171,6 +171,7 @@ def test_killed_anywhere_it_ends_the_same(hmtnet, words, tmp_path, uninterrupted
     assert not killed.checkpoints.exists()
 
 
+@pytest.mark.full
 def test_a_stage_whose_start_is_a_candidate_resumes_to_the_same_bits(
     hmtnet, tiny, finished, tmp_path
 ):

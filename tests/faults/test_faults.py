@@ -33,6 +33,7 @@ def scene(base, tmp_path):
     return Scene(tmp_path, base)
 
 
+@pytest.mark.full
 def test_killed_at_a_file_operation_it_goes_on_exactly(scene, base):
     assert kills.end_before(scene, signal.SIGKILL, base.operations // 2) == RECOVERED
 

@@ -158,6 +158,7 @@ def test_a_formula_that_cannot_be_computed_is_told_before_any_image_is_made(
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.full
 def test_processes_end_with_a_parent_that_is_killed(photos, tmp_path, hmtnet_process):
     words = ("synthesize", f"photos={photos}", f"output={tmp_path / 'set'}", "side=176")
     parent = hmtnet_process(*words, "images=8", "crops=9", "processes=2", "formula=fidelity")

@@ -88,7 +88,7 @@ def batch_of(count):
     return Batch.collate(samples)
 
 
-@pytest.mark.parametrize("fusion", ["deformable", "none"])
+@pytest.mark.parametrize("fusion", [pytest.param("deformable", marks=pytest.mark.full), "none"])
 def test_it_overfits_one_batch(make_task, settings, data, train, fusion):
     task = make_task(dataclasses.replace(settings, fusion=fusion))
     curve = train(task, data, 40, gradient_clip_val=1.0)

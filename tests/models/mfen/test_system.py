@@ -96,6 +96,7 @@ def test_tiles_are_judged_however_they_are_grouped(trained, tiny_root):
     assert scores[0] == pytest.approx(scores[1], abs=1e-5)
 
 
+@pytest.mark.full
 def test_killed_in_either_stage_it_resumes_to_the_same_bits(hmtnet, words, trained, tmp_path):
     class Killed(BaseException):
         pass

@@ -53,6 +53,7 @@ def make_task(mfen_settings, make_dan, make_labels, grades):
 NAMES = {"srcc", "plcc", "krcc", "rmse", "mapped_plcc", "mapped_rmse", "loss"}
 
 
+@pytest.mark.full
 def test_the_dan_overfits_one_batch(make_task, make_data, train):
     curve = train(make_task("dan"), make_data(), 60, gradient_clip_val=1.0)
     assert curve[-1]["train/loss"] < 0.3 * curve[0]["train/loss"]

@@ -64,6 +64,7 @@ def test_what_is_restored_scores_as_predicted(trained, scores_of):
         assert scores_of(restored, image) == pytest.approx(score, abs=1e-6)
 
 
+@pytest.mark.full
 def test_killed_in_the_middle_it_resumes_to_the_same_bits(hmtnet, one_stage, trained, tmp_path):
     class Killed(BaseException):
         pass
