@@ -175,6 +175,9 @@ def write_run(
         "split": {
             "id": folder.parent.name,
             "protocol": "kfold" if folds else "content",
+            "variant": f"kfold{folds}" if folds else "content",
+            "index": split if folds else None,
+            "folds": folds or None,
             "seed": 0 if folds else split,
             "leaky": False,
             "images": {name: subsets.count(name) for name in ("train", "val", "test")},

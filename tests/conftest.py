@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -20,6 +21,12 @@ from hmtnet.artifact.description import META_FILE, read_document
 from hmtnet.artifact.digests import WEIGHTS_FILE, own_digest, records_of
 from hmtnet.cli.main import main
 from hmtnet.data import demo
+
+
+def pytest_configure():
+    # What a shell starts in the background ignores Ctrl-C, and so would all that is started from
+    # here to be interrupted; a handler is not inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

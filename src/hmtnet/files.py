@@ -206,17 +206,17 @@ def built_aside(folder: Path) -> Iterator[Path]:
 
 def is_file(path: Path) -> bool:
     """Whether this is a file; no file has a name that is too long, which ``Path`` would raise."""
-    return os.path.isfile(path)  # noqa: PTH113
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises
 
 
 def is_there(path: Path) -> bool:
     """Whether this is a file or a folder; see ``is_file``."""
-    return os.path.exists(path)  # noqa: PTH110
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises
 
 
 def is_folder(path: Path) -> bool:
     """Whether this is a folder; see ``is_file``."""
-    return os.path.isdir(path)  # noqa: PTH112
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises
 
 
 def digest_file(path: Path) -> str:

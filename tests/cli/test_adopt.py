@@ -90,3 +90,5 @@ def test_there_is_nothing_to_score_with(hmtnet, scores, data, tmp_path, tiny_roo
     (folder,) = runs.glob("*/*/twin-*")
     done = hmtnet("score", tiny_root, "--model", folder)
     assert done.code == 2 and "computed elsewhere" in done.err
+    (run,) = json.loads(hmtnet("runs", "list", "--runs", runs, "--format", "json").out)
+    assert run["state"] == "finished"  # though it has no weights

@@ -42,6 +42,8 @@ def test_images_are_found_by_name_or_by_its_end_and_columns_by_their_numbers(lab
     np.testing.assert_array_equal(found["niqe"], [np.nan, -0.01, 3.5])
     np.testing.assert_array_equal(found["lpips"], [0.1, np.nan, np.nan])
     assert list(read_scores(path, labels, columns=["lpips"])) == ["lpips"]
+    for separated in ('"image","niqe"\n"b.png","3.5"\n', "image;niqe\nb.png;3.5\n"):
+        assert read_scores(table(separated), labels)["niqe"][2] == 3.5
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import h5py
-import numpy as np
 import openpyxl
 import xlwt
 
+from tests.data.readers.conftest import write_hdf5
 from tests.fuzz.mutations import Sample, as_lines, raw
 
 Folder = dict[str, Sample]
@@ -58,24 +58,7 @@ def mat(**variables: Any) -> Sample:
     def pack(document: Any) -> bytes:
         stream = io.BytesIO()
         with h5py.File(stream, "w") as file:
-            for name, value in document.items():
-                if isinstance(value, str):
-                    rows = [[ord(sign) for sign in line] for line in value.split("\n")]
-                    file[name] = np.array(rows, dtype="<u2").T
-                    file[name].attrs["MATLAB_class"] = np.bytes_("char")
-                    continue
-                if not (isinstance(value, list) and value and isinstance(value[0], str)):
-                    file[name] = np.asarray(value, dtype=np.float64).T
-                    file[name].attrs["MATLAB_class"] = np.bytes_("double")
-                    continue
-                cells = []
-                for i, text in enumerate(value):
-                    units = np.frombuffer(text.encode("utf-16-le"), dtype="<u2")
-                    cell = file.create_dataset(f"#refs#/{name}{i}", data=units[:, None])
-                    cell.attrs["MATLAB_class"] = np.bytes_("char")
-                    cells.append(cell.ref)
-                file[name] = np.array([cells], dtype=h5py.ref_dtype)
-                file[name].attrs["MATLAB_class"] = np.bytes_("cell")
+            write_hdf5(file, document)
         return stream.getvalue()
 
     return Sample(variables, pack)

@@ -74,7 +74,7 @@ def spoilt(sample: Sample, edits: Edits) -> bytes | None:
 
 
 NAMES = (
-    *("", " ", ".", "..", "/", "a/b", "../../canary", "/tmp/canary", "C:\\canary", "~/canary"),
+    *("", " ", ".", "..", "/", "a/b", "../../canary", "/canary", "C:\\canary", "~/canary"),
     *(
         "nan",
         "inf",

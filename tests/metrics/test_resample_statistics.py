@@ -13,6 +13,7 @@ STATISTICS = [
     (resample_statistics.many_plcc, plcc),
     (resample_statistics.many_tau, krcc),
     (resample_statistics.many_rmse, rmse),
+    (resample_statistics.many_mean, lambda score, _: float(np.mean(score))),
 ]
 each = pytest.mark.parametrize(("many", "one"), STATISTICS)
 

@@ -226,7 +226,8 @@ def test_bad_input():
         bootstrap(score, mos, groups[:5], "srcc")
     with pytest.raises(MetricError, match=r"content group for each image, found 2 of 60 without"):
         bootstrap(score, mos, [None, None, *groups[2:]], "srcc")
-    with pytest.raises(MetricError, match="one of srcc, plcc, rmse, krcc, within_tau, found 'scc'"):
+    named = "one of srcc, plcc, rmse, mean, krcc, within_tau, found 'scc'"
+    with pytest.raises(MetricError, match=named):
         bootstrap(score, mos, groups, "scc")
     with pytest.raises(MetricError, match="cells: expected with the statistic 'within_tau'"):
         bootstrap(score, mos, groups, "within_tau")

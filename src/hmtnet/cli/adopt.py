@@ -25,6 +25,7 @@ from hmtnet.experiment.adopt import Adopted
 from hmtnet.experiment.adopt import adopt as write_run
 from hmtnet.metrics import srcc
 from hmtnet.report.render.formats import decimals
+from hmtnet.report.render.json_document import known
 from hmtnet.report.render.terminal import text_table
 from hmtnet.settings import build
 
@@ -144,18 +145,18 @@ def _show(
             "dataset": labels.name,
             "images": len(labels),
             "protocol": settings.split.protocol,
-            "label_only_srcc": [_known(value) for value in pixel_free],
+            "label_only_srcc": list(pixel_free),
             "metrics": [
                 {
                     "name": name,
                     "scored": count,
-                    "test_srcc": [_known(value) for value in values],
+                    "test_srcc": values,
                     "runs": [str(one.directory.path) for one in found[name]],
                 }
                 for name, count, values in rows
             ],
         }
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        print(json.dumps(known(document), indent=2, ensure_ascii=False))
         return
     cells = [[n, f"{c} of {len(labels)}", _median(v), str(len(v))] for n, c, v in rows]
     if pixel_free:
@@ -167,7 +168,3 @@ def _show(
 
 def _median(values: Sequence[float]) -> str:
     return decimals(float(np.median(values)))
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None

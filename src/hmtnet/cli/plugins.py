@@ -41,12 +41,14 @@ def check_flags(words: Sequence[str]) -> None:
 @contextmanager
 def plugins_only() -> Iterator[None]:
     """Let Hydra compose nothing, for itself or for a job, that would run something else."""
-    # Hydra asks nobody between composing and making what the composed configuration names.
-    setattr(internals, "ConfigLoaderImpl", _CheckedLoader)  # noqa: B010
+    # Hydra asks nobody between composing and making what the composed configuration names, so the
+    # name is replaced by which it makes its loader.
+    names = vars(internals)
+    names["ConfigLoaderImpl"] = _CheckedLoader
     try:
         yield
     finally:
-        setattr(internals, "ConfigLoaderImpl", ConfigLoaderImpl)  # noqa: B010
+        names["ConfigLoaderImpl"] = ConfigLoaderImpl
 
 
 class _CheckedLoader(ConfigLoaderImpl):

@@ -1,6 +1,5 @@
 """Scores that some metric gave to a dataset's images, from a CSV file."""
 
-import csv
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -9,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from hmtnet.data.labels import FloatArray, Labels
+from hmtnet.data.readers.csv_rows import parse
+from hmtnet.data.readers.folder import decode_text
+from hmtnet.data.readers.table import EMPTY
 from hmtnet.errors import DataError, listed, nearest
-
-MISSING = frozenset({"", "na", "nan", "none", "null", "-"})
-"""Cells, in lower case, that say that an image has no score."""
 
 
 def read_scores(
@@ -24,7 +23,8 @@ def read_scores(
     image has: ``a.png`` for ``set5/x4/a.png``, and the other way round.
 
     Args:
-        path: A CSV in UTF-8 with a header: a column of image names, and one column per metric.
+        path: A CSV with a header, separated by commas, semicolons or tabs: a column of image names,
+            and one column per metric.
         labels: The dataset; its images need not be there.
         image: The column of image names.
         columns: Which columns of scores; None for all whose cells are numbers or empty.
@@ -36,7 +36,7 @@ def read_scores(
         DataError: The file is no such table, a column is not there or holds no score, a cell is no
             number, a row names no image of the dataset, or an image has two rows.
     """
-    header, rows = _table(path)
+    header, rows = _table(path, image)
     names = [image, *(columns or [])]
     unknown = [name for name in names if name not in header]
     if unknown:
@@ -45,17 +45,17 @@ def read_scores(
             "the column of images with image=<name>, those of scores with columns=[…]."
         )
     place = header.index(image)
-    found = _rows_of(path, [row[place] for row in rows], labels)
+    found = _rows_of(path, [cells[place] for _, cells in rows], labels)
     chosen = columns or [
         name
         for i, name in enumerate(header)
-        if i != place and rows and all(_is_score(row[i]) for row in rows)
+        if i != place and all(_is_score(cells[i]) for _, cells in rows)
     ]
     scores: dict[str, FloatArray] = {}
     for name in chosen:
         values = np.full(len(labels), np.nan)
         at = header.index(name)
-        values[found] = [_number(path, name, line, row[at]) for line, row in _numbered(rows)]
+        values[found] = [_number(path, name, line, cells[at]) for line, cells in rows]
         if np.isfinite(values).any():
             scores[name] = values
     lacking = [name for name in columns or [] if name not in scores]
@@ -68,22 +68,19 @@ def read_scores(
     return scores
 
 
-def _numbered(rows: Sequence[Sequence[str]]) -> list[tuple[int, Sequence[str]]]:
-    """Number rows as a text editor does: the header is line 1."""
-    return list(enumerate(rows, start=2))
-
-
-def _table(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            lines = [row for row in csv.reader(stream, strict=True) if row]
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"Scores '{path}' cannot be read: {error}. Give a CSV in UTF-8.") from error
-    if len(lines) < 2:
+def _table(path: Path, image: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header, and each row with the number of its line."""
+    text = decode_text(path)
+    for separator in ",;\t":
+        (_, header), *rows = parse(text, separator, path)
+        if image in header:
+            break
+    else:
+        (_, header), *rows = parse(text, ",", path)
+    if not rows:
         raise DataError(f"Scores '{path}' hold no row. Give a header, and one row per image.")
-    header, rows = [name.strip() for name in lines[0]], lines[1:]
     twice = [name for name, count in Counter(header).items() if count > 1]
-    ragged = [line for line, row in _numbered(rows) if len(row) != len(header)]
+    ragged = [line for line, cells in rows if len(cells) != len(header)]
     if twice or ragged:
         what = f"columns twice: {listed(twice)}" if twice else f"ragged rows: {listed(ragged)}"
         raise DataError(f"Scores '{path}' have {what}. Give each row one cell per column.")
@@ -98,7 +95,7 @@ def _rows_of(path: Path, images: Sequence[str], labels: Labels) -> list[int]:
         for start in range(len(parts)):
             by_end["/".join(parts[start:])].append(row)
     exact = {record.image: row for row, record in enumerate(labels.records)}
-    cleaned = [name.strip().replace("\\", "/").removeprefix("./") for name in images]
+    cleaned = [name.replace("\\", "/").removeprefix("./") for name in images]
     ends = [[name.split("/", n)[-1] for n in range(name.count("/") + 1)] for name in cleaned]
     meant = [
         next(([exact[end]] if end in exact else by_end[end] for end in own if end in by_end), [])
@@ -120,7 +117,7 @@ def _rows_of(path: Path, images: Sequence[str], labels: Labels) -> list[int]:
 
 def _is_score(cell: str) -> bool:
     try:
-        return cell.strip().lower() in MISSING or math.isfinite(float(cell))
+        return cell.lower() in EMPTY or math.isfinite(float(cell))
     except ValueError:
         return False
 
@@ -131,4 +128,4 @@ def _number(path: Path, column: str, line: int, cell: str) -> float:
             f"Scores '{path}', line {line}, column '{column}': expected a finite number, or "
             f"nothing, found {cell!r}."
         )
-    return math.nan if cell.strip().lower() in MISSING else float(cell)
+    return math.nan if cell.lower() in EMPTY else float(cell)

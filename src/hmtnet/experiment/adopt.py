@@ -10,10 +10,13 @@ import numpy as np
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.description import write_description
 from hmtnet.artifact.predictions import Predictions
+from hmtnet.data.datamodule import Subset
 from hmtnet.data.labels import FloatArray, Labels
-from hmtnet.data.split import SUBSETS, Split
+from hmtnet.data.split import Split
 from hmtnet.errors import DataError
 from hmtnet.experiment.describe import describe_dataset, describe_split
+from hmtnet.experiment.held import SUBSETS
+from hmtnet.experiment.predict import tabulate
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.key import digest_of
@@ -67,8 +70,8 @@ def adopt(
         DataError: A subset has no score.
     """
     known = {
-        subset: [row for row in rows if np.isfinite(scores[row])]
-        for subset, rows in split.subsets.items()
+        subset: [row for row in split.subsets[subset] if np.isfinite(scores[row])]
+        for subset in SUBSETS
     }
     empty = [subset for subset in SUBSETS if split.subsets[subset] and not known[subset]]
     if empty:
@@ -76,7 +79,10 @@ def adopt(
             f"'{name}' has no score of any {empty[0]} image of split {split.id}. Give scores of "
             "more images."
         )
-    found = _predictions(labels, known, _in_unit_of(labels, scores, known, lower))
+    unit = _in_unit_of(labels, scores, known, lower)
+    found = Predictions.concatenate(
+        [_of_subset(labels, subset, rows, unit[rows]) for subset, rows in known.items() if rows]
+    )
     told = {"lower_is_better": lower, "digest": digest_of(np.nan_to_num(scores).tolist())}
     key = digest_of(
         {"name": name, **told, "dataset": labels.fingerprint, "split": split.id, "of": reference}
@@ -105,7 +111,7 @@ def adopt(
 
 
 def _in_unit_of(
-    labels: Labels, scores: FloatArray, known: Mapping[str, list[int]], lower: bool
+    labels: Labels, scores: FloatArray, known: Mapping[Subset, list[int]], lower: bool
 ) -> FloatArray:
     """Turn scores the MOS's way round, with its mean and spread over training images."""
     turned = -scores if lower == labels.higher_is_better else scores
@@ -115,21 +121,6 @@ def _in_unit_of(
     return np.asarray(labels.mos[rows].mean() + width * (turned - centre))
 
 
-def _predictions(labels: Labels, known: Mapping[str, list[int]], scores: FloatArray) -> Predictions:
-    rows = [row for subset in SUBSETS for row in known[subset]]
-    records = [labels.records[row] for row in rows]
-    none = np.full(len(rows), -1, dtype=np.int64)
-    std = [np.nan if record.mos_std is None else record.mos_std for record in records]
-    return Predictions(
-        image=tuple(record.image for record in records),
-        subset=tuple(subset for subset in SUBSETS for _ in known[subset]),
-        mos=labels.mos[rows],
-        mos_std=np.array(std, dtype=np.float64),
-        score=scores[rows],
-        grade=none,
-        true_grade=none,
-        probabilities=np.zeros((len(rows), 0)),
-        reference=tuple(labels.records[row].reference or labels.content[row] for row in rows),
-        method=tuple(record.method for record in records),
-        scale=tuple(record.scale for record in records),
-    )
+def _of_subset(labels: Labels, subset: Subset, rows: list[int], scores: FloatArray) -> Predictions:
+    no_grade, no_probability = np.full(len(rows), -1, dtype=np.int64), np.zeros((len(rows), 0))
+    return tabulate(labels, None, subset, rows, scores, no_grade, no_probability)

@@ -11,6 +11,7 @@ from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.batch import Batch
 from hmtnet.data.datamodule import QualityData, Subset
 from hmtnet.data.grades import Grades
+from hmtnet.data.labels import Labels
 from hmtnet.data.manifest import Manifest
 from hmtnet.metrics import median_grade
 from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops
@@ -92,8 +93,8 @@ def _table(
 
 
 def tabulate(
-    manifest: Manifest,
-    grades: Grades,
+    labels: Labels,
+    grades: Grades | None,
     subset: Subset,
     rows: Sequence[int],
     score: np.ndarray,
@@ -103,17 +104,17 @@ def tabulate(
     """Put predictions of some rows beside what is known of them.
 
     Args:
-        manifest: The dataset.
-        grades: For the true grades.
+        labels: The dataset.
+        grades: For the true grades; None where images have none.
         subset: Name of the subset that all rows are of.
-        rows: (N,) rows of the manifest.
+        rows: (N,) rows of the dataset.
         score: (N,) in the dataset's own unit.
         grade: (N,) predicted, -1 where there is none.
         probabilities: (N, K) of the grades, K = 0 where there are none.
     """
-    records = [manifest.records[row] for row in rows]
+    records = [labels.records[row] for row in rows]
     mos = np.array([record.mos for record in records], dtype=np.float64)
-    datasets = manifest.datasets
+    datasets, none = labels.datasets, np.full(len(rows), -1, dtype=np.int64)
     std = [np.nan if record.mos_std is None else record.mos_std for record in records]
     return Predictions(
         image=tuple(record.image for record in records),
@@ -122,10 +123,10 @@ def tabulate(
         mos_std=np.array(std, dtype=np.float64),
         score=score,
         grade=grade,
-        true_grade=grades.of(manifest)[list(rows)],
+        true_grade=none if grades is None else grades.of(labels)[list(rows)],
         probabilities=probabilities,
         # Of a set without references, the context: what numbers are resampled over.
-        reference=tuple(manifest.records[row].reference or manifest.content[row] for row in rows),
+        reference=tuple(labels.records[row].reference or labels.content[row] for row in rows),
         method=tuple(record.method for record in records),
         scale=tuple(record.scale for record in records),
         dataset=tuple(datasets[row] for row in rows),

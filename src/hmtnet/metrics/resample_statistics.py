@@ -1,4 +1,4 @@
-"""SRCC, PLCC, KRCC, τ within cells and RMSE of many resamples at once, each exactly as one by one.
+"""SRCC, PLCC, KRCC, RMSE, mean and τ within cells of many resamples, each exactly as one by one.
 
 A resample of groups is a whole number for each group: how often it was drawn. Every image weighs as
 often as its group was drawn, and so nothing has to be copied or sorted again. A resample without a
@@ -53,6 +53,15 @@ def many_rmse(score: Floats, mos: Floats, group: Integers) -> Many:
         share = np.where(weights > 0, difference, 0.0) / np.where(unit > 0, unit, 1.0)
         mean = (weights * share**2).sum(axis=1) / weights.sum(axis=1)
         return np.asarray(unit[:, 0] * np.sqrt(mean))
+
+    return _in_blocks(block, group)
+
+
+def many_mean(score: Floats, _: Floats, group: Integers) -> Many:
+    """Mean of the scores; see :func:`many_srcc`."""
+
+    def block(weights: Floats) -> Floats:
+        return np.asarray(weights @ score / weights.sum(axis=1))
 
     return _in_blocks(block, group)
 

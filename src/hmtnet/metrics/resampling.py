@@ -28,9 +28,10 @@ from hmtnet.metrics.groups import numbered
 from hmtnet.metrics.resample_statistics import Many
 
 Statistic: TypeAlias = (
-    Literal["srcc", "plcc", "krcc", "rmse", "within_tau"] | Callable[[Floats, Floats], float]
+    Literal["srcc", "plcc", "krcc", "rmse", "mean", "within_tau"]
+    | Callable[[Floats, Floats], float]
 )
-"""A name, or any function of scores and MOS.
+"""A name, or any function of scores and MOS. ``mean`` is that of the scores.
 
 A name takes seconds; a function is called for each resample (PLCC after mapping: minutes).
 """
@@ -235,6 +236,7 @@ _NAMED: dict[str, tuple[Callable[[Values, Values], float], Callable[..., Many]]]
     "srcc": (srcc, resample_statistics.many_srcc),
     "plcc": (plcc, resample_statistics.many_plcc),
     "rmse": (rmse, resample_statistics.many_rmse),
+    "mean": (lambda score, _: float(np.mean(score)), resample_statistics.many_mean),
 }
 
 

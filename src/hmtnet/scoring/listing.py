@@ -82,8 +82,8 @@ def find_images(given: Sequence[str], passed_over: Path | None = None) -> list[L
 
 
 def _matches(pattern: str) -> list[Path]:
-    # Not Path.glob, which refuses absolute patterns.
-    return [Path(found) for found in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob: no absolute patterns
+    return [Path(path) for path in sorted(found)]
 
 
 def _below(folder: Path) -> list[Listed]:

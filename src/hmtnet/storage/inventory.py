@@ -136,8 +136,9 @@ def size_of(file: Path) -> int:
 def _state(directory: RunDirectory, status: Status | None, meta: dict[str, Any]) -> str:
     if _is_running(directory, status):
         return RUNNING
-    # Baselines and converted checkpoints have no status, evaluations and baselines no weights.
-    is_result = "evaluated" in meta or (status is None and not meta)
+    # Baselines and converted checkpoints have no status. Evaluations, adopted scores and baselines
+    # have no weights.
+    is_result = bool({"evaluated", "adopted"} & meta.keys()) or (status is None and not meta)
     needed = [directory.predictions] if is_result else [directory.meta, directory.weights]
     is_whole = all(path.is_file() for path in needed)
     if status is None:

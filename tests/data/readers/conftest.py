@@ -10,15 +10,17 @@ def _no_data_folder(monkeypatch):
     monkeypatch.delenv("HMTNET_DATA", raising=False)
 
 
-def save_hdf5(path, **variables):
-    """Write a MATLAB 7.3 file; a list of text becomes a cell array."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w", userblock_size=512) as file:
-        for name, value in variables.items():
-            if not (isinstance(value, list) and isinstance(value[0], str)):
-                file[name] = np.asarray(value, dtype=np.float64).T
-                file[name].attrs["MATLAB_class"] = np.bytes_("double")
-                continue
+def write_hdf5(file, variables):
+    """Write variables as MATLAB 7.3 does: text as characters, a list of text as a cell array."""
+    for name, value in variables.items():
+        if isinstance(value, str):
+            rows = [[ord(sign) for sign in line] for line in value.split("\n")]
+            file[name] = np.array(rows, dtype="<u2").T
+            kind = "char"
+        elif not (isinstance(value, list) and value and isinstance(value[0], str)):
+            file[name] = np.asarray(value, dtype=np.float64).T
+            kind = "double"
+        else:
             cells = []
             for i, text in enumerate(value):
                 units = np.frombuffer(text.encode("utf-16-le"), dtype="<u2")
@@ -26,7 +28,15 @@ def save_hdf5(path, **variables):
                 cell.attrs["MATLAB_class"] = np.bytes_("char")
                 cells.append(cell.ref)
             file[name] = np.array([cells], dtype=h5py.ref_dtype)
-            file[name].attrs["MATLAB_class"] = np.bytes_("cell")
+            kind = "cell"
+        file[name].attrs["MATLAB_class"] = np.bytes_(kind)
+
+
+def save_hdf5(path, **variables):
+    """Write a MATLAB 7.3 file; see ``write_hdf5``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        write_hdf5(file, variables)
     return path
 
 

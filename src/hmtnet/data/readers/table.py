@@ -34,7 +34,9 @@ _REQUIRED = ("image", "mos")
 _COLUMNS = (*_REQUIRED, "reference", "method", "scale", "reference_image", "mos_std", "split")
 # What counts as an image when looking for left-overs.
 _IMAGES = (*LOSSLESS, *LOSSY, ".gif")
-_EMPTY = frozenset({"", "nan", "none", "na", "null"})
+EMPTY = frozenset({"", "nan", "none", "na", "null"})
+"""What programs write, in any letter case, where a cell has nothing to say."""
+
 _OFFICIAL: dict[str, Official] = {
     "train": "train",
     "training": "train",
@@ -221,7 +223,7 @@ def _to_record(row: dict[str, str], root: Path, folder: Path | None) -> Record:
 
 def _told(cell: str | None) -> str | None:
     """Return a cell's text; None for an empty one, and for what programs write for an empty one."""
-    return None if cell is None or cell.lower() in _EMPTY else cell
+    return None if cell is None or cell.lower() in EMPTY else cell
 
 
 def _number(cell: str, what: str) -> float:

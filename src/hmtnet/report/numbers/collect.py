@@ -167,22 +167,25 @@ def _check_finished(folder: Path) -> str:
 
 def _on_common_images(runs: Sequence[Run]) -> list[Run]:
     """Leave out test images that a partial run of the same split has no score of."""
-    splits: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    scored: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
     for run in runs:
-        splits[run.fingerprint, run.split].append(run)
-    found = {}
-    for members in splits.values():
-        partial = [set(run.predictions.select("test").image) for run in members if run.partial]
-        for run in members if partial else ():
-            rows = run.predictions
-            kept = [
-                row
-                for row, (image, subset) in enumerate(zip(rows.image, rows.subset, strict=True))
-                if subset != "test" or all(image in images for images in partial)
-            ]
-            left_out = len(rows) - len(kept)
-            found[id(run)] = replace(run, predictions=rows.take(kept), not_compared=left_out)
-    return [found.get(id(run), run) for run in runs]
+        if run.partial:
+            scored[run.fingerprint, run.split].append(set(run.predictions.select("test").image))
+    return [_restricted(run, scored.get((run.fingerprint, run.split), ())) for run in runs]
+
+
+def _restricted(run: Run, scored: Sequence[set[str]]) -> Run:
+    """Keep the test images that are in all of some sets."""
+    if not scored:
+        return run
+    rows = run.predictions
+    kept = [
+        row
+        for row, (image, subset) in enumerate(zip(rows.image, rows.subset, strict=True))
+        if subset != "test" or all(image in images for images in scored)
+    ]
+    left_out = len(rows) - len(kept)
+    return replace(run, predictions=rows.take(kept), not_compared=left_out) if left_out else run
 
 
 def _consistent(runs: Sequence[Run]) -> tuple[list[Run], list[Problem]]:

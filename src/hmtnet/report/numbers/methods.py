@@ -152,7 +152,7 @@ def compare_methods(
     ranks = rank_stability(table)
     order = sorted(range(len(names)), key=lambda i: (-table[i].mean(), names[i]))
     spread = np.ptp(table, axis=0)
-    means = [bootstrap(row, row, groups, _mean_score, RESAMPLES) for row in table]
+    means = [bootstrap(row, row, groups, "mean", RESAMPLES) for row in table]
     return MethodComparison(
         methods=tuple(
             Method(
@@ -186,7 +186,7 @@ def _pairs(
     found = {}
     for a, b in itertools.combinations(range(len(names)), 2):
         apart = table[a] - table[b]
-        interval = bootstrap(apart, apart, groups, _mean_score, RESAMPLES)
+        interval = bootstrap(apart, apart, groups, "mean", RESAMPLES)
         by_group = np.bincount(number, weights=apart) / sizes
         p = wilcoxon(by_group, folds).p if len(folds) >= FEWEST_FOLDS else math.nan
         wins, losses = int((apart > 0).sum()), int((apart < 0).sum())
@@ -202,11 +202,7 @@ def _people(table: Floats, labels: Floats, groups: Sequence[Hashable], pseudo: b
     """Hold the scores (M, N) against labels (M, N)."""
     each = np.array([srcc(scores, mos) for scores, mos in zip(table.T, labels.T, strict=True)])
     known = np.flatnonzero(~np.isnan(each)).tolist()
-    within = bootstrap(each[known], each[known], [groups[i] for i in known], _mean_score, RESAMPLES)
+    within = bootstrap(each[known], each[known], [groups[i] for i in known], "mean", RESAMPLES)
     best = table.argmax(axis=0)
     top = labels[best, np.arange(table.shape[1])] == labels.max(axis=0)
     return People(krcc(table.mean(axis=1), labels.mean(axis=1)), within, float(top.mean()), pseudo)
-
-
-def _mean_score(score: Floats, _: Floats) -> float:
-    return float(score.mean()) if len(score) else math.nan

@@ -1,7 +1,7 @@
 """The report for a program: mappings, lists, text, numbers and None."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,14 +13,18 @@ from hmtnet.report.numbers.sections import FULL_REFERENCE
 
 def as_document(report: Report) -> dict[str, Any]:
     """Return what JSON can hold; None is undefined or not applicable."""
-    return {
-        "title": report.title,
-        "hmtnet": report.version,
-        "sections": [_section(section) for section in report.sections],
-        "problems": [
-            {"path": str(problem.path), "message": problem.message} for problem in report.problems
-        ],
-    }
+    document: dict[str, Any] = known(
+        {
+            "title": report.title,
+            "hmtnet": report.version,
+            "sections": [_section(section) for section in report.sections],
+            "problems": [
+                {"path": str(problem.path), "message": problem.message}
+                for problem in report.problems
+            ],
+        }
+    )
+    return document
 
 
 def _section(section: Section) -> dict[str, Any]:
@@ -45,7 +49,7 @@ def _section(section: Section) -> dict[str, Any]:
                 "title": test.title,
                 "notes": list(test.notes),
                 "pairs": [
-                    {"first": first, "second": second, **_numbers(asdict(pair).items())}
+                    {"first": first, "second": second, **asdict(pair)}
                     for (first, second), pair in test.cells.items()
                 ],
             }
@@ -56,7 +60,8 @@ def _section(section: Section) -> dict[str, Any]:
             {
                 "name": rank.name,
                 "block": comparison.block,
-                **_numbers([("mean", rank.mean), ("sd", rank.sd)]),
+                "mean": rank.mean,
+                "sd": rank.sd,
                 "first": rank.first,
             }
             for comparison in section.comparisons
@@ -66,7 +71,6 @@ def _section(section: Section) -> dict[str, Any]:
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
-    interval = None if entry.interval is None else asdict(entry.interval)
     return {
         "name": entry.name,
         "kind": entry.kind,
@@ -75,8 +79,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "reason": entry.reason,
         "splits": list(entry.splits),
         "seeds": list(entry.seeds),
-        "numbers": {key: _numbers(asdict(s).items()) for key, s in entry.spreads.items()},
-        "interval": None if interval is None else _numbers(interval.items()),
+        "numbers": {key: asdict(s) for key, s in entry.spreads.items()},
+        "interval": None if entry.interval is None else asdict(entry.interval),
         "interval_of": entry.view_label,
         "fits": entry.fits,
         "runs": [
@@ -86,8 +90,10 @@ def _entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _numbers(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in pairs
-    }
+def known(value: Any) -> Any:
+    """Return a value with None for every number that is undefined: JSON knows no NaN."""
+    if isinstance(value, Mapping):
+        return {name: known(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [known(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

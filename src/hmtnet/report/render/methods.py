@@ -6,15 +6,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hmtnet.errors import DataError, listed
-from hmtnet.files import csv_text, write_text
+from hmtnet.errors import listed
+from hmtnet.files import csv_text
 from hmtnet.metrics.resampling import FEWEST_GROUPS
 from hmtnet.report.numbers.comparisons import SIGNIFICANT
 from hmtnet.report.numbers.methods import Method, MethodComparison, Pair
 from hmtnet.report.render.formats import DASH, counted, decimals, percent, probability
+from hmtnet.report.render.json_document import known
 from hmtnet.report.render.layout import Cell, Column, Table, TableRow
 from hmtnet.report.render.templating import render
 from hmtnet.report.render.terminal import notes, text_table
+from hmtnet.report.render.write import write_files
 
 PAGE = "comparison.html"
 MOST_NAMED = 5
@@ -88,14 +90,7 @@ def write_comparison(
             disputed=disputed,
         ),
     }
-    try:
-        for name, text in files.items():
-            write_text(folder / name, text)
-    except OSError as error:
-        raise DataError(
-            f"The comparison cannot be written to {folder}: {error}. Check that the folder is "
-            "writable and the disk is not full, or give another --output."
-        ) from error
+    write_files(folder, files)
     return folder / PAGE
 
 
@@ -126,9 +121,6 @@ def as_text(found: MethodComparison, told: Told) -> str:
 
 def as_document(found: MethodComparison, told: Told) -> dict[str, Any]:
     """Return everything for a program; None where undefined: JSON knows no NaN."""
-    people = None
-    if found.people is not None:
-        people = {**asdict(found.people), "within": asdict(found.people.within)}
     document = {
         "title": told.title,
         "contents": found.contents,
@@ -136,11 +128,11 @@ def as_document(found: MethodComparison, told: Told) -> dict[str, Any]:
         "agreement": found.agreement,
         "methods": [asdict(method) for method in found.methods],
         "pairs": [{"first": a, "second": b, **asdict(pair)} for a, b, pair in _once(found)],
-        "people": people,
+        "people": None if found.people is None else asdict(found.people),
         "notes": list(told.notes),
     }
-    known: dict[str, Any] = _known(document)
-    return known
+    defined: dict[str, Any] = known(document)
+    return defined
 
 
 def _summary(found: MethodComparison) -> list[str]:
@@ -233,11 +225,3 @@ def _once(found: MethodComparison) -> list[tuple[str, str, Pair]]:
     """Return each pair once, the better method first."""
     place = {method.name: i for i, method in enumerate(found.methods)}
     return [(a, b, pair) for (a, b), pair in found.pairs.items() if place[a] < place[b]]
-
-
-def _known(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _known(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_known(inner) for inner in value]
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -6,13 +6,12 @@ from pathlib import Path as File
 
 import numpy as np
 
-from hmtnet.errors import DataError
-from hmtnet.files import write_text
 from hmtnet.report.numbers.sweep import SweepReport, as_numbers
 from hmtnet.report.render.drawing import FLAT, Figure, Path, axes, legend, limits, line
 from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.layout import Cell, Column, Table, TableRow
 from hmtnet.report.render.templating import render
+from hmtnet.report.render.write import write_files
 from hmtnet.storage.trials import Trial
 
 PAGE = "sweep.html"
@@ -73,13 +72,7 @@ def write_sweep(report: SweepReport, folder: File, command: str) -> File:
         ],
         curves=curves(report),
     )
-    try:
-        write_text(folder / PAGE, text)
-    except OSError as error:
-        raise DataError(
-            f"The report cannot be written to {folder}: {error}. Check that the folder is writable "
-            "and the disk is not full, or give another one with --output."
-        ) from error
+    write_files(folder, {PAGE: text})
     return folder / PAGE
 
 

@@ -1,5 +1,6 @@
 """The files of a report, each whole or not at all."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from hmtnet.errors import DataError
@@ -35,7 +36,16 @@ def write_report(report: Report, folder: Path) -> Path:
     Raises:
         DataError: The folder cannot be written.
     """
-    texts = {name: make(report) for name, make in FILES.items()}
+    write_files(folder, {name: make(report) for name, make in FILES.items()})
+    return folder / PAGE
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files by name into a folder, each whole or not at all.
+
+    Raises:
+        DataError: The folder cannot be written.
+    """
     try:
         for name, text in texts.items():
             write_text(folder / name, text)
@@ -44,7 +54,6 @@ def write_report(report: Report, folder: Path) -> Path:
             f"The report cannot be written to {folder}: {error}. Check that the folder is writable "
             "and the disk is not full, or give another one with --output."
         ) from error
-    return folder / PAGE
 
 
 def write_figure(figure: Figure, path: Path, heading: str, below: str) -> None:
