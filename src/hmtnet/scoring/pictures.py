@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, OffsetImage, TextArea
 from matplotlib.patches import Patch
@@ -41,6 +41,8 @@ class _Theme:
 
 
 _ON_LIGHT, _ON_DARK = _Theme("#ffffff", "#1c2127"), _Theme("#15181c", "#e6e9ed")
+
+_FRAME = "#888888"  # around a scale: one of its ends may have the colour of the paper
 
 # Okabe and Ito's palette for colour-blind readers.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -113,7 +115,9 @@ def _draw_scale(axes: Axes, scale: Scale, theme: _Theme) -> None:
         TextArea(label, textprops={"size": 7.5, "color": theme.ink}) for label in scale.labels
     )
     colours = LinearSegmentedColormap.from_list("", scale.colours)
-    strip = OffsetImage(np.tile(np.linspace(0, 1, 90), (8, 1)), cmap=colours, norm=Normalize(0, 1))
+    framed = np.full((10, 92, 3), to_rgb(_FRAME))
+    framed[1:-1, 1:-1] = colours(np.linspace(0, 1, 90))[:, :3]
+    strip = OffsetImage(framed)
     axes.add_artist(
         AnchoredOffsetbox(
             "upper center",

@@ -118,27 +118,27 @@ class Prior:
 GRADIENT = MapStyle(
     kind="local",
     title="gradient",
-    hint="change of brightness per pixel; 1 is black to white",
+    hint="brightness change per pixel (1: black to white)",
     shades="from_zero",
 )
 TEXTURE = {
     "residual": MapStyle(
         kind="local",
         title="texture",
-        hint="what a blur takes away; 1 is black to white",
+        hint="what a blur removes (1: black to white)",
         shades="around_zero",
     ),
     "mscn": MapStyle(
         kind="local",
         title="texture",
-        hint="fine detail, in units of the local contrast",
+        hint="fine detail, relative to local contrast",
         shades="around_zero",
     ),
 }
 ATTENTION = MapStyle(
     kind="levels",
     title="attention to the perspectives",
-    hint="how much each counts at a level of the network",
+    hint="how much each counts, level by level",
 )
 
 

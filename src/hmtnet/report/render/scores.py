@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from hmtnet.artifact.thumbnails import as_thumbnail
 from hmtnet.data.images import Pixels
 from hmtnet.errors import DataError, SettingsError
@@ -15,7 +17,7 @@ from hmtnet.files import is_folder, write_text
 from hmtnet.report.render.formats import counted
 from hmtnet.report.render.templating import render
 from hmtnet.scoring.score_table import Failure, Row
-from hmtnet.scoring.shading import Scale, grade_scale, shaded_maps
+from hmtnet.scoring.shading import Scale, grade_scale, reduced, shaded_maps, step_of
 from hmtnet.scoring.verdict import Verdict
 from hmtnet.settings import build, plain
 
@@ -90,11 +92,12 @@ def shown_of(pixels: Pixels, verdict: Verdict) -> Shown:
     if not verdict.maps:
         return Shown(verdict.grades, thumbnail)
     maps = shaded_maps(pixels, verdict, PANEL).values()
+    picture = reduced(pixels, step_of(pixels, PANEL)).round().astype(np.uint8)  # as large as maps
     levels = {n: s for n, s in verdict.styles.items() if s.kind == "levels" and s.title}
     return Shown(
         verdict.grades,
         thumbnail,
-        _encoded(pixels, PANEL),
+        _encoded(picture, PANEL),
         tuple(MapPicture(m.title, m.hint, m.scale, _encoded(m.pixels, PANEL)) for m in maps),
         tuple(
             Bars(s.title, s.hint, s.names, tuple(map(tuple, verdict.maps[n].round(3).tolist())))
