@@ -1,6 +1,7 @@
 """Scores of many images as one page that needs nothing else: ranked, with pictures and maps."""
 
 import base64
+import csv
 import html
 import json
 import re
@@ -13,10 +14,10 @@ import numpy as np
 from hmtnet.artifact.thumbnails import as_thumbnail
 from hmtnet.data.images import Pixels
 from hmtnet.errors import DataError, SettingsError
-from hmtnet.files import is_folder, write_text
+from hmtnet.files import is_folder, parse_json, write_text
 from hmtnet.report.render.formats import counted
 from hmtnet.report.render.templating import render
-from hmtnet.scoring.score_table import Failure, Row
+from hmtnet.scoring.score_table import Failure, Row, as_csv
 from hmtnet.scoring.shading import Scale, grade_scale, reduced, shaded_maps, step_of
 from hmtnet.scoring.verdict import Verdict
 from hmtnet.settings import build, plain
@@ -27,6 +28,7 @@ MOST_WITH_MAPS = 500
 THUMBNAIL, PANEL = 96, 256
 """Longer side of a thumbnail, and of what a click on it shows, pixels."""
 
+_MOST_GRADES = 100  # that a page is believed to have
 _SHEET = 6  # images of the best and of the worst above the table
 _GENERATOR = "hmtnet score"
 _ROWS = "<!-- rows -->\n"
@@ -143,7 +145,7 @@ class ScorePage:
             self._read(path.read_bytes())
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, TypeError, SettingsError) as error:
+        except (OSError, ValueError, TypeError, KeyError, csv.Error, SettingsError) as error:
             raise DataError(
                 f"{path} holds something else than a page of scores of hmtnet ({error}), and is "
                 "left as it is. Give another --output."
@@ -225,7 +227,7 @@ class ScorePage:
             "score_row.html.j2",
             entry=Entry(row, shown),
             number=number,
-            kept=json.dumps(plain(Entry(row, _without_pictures(shown)))),
+            kept=_kept(row, shown),
             colour=colours[row.grade - 1] if row.grade is not None else "",
         )
         return text.replace("\n", "") + "\n"
@@ -237,9 +239,8 @@ class ScorePage:
         for line in text.split("\n"):
             found = _KEPT.match(line)
             if found:
-                entry = build(Entry, json.loads(html.unescape(found[1])))
-                self._shown[entry.row.image] = _with_pictures(entry.shown, _PICTURE.findall(line))
-                self.rows[entry.row.image] = entry.row
+                row, shown = _read_back(html.unescape(found[1]), _PICTURE.findall(line))
+                self.rows[row.image], self._shown[row.image] = row, shown
         self._tidy = data.endswith(b"</tr>\n")
 
     def _unwritable(self, error: OSError) -> DataError:
@@ -260,16 +261,30 @@ def _encoded(pixels: Pixels, side: int) -> str:
     return base64.b64encode(as_thumbnail(pixels, side)).decode("ascii")
 
 
-def _without_pictures(shown: Shown) -> Shown:
+def _kept(row: Row, shown: Shown) -> str:
+    """Return what a line of the page is read back from, beside its pictures."""
     maps = tuple(replace(one, picture="") for one in shown.maps)
-    return replace(shown, thumbnail="", picture="", maps=maps)
+    without = replace(shown, thumbnail="", picture="", maps=maps)
+    return json.dumps({"row": as_csv([row], header=False), "shown": plain(without)})
 
 
-def _with_pictures(shown: Shown, pictures: Sequence[str]) -> Shown:
-    """Put back what `_without_pictures` took, in the order in which a row shows them."""
+def _read_back(kept: str, pictures: Sequence[str]) -> tuple[Row, Shown]:
+    """Undo `_kept`; the pictures are in the order in which a row shows them.
+
+    Raises:
+        ValueError: Something is missing or makes no sense.
+        SettingsError: It is something else.
+    """
+    found = parse_json(kept)
+    row = Row.from_cells(next(csv.reader([found["row"]], strict=True)))
+    shown = build(Shown, found["shown"])
+    if not (row.grade or 0) <= shown.grades <= _MOST_GRADES or (row.grade or 1) < 1:
+        raise ValueError(f"grade {row.grade} of {shown.grades}")
+    if not all(0 <= share <= 1 for bars in shown.levels for s in bars.shares for share in s):
+        raise ValueError("a share beyond 0 to 1")
     thumbnail, *larger = pictures
     if len(larger) != (1 + len(shown.maps) if shown.maps or shown.levels else 0):
         raise ValueError("a row lacks pictures")
     pairs = zip(shown.maps, larger[1:], strict=True)
     maps = tuple(replace(one, picture=picture) for one, picture in pairs)
-    return replace(shown, thumbnail=thumbnail, picture="".join(larger[:1]), maps=maps)
+    return row, replace(shown, thumbnail=thumbnail, picture="".join(larger[:1]), maps=maps)
