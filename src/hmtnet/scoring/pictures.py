@@ -42,7 +42,7 @@ class _Theme:
 
 _ON_LIGHT, _ON_DARK = _Theme("#ffffff", "#1c2127"), _Theme("#15181c", "#e6e9ed")
 
-_FRAME = "#888888"  # around a scale: one of its ends may have the colour of the paper
+_FRAME = "#888888"  # around maps and scales: they may have the colour of the paper
 
 # Okabe and Ito's palette for colour-blind readers.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -97,8 +97,8 @@ def _panel(figure: Figure, index: int, tall: float, wide: float) -> Axes:
     high = _TOP + tall + _BOTTOM
     left = _SIDE + index * (_PANEL + _GAP)
     axes = figure.add_axes((left / wide, _BOTTOM / high, _PANEL / wide, tall / high))
-    axes.set_axis_off()
-    axes.set_anchor("N")
+    axes.set(xticks=(), yticks=(), anchor="N")
+    axes.spines[:].set(color=_FRAME, linewidth=0.5)
     return axes
 
 

@@ -161,15 +161,16 @@ class ScorePage:
         Raises:
             DataError: The file cannot be written.
         """
-        before, self.rows[row.image] = list(self.rows.values()), row
         try:
             if not self._tidy:
-                write_text(self.path, self._text(before, (), finished=False))
+                kept = list(self.rows.values())
+                write_text(self.path, self._text(kept, (), finished=False))
                 self._tidy = True
             with self.path.open("a", encoding="utf-8", newline="") as stream:
-                stream.write(self._line(row, len(self.rows)))
+                stream.write(self._line(row, len(self.rows) + 1))
         except OSError as error:
             raise self._unwritable(error) from error
+        self.rows[row.image] = row
 
     def finish(self, ranked: Sequence[Row], failures: Sequence[Failure]) -> None:
         """Leave what was asked for, the best first; the file changes whole or not at all.
