@@ -73,7 +73,8 @@ def verdict_picture(
         )
     theme = _ON_DARK if dark else _ON_LIGHT
     panels = shaded_maps(pixels, verdict, _SHARPEST)
-    bars = [name for name in verdict.maps if verdict.styles[name].kind == "levels"]
+    drawn = [name for name in verdict.maps if verdict.styles[name].title]
+    bars = [name for name in drawn if name not in panels]
     tall = min(max(_PANEL * height / width, _LOWEST), _HIGHEST)
     wide = 2 * _SIDE + (1 + len(panels)) * (_PANEL + _GAP) + len(bars) * _BARS
     figure = Figure(figsize=(wide, _TOP + tall + _BOTTOM), dpi=DPI, facecolor=theme.paper)

@@ -83,15 +83,16 @@ class Entry:
     shown: Shown
 
 
-def shown_of(pixels: Pixels, verdict: Verdict) -> Shown:
+def shown_of(pixels: Pixels, verdict: Verdict, with_maps: bool = True) -> Shown:
     """Make the pictures of a judged image.
 
     Args:
         pixels: (H, W, 3) uint8.
-        verdict: What the scorer said of it; its maps are shown if it has any.
+        verdict: What the scorer said of it.
+        with_maps: Whether its maps are shown, if it has any.
     """
     thumbnail = _encoded(pixels, THUMBNAIL)
-    if not verdict.maps:
+    if not (with_maps and verdict.maps):
         return Shown(verdict.grades, thumbnail)
     maps = shaded_maps(pixels, verdict, PANEL).values()
     picture = reduced(pixels, step_of(pixels, PANEL)).round().astype(np.uint8)  # as large as maps
@@ -153,7 +154,7 @@ class ScorePage:
 
     def see(self, image: str, pixels: Pixels, verdict: Verdict) -> None:
         """Take the pictures of an image whose row comes next."""
-        self._shown[image] = shown_of(pixels, verdict)
+        self._shown[image] = shown_of(pixels, verdict, self.with_maps)
 
     def append(self, row: Row) -> None:
         """Add one row, at once and whole.
