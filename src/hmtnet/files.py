@@ -95,8 +95,17 @@ def read_json(path: Path, encoding: str = "utf-8") -> Any:
         OSError: It cannot be read.
         ValueError: It is no JSON text in this encoding, or is nested too deeply for Python.
     """
+    return parse_json(path.read_text(encoding=encoding))
+
+
+def parse_json(text: str) -> Any:
+    """Return what JSON text says.
+
+    Raises:
+        ValueError: It is no JSON, or is nested too deeply for Python.
+    """
     try:
-        return json.loads(path.read_text(encoding=encoding))
+        return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -1,8 +1,10 @@
 """The command for people who never train."""
 
 import csv
+import html
 import io
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +18,7 @@ from PIL import Image
 import hmtnet as package
 from hmtnet.artifact import shipped
 from hmtnet.scoring.score_table import ScoreFile
+from tests.fuzz.mutations import raw, spoilt
 
 
 @pytest.fixture
@@ -107,6 +110,93 @@ def test_a_csv_is_gone_on_with(score, photos):
     assert units == sorted(units, reverse=True)
 
 
+HOSTILE = "<img src=x onerror=alert(1)>.png"
+
+
+def kept_scores(page):
+    """Images and scores of a page, from what its rows are read back from."""
+    found = re.findall(r'<tr data-kept="([^"]*)"', page.read_text(encoding="utf-8"))
+    rows = [next(csv.reader([json.loads(html.unescape(kept))["row"]])) for kept in found]
+    return {image: score for image, score, *_ in rows}
+
+
+def test_a_page_is_ranked_holds_everything_and_is_gone_on_with(score, photos):
+    shutil.copy(photos / "a.png", photos / HOSTILE)
+    page = photos.parent / "page.html"
+    done = score("photos", "--output", page)
+    assert done.code == 2 and f"scores of 4 images: {page}" in done.out
+    text = page.read_text(encoding="utf-8")
+    assert "<img src=x" not in text and "photos/&lt;img src=x" in text
+    assert re.findall(r'(?:src|href)="(?!data:|#)', text) == []
+    assert "1 of 5 images have no score." in text
+    assert "photos/<wbr>bad.<wbr>png</strong>: Image &#39;photos/bad.png&#39; cannot be" in text
+    assert "the model, and what its scores are worth" in text.lower() and "1 worst" in text
+    for title in ("grade evidence", "gradient", "saliency"):
+        assert text.count(f"<strong>{title}</strong>: ") == 4
+    scores = kept_scores(page)
+    assert list(scores.values()) == sorted(scores.values(), key=float, reverse=True)
+    whole = page.read_bytes()
+    rows = [line for line in whole.splitlines(keepends=True) if line.startswith(b"<tr data-kept")]
+
+    # Interrupted in the middle of the second row, and gone on with.
+    second = whole.index(rows[1])
+    page.write_bytes(whole[: second + 200])
+    assert score("photos", "--output", page).code == 2
+    assert page.read_bytes() == whole
+
+    # What is there is taken as it is, and an image that has changed is scored again.
+    best, value = next(iter(scores.items()))
+    page.write_text(text.replace(f",{value},", ",0.125,", 1), encoding="utf-8")
+    score("photos", "--output", page)
+    assert kept_scores(page)[best] == "0.125"
+    shutil.copy(photos / "sub" / "b.png", best)
+    score("photos", "--output", page)
+    assert kept_scores(page)[best] == scores["photos/sub/b.png"]
+
+
+def test_what_is_no_page_of_scores_is_left_as_it_is(score, photos):
+    page = photos.parent / "page.html"
+    page.write_text("<p>mine</p>\n")
+    done = score("photos", "--output", page)
+    assert (done.code, done.out) == (2, "") and "something else than a page" in done.err
+    assert page.read_text() == "<p>mine</p>\n"
+
+
+def test_the_container_of_an_image_and_a_repetition_change_nothing(score, photos):
+    (photos / "bad.png").unlink()
+    with Image.open(photos / "c.bmp") as image:
+        for name in ("d.png", "e.tif", "f.tiff"):
+            image.save(photos / name)
+    outputs = [score("photos", "--format", "csv").out for _ in range(3)]
+    assert outputs[0] == outputs[1] == outputs[2]
+    rows = {row["image"]: row["unit_score"] for row in read(outputs[0])}
+    same = {rows[f"photos/{name}"] for name in ("c.bmp", "d.png", "e.tif", "f.tiff")}
+    assert len(same) == 1 and len(rows) == 6
+
+
+@pytest.mark.full
+def test_two_thousand_damaged_files_are_told_and_the_others_scored(score, photos):
+    (photos / "bad.png").unlink()
+    alone = {row["image"]: row for row in read(score("photos", "--format", "csv").out)}
+    with Image.open(photos / "a.png") as image:
+        whole = image.convert("RGB").resize((60, 50))
+    samples = {}
+    for form in ("png", "jpeg", "webp", "bmp", "tiff", "gif", "jp2", "ppm"):
+        stream = io.BytesIO()
+        whole.save(stream, format={"jp2": "JPEG2000"}.get(form, form))
+        samples[form] = raw(stream.getvalue())
+    for number in range(2000):
+        form, sample = list(samples.items())[number % len(samples)]
+        (photos / f"m{number}.{form}").write_bytes(spoilt(sample, (number, number + 7, 3 * number)))
+    done = score("photos", "--format", "csv")
+    found = {row["image"]: row for row in read(done.out)}
+    told = re.findall(r"^hmtnet: not scored: (photos/m\d+\.\w+): ", done.err, re.M)
+    assert done.code == 2 and "Traceback" not in done.err
+    assert len(told) == len({*told}) and not {*told} & {*found}
+    assert len(told) + len(found) == 2000 + len(alone) and len(told) > 500
+    assert {image: found[image] for image in alone} == alone
+
+
 def test_another_model_scores_again(score, photos, hmtnet, finished):
     path = photos.parent / "scores.csv"
     score("photos/a.png", "--output", path)
@@ -136,7 +226,7 @@ def test_pictures_of_one_name_are_refused(score, photos):
 
 
 def test_nothing_is_written_where_nothing_has_a_score(score, photos):
-    for name in ("scores.csv", "scores.json", "scores.txt"):
+    for name in ("scores.csv", "scores.json", "scores.txt", "page.html"):
         assert score("photos/bad.png", "--output", name).code == 2
     assert [path.name for path in photos.parent.iterdir()] == ["photos"]
 
@@ -175,13 +265,14 @@ def test_references_are_not_for_a_model_without(score, photos):
 SLIPS = [
     (["nowhere"], "lead to no file"),
     (["photos", "--output", "photos/sub"], "is a folder"),
+    (["photos", "--format", "html"], "A page needs a file"),
     (["photos", "--device", "warp"], "device: 'warp' cannot be used"),
 ]
 
 
 @pytest.mark.parametrize(("words", "message"), SLIPS)
 def test_a_slip_is_told_in_one_message(score, photos, words, message):
-    done = score(*words, "--format", "csv")
+    done = score("--format", "csv", *words)
     assert (done.code, done.out) == (2, "") and message in done.err
     assert done.err.count("\n") == 1
 

@@ -1,14 +1,17 @@
 """Doors for what hmtnet has written itself and finds again: runs, weights, sweeps, scores, sets."""
 
 import hashlib
+import html
 import io
 import json
 import re
 import struct
 from contextlib import redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,16 +25,20 @@ from hmtnet.errors import SettingsError
 from hmtnet.experiment.checkpoints import set_damaged_aside
 from hmtnet.experiment.loggers.wandb_runs import read_logged
 from hmtnet.models.backbone import BackboneSettings
+from hmtnet.models.maps import MapStyle
 from hmtnet.models.plain.network import SYSTEM, PlainSettings, PlainStageSettings
 from hmtnet.models.weights import read_weights
 from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.numbers.history import read_history
 from hmtnet.report.render.json_document import as_document
+from hmtnet.report.render.scores import ScorePage
 from hmtnet.report.render.text import as_text
 from hmtnet.report.render.write import FILES
 from hmtnet.scoring.restore import restore
-from hmtnet.scoring.score_table import COLUMNS, ScoreFile
+from hmtnet.scoring.score_table import COLUMNS, Row, ScoreFile
+from hmtnet.scoring.tiles import Layout
+from hmtnet.scoring.verdict import Verdict
 from hmtnet.settings import plain
 from hmtnet.storage import status, trials
 from hmtnet.storage.directory import RunDirectory
@@ -245,6 +252,39 @@ def _scored(path: Path) -> None:
     assert ScoreFile(path).rows == file.rows
 
 
+def _page() -> Sample:
+    """A page of one score, by what it says of itself."""
+    verdict = Verdict(
+        *(0.5, 0.5, (0.0, 1.0), True, "human", 2, np.array([0.25, 0.75])),
+        maps={"level": np.full((2, 2), 0.5, np.float32), "map": np.ones((12, 16), np.float32)},
+        styles={
+            "level": MapStyle(kind="levels", title="by level", names=("a", "b")),
+            "map": MapStyle(kind="local", title="a map"),
+        },
+        layout=Layout(12, 16, 8, ((0, 0),)),
+    )
+    row = Row.from_cells(_SCORE_ROW)
+    with TemporaryDirectory() as folder:
+        page = ScorePage(Path(folder) / "page.html", "hmtnet-lite", [("system", ["plain"])], 1)
+        page.see(row.image, np.zeros((12, 16, 3), np.uint8), verdict)
+        page.append(row)
+        before, kept, after = re.split(
+            r'(?<=data-kept=")([^"]*)', page.path.read_text(encoding="utf-8")
+        )
+
+    def pack(document: Any) -> bytes:
+        said = html.escape(json.dumps(document))
+        return f"{before}{said}{after}".encode("utf-8", "surrogatepass")
+
+    return Sample(json.loads(html.unescape(kept)), pack)
+
+
+def _paged(path: Path) -> None:
+    page = ScorePage(path, "hmtnet-lite", [], 1)
+    page.finish(list(page.rows.values()), [])
+    assert ScorePage(path, "hmtnet-lite", [], 1).rows == page.rows
+
+
 _RECIPE = {
     "version": 1,
     "settings": {"seed": 0, "scales": [2, 4]},
@@ -314,6 +354,7 @@ RUN_TARGETS = [
     Target("stage.json, restored", [tiny_network()], network, files_only=True),
     Target("sweep and trials", [_SWEEP], _swept),
     Target.of_file("scores", "scores.csv", [as_lines([COLUMNS, _SCORE_ROW, _SCORE_ROW])], _scored),
+    Target.of_file("page of scores", "page.html", [_page()], _paged),
     Target("recipe", [{"recipe.json": as_json(_RECIPE)}], lambda root: claim(root, _RECIPE)),
     Target(
         *("W&B note", [{"wandb/logged.json": as_json(_LOGGED)}]),

@@ -71,6 +71,16 @@ def test_whole_images_are_seen_as_one_crop_each(network):
     torch.testing.assert_close(alone, found.unit_score[1:], rtol=0, atol=1e-5)
 
 
+def test_what_it_shows_is_there_and_said_in_words(network):
+    with torch.no_grad():
+        maps = network(torch.rand(2, 3, 96, 96)).maps
+    assert network.shows.keys() <= maps.keys()
+    for name, style in network.shows.items():
+        assert bool(style.title) == bool(style.hint), name
+        if style.kind == "levels":
+            assert maps[name].shape[2] == len(style.names)
+
+
 def test_a_gradient_reaches_the_image(network):
     images = torch.rand(2, 3, 96, 96, requires_grad=True)
     if isinstance(network, DAN):

@@ -5,6 +5,7 @@ report needs no dataset.
 """
 
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,7 @@ def write_thumbnail(path: Path, pixels: NDArray[np.uint8], side: int = 160) -> N
 
     Args:
         path: The file to write.
-        pixels: (H, W, 3) uint8, RGB. The longer side is brought to ``side``; a smaller image is
-            kept as it is, since enlarging would add blur of our own.
+        pixels: (H, W, 3) uint8, RGB; see `as_thumbnail`.
         side: Pixels.
 
     Raises:
@@ -52,13 +52,26 @@ def write_thumbnail(path: Path, pixels: NDArray[np.uint8], side: int = 160) -> N
             f"{path}: expected pixels as uint8 of shape (H, W, 3), found {pixels.dtype} of shape "
             f"{pixels.shape}."
         )
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     try:
         with written_aside(Path(path)) as aside:
-            image.save(aside, format="WEBP", quality=_QUALITY, method=4)
+            aside.write_bytes(as_thumbnail(pixels, side))
     except OSError as error:
         raise ArtifactError(
             f"The thumbnail {path} cannot be written: {error}. "
             "Check that the folder is writable and the disk is not full."
         ) from error
+
+
+def as_thumbnail(pixels: NDArray[np.uint8], side: int) -> bytes:
+    """Return a small WebP file of an image.
+
+    Args:
+        pixels: (H, W, 3) uint8, RGB. The longer side is brought to ``side``; a smaller image is
+            kept as it is, since enlarging would add blur of our own.
+        side: Pixels.
+    """
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.save(stream, format="WEBP", quality=_QUALITY, method=4)
+    return stream.getvalue()

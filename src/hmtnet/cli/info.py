@@ -147,6 +147,14 @@ def _limits(meta: dict[str, Any], verified: bool) -> list[str]:
 
 
 def _text(card: dict[str, Any]) -> str:
+    parts = [card["model"]]
+    for name, texts in told_of(card):
+        parts += [_line("" if i else name, text) for i, text in enumerate(texts)]
+    return "\n".join(parts) + (f"\n\n{card['card'].rstrip()}" if card["card"] else "")
+
+
+def told_of(card: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    """Return a model's card in words: what is told, and the lines that tell it."""
     pseudo = card["label_kind"] == "pseudo"
     low, high = card["range"]
     images = card["images"] or {}
@@ -171,10 +179,8 @@ def _text(card: dict[str, Any]) -> str:
         "parameters": f"{card['parameters']:,}" if card["parameters"] else DASH,
         "licence": f"of its data: {card['licence_of_data'] or 'not known'}",
     }
-    parts = [card["model"], *(_line(name, text) for name, text in lines.items())]
-    parts += [_line("" if i else "agreement", text) for i, text in enumerate(measured)]
-    parts += [_line("" if i else "limits", text) for i, text in enumerate(card["limits"])]
-    return "\n".join(parts) + (f"\n\n{card['card'].rstrip()}" if card["card"] else "")
+    told = [(name, [text]) for name, text in lines.items()]
+    return [*told, ("agreement", measured), ("limits", card["limits"])]
 
 
 def _spelled(name: str) -> str:

@@ -7,18 +7,24 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from hmtnet.artifact.description import read_description
 from hmtnet.artifact.shipped import find_model
 from hmtnet.cli.composing import log_to_stderr
+from hmtnet.cli.info import card_of, told_of
 from hmtnet.errors import ArtifactError, DataError, SettingsError, printable
 from hmtnet.files import is_folder, write_text
 from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.terminal import notes, text_table
 from hmtnet.scoring.listing import Listed, find_images
 from hmtnet.scoring.score_table import Failure, Row, ScoreFile, as_csv, best_first
+
+if TYPE_CHECKING:
+    from hmtnet.report.render.scores import ScorePage
+    from hmtnet.scoring.series import See
 
 DEFAULT_MODEL = "hmtnet-lite"
 SOME_NOT_SCORED = 2
@@ -35,9 +41,13 @@ def score(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     log_to_stderr()
     form = given.format or _form_of(given.output)
+    if form == "html" and given.output is None:
+        raise SettingsError("A page needs a file: --format html --output page.html.")
     images = find_images(given.path, given.maps)
     check_model(given.model, given.capped)
-    file = ScoreFile(given.output) if given.output and form == "csv" else None
+    table = ScoreFile(given.output) if given.output and form == "csv" else None
+    page = _page(given.output, given.model, len(images)) if form == "html" else None
+    file = table or page  # that grows, and is gone on with
     streamed = file is None and given.output is None and form == "csv" and not given.sort
     rows: list[Row] = []
     failures: list[Failure] = []
@@ -47,6 +57,8 @@ def score(arguments: Sequence[str]) -> int:
             maps=given.maps,
             references=given.reference_dir,
             scale=given.scale,
+            see=page.see if page else None,
+            with_maps=page is not None and page.with_maps,
             hidden=streamed and sys.stdout.isatty(),
         ):
             if isinstance(found, Failure):
@@ -59,9 +71,11 @@ def score(arguments: Sequence[str]) -> int:
             rows.append(found)
     finally:
         tell(failures, len(rows))
-    rows = best_first(rows) if given.sort else rows
-    if file is not None:
-        file.finish(given.sort)
+    rows = best_first(rows) if given.sort or form == "html" else rows
+    if table is not None:
+        table.finish(given.sort)
+    elif page is not None:
+        page.finish(rows, failures)
     elif given.output is not None and rows:
         _write(given.output, _text(form, rows, failures))
     elif not streamed:
@@ -80,6 +94,8 @@ def scored(
     maps: Path | None = None,
     references: Path | None = None,
     scale: float | None = None,
+    see: "See | None" = None,
+    with_maps: bool = False,
     hidden: bool = False,
 ) -> Iterator[Row | Failure]:
     """Load a model and score images, with a progress bar where standard error is a screen.
@@ -92,14 +108,14 @@ def scored(
         maps: See `hmtnet.scoring.series.Series`.
         references: See there.
         scale: See there.
+        see: See there.
+        with_maps: See there.
         hidden: Show no progress.
 
     Raises:
         HmtnetError: The model does not fit, or a picture cannot be written.
     """
-    # Threads that wait by spinning take the cores from each other and from the decoding thread:
-    # with other programs at work, an image then takes ten times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _wait_passively()
     from hmtnet.scoring.scorer import Scorer  # brings torch: what is mistyped is told before
     from hmtnet.scoring.series import Series, check_pictures
 
@@ -107,7 +123,14 @@ def scored(
         check_pictures(images, maps)
     scorer = Scorer(model, device)
     _check_references(scorer.restored.network.needs_reference, model, references, scale)
-    series = Series(scorer, model, kept, maps=maps, references=references, scale=scale)
+    series = Series(
+        *(scorer, model, kept),
+        maps=maps,
+        references=references,
+        scale=scale,
+        see=see,
+        with_maps=with_maps,
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of files that are damaged or not
         yield from tqdm(
@@ -152,9 +175,25 @@ def _check_references(
         raise SettingsError(f"--scale: expected a factor of at least 1, found {scale}.")
 
 
+def _page(path: Path, model: str, images: int) -> "ScorePage":
+    _wait_passively()
+    from hmtnet.report.render.scores import ScorePage  # brings torch and matplotlib
+
+    return ScorePage(path, model, told_of(card_of(model)), images)
+
+
+def _wait_passively() -> None:
+    """Let idle threads sleep; it counts before torch is imported.
+
+    Threads that wait by spinning take the cores from each other and from the decoding thread: with
+    other programs at work, an image then takes ten times as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def _form_of(output: Path | None) -> str:
     """Return the form that a file's suffix asks for."""
-    known = {".csv": "csv", ".json": "json"}
+    known = {".csv": "csv", ".json": "json", ".html": "html", ".htm": "html"}
     return "table" if output is None else known.get(output.suffix.lower(), "table")
 
 
@@ -216,23 +255,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hmtnet score",
         description="Score images with a trained model: no training, no reference needed.",
-        epilog="example: hmtnet score photos/ --sort --output scores.csv --maps why/",
+        epilog="example: hmtnet score photos/ --output page.html",
     )
     add = parser.add_argument
     add("path", nargs="+", help="image files, folders with all below them, or 'patterns/*.png'")
     add_model(parser)
     add(
         "--format",
-        choices=("table", "csv", "json"),
+        choices=("table", "csv", "json", "html"),
         help="form of what is printed, or of the file (by its suffix, else table)",
     )
     add(
         "--output",
         type=Path,
         metavar="FILE",
-        help="write to FILE. A CSV grows row by row, and the same command goes on with it",
+        help="write to FILE. CSV and HTML grow row by row, and the same command goes on with them",
     )
-    add("--sort", action="store_true", help="best first")
+    add("--sort", action="store_true", help="best first, as a page is in any case")
     add("--maps", type=Path, metavar="DIR", help="a picture per image: where it is good or bad")
     add(
         "--reference-dir",

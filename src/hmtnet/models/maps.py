@@ -15,8 +15,9 @@ MapKind = Literal["local", "share", "evidence", "levels"]
   The mean over the tiles.
 """
 
-Shades = Literal["unit", "from_zero", "spread"]
-"""Which values are black and white: 0 and 1; 0 and almost the highest; almost both extremes."""
+Shades = Literal["unit", "from_zero", "around_zero", "spread"]
+"""Which values are black and white: 0 and 1; 0 and almost the highest; almost the farthest from 0,
+on both sides, so that 0 is middle grey; almost both extremes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class MapStyle:
     Attributes:
         kind: What it holds.
         title: What a picture calls it; empty leaves it out of pictures.
-        hint: How to read it; ``{low}`` and ``{high}`` stand for the values shown black and white.
+        hint: What its values say, in a few words; the scale beside it has the numbers.
         shades: Which values these are; evidence has a colour per grade instead.
         weighted_by: Of evidence: the name of the ``share`` map that weighs it.
         names: Of levels: the V things.
@@ -34,10 +35,12 @@ class MapStyle:
 
     kind: MapKind
     title: str = ""
-    hint: str = "black: {low:.2g}, white: {high:.2g}"
+    hint: str = ""
     shades: Shades = "spread"
     weighted_by: str = ""
     names: tuple[str, ...] = ()
 
 
-LOCAL_SCORE = MapStyle(kind="local", title="local score")
+LOCAL_SCORE = MapStyle(
+    kind="local", title="local score", hint="how good a place looks: 0 worst, 1 best"
+)

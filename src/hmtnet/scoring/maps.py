@@ -15,7 +15,9 @@ from hmtnet.scoring.tiles import Layout, Tiles
 
 FloatMap = npt.NDArray[np.float32]
 
-SALIENCY = MapStyle(kind="local", title="saliency", hint="bright: looked at first", shades="unit")
+SALIENCY = MapStyle(
+    kind="local", title="saliency", hint="how much a place draws the eye", shades="unit"
+)
 
 
 def window(size: int) -> Tensor:

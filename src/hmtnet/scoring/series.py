@@ -21,6 +21,9 @@ from hmtnet.scoring.verdict import Verdict
 T = TypeVar("T")
 R = TypeVar("R")
 
+See = Callable[[str, Pixels, Verdict], None]
+"""What is told of each image that is judged anew, before its row: name, pixels and verdict."""
+
 _NO_MEMORY = "it needs more memory than there is. Crop it, or leave out the maps."
 
 
@@ -50,6 +53,8 @@ class Series:
             below the folder that was given, with any suffix of an image. For a stage that needs
             them.
         scale: The images' scale factor, by which sides may differ from their references'.
+        see: Told of each image that is judged.
+        with_maps: Whether it is told the maps too.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class Series:
         maps: Path | None = None,
         references: Path | None = None,
         scale: float | None = None,
+        see: See | None = None,
+        with_maps: bool = False,
     ) -> None:
         self._scorer = scorer
         self._model = model
@@ -67,6 +74,8 @@ class Series:
         self._maps = maps
         self._references = references
         self._scale = scale
+        self._see = see
+        self._with_maps = with_maps
 
     def score(self, images: Iterable[Listed]) -> Iterator[Row | Failure]:
         """Score each image, or say why it has no score.
@@ -106,7 +115,7 @@ class Series:
             return Failure(name, f"it cannot be read ({error.strerror}).")
 
     def _judge(self, opened: _Opened) -> Row | Failure:
-        image, drawing = opened.image, self._maps is not None
+        image, drawing = opened.image, self._maps is not None or self._with_maps
         try:
             verdict = self._scorer(opened.pixels, drawing, opened.reference, self._scale)
         except DataError as error:
@@ -117,8 +126,12 @@ class Series:
             return Failure(image.name, _NO_MEMORY)
         if not math.isfinite(verdict.score):
             return Failure(image.name, f"the network's score of it is {verdict.score}.")
+        layout = verdict.layout  # of the part that an image has in common with its reference
+        pixels = opened.pixels[: layout.height, : layout.width]
         if self._maps is not None:
-            self._draw(image, opened.pixels, verdict, self._picture(image, self._maps))
+            self._draw(image, pixels, verdict, self._picture(image, self._maps))
+        if self._see is not None:
+            self._see(image.name, pixels, verdict)
         return self._row(image, opened.digest, verdict)
 
     def _row(self, image: Listed, digest: str, verdict: Verdict) -> Row:
@@ -157,10 +170,8 @@ class Series:
     def _draw(self, image: Listed, pixels: Pixels, verdict: Verdict, path: Path) -> None:
         from hmtnet.scoring.pictures import verdict_picture  # brings matplotlib
 
-        layout = verdict.layout  # of the part that an image has in common with its reference
-        shown = pixels[: layout.height, : layout.width]
         try:
-            verdict_picture(shown, verdict, path, title=image.inner.as_posix())
+            verdict_picture(pixels, verdict, path, title=image.inner.as_posix())
         except OSError as error:
             raise DataError(
                 f"The picture {path} cannot be written: {error}. Give another folder, or make room."

@@ -32,6 +32,7 @@ class Verdict:
             - ``grade_evidence``: the expected grade of each place, 1 to K;
             - ``grade_weight``: how much a place counts for the grade, 1 = an average one;
             - ``gradient``: magnitude of the luminance's gradient per pixel;
+            - ``texture``: fine detail, 0 where there is none;
             - ``local_score`` and ``local_weight``: unit score of a place, and how much it counts;
             - ``error_mse`` and ``error_ssim``: predicted error maps in [0, 1], 1 = no error;
             - ``attention`` (L, V): how much each of V perspectives counts at each of L levels, from

@@ -100,7 +100,7 @@ class AHIQ(QualityNetwork):
         "local_weight": MapStyle(
             kind="local",
             title="local weight",
-            hint="white: counts {high:.2g}",
+            hint="how much a place counts for the score",
             shades="from_zero",
         ),
     }

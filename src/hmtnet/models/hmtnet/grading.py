@@ -77,7 +77,7 @@ register_dataclass(GradingPrediction)
 EVIDENCE = MapStyle(
     kind="evidence",
     title="grade evidence",
-    hint="the grade that each place speaks for",
+    hint="the grade that a place speaks for",
     weighted_by="grade_weight",
 )
 

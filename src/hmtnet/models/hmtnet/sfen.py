@@ -118,11 +118,27 @@ class Prior:
 GRADIENT = MapStyle(
     kind="local",
     title="gradient",
-    hint="white: {high:.2g} of the range per pixel, or more",
+    hint="brightness change per pixel (1: black to white)",
     shades="from_zero",
 )
+TEXTURE = {
+    "residual": MapStyle(
+        kind="local",
+        title="texture",
+        hint="what a blur removes (1: black to white)",
+        shades="around_zero",
+    ),
+    "mscn": MapStyle(
+        kind="local",
+        title="texture",
+        hint="fine detail, relative to local contrast",
+        shades="around_zero",
+    ),
+}
 ATTENTION = MapStyle(
-    kind="levels", title="attention to the perspectives", hint="a bar is a level of the network"
+    kind="levels",
+    title="attention to the perspectives",
+    hint="how much each counts, level by level",
 )
 
 
@@ -144,9 +160,11 @@ class SFEN(QualityNetwork):
         self.embedding = embedding
         wants_saliency = "saliency" in settings.perspectives or settings.pool == "saliency"
         self.saliency_operator = settings.saliency if wants_saliency else None
-        self.shows = {"attention": replace(ATTENTION, names=tuple(settings.perspectives))}
-        if "gradient" in settings.perspectives:
-            self.shows = {"gradient": GRADIENT, **self.shows}
+        drawn = {"texture": TEXTURE[settings.texture], "gradient": GRADIENT}
+        self.shows = {
+            **{name: drawn[name] for name in settings.perspectives if name in drawn},
+            "attention": replace(ATTENTION, names=tuple(settings.perspectives)),
+        }
         views = len(settings.perspectives)
         extractors = 1 if settings.sharing == "shared" else views
         self.extractors = nn.ModuleList(Backbone(settings.backbone) for _ in range(extractors))
@@ -223,8 +241,9 @@ class SFEN(QualityNetwork):
 
         Returns:
             Scores; ``attention`` (N, L, V), how much each of V perspectives counts at each of L
-            levels from fine to coarse, which sums to 1 over V; and, if it is a perspective,
-            ``gradient`` (N, 1, P, P), the magnitude of the luminance's gradient per pixel.
+            levels from fine to coarse, which sums to 1 over V; and, if they are perspectives,
+            ``gradient`` (N, 1, P, P), the magnitude of the luminance's gradient per pixel, and
+            ``texture`` (N, 1, P, P), its mean over the channels.
 
         Raises:
             ValueError: The crops lack the saliency.
@@ -242,6 +261,9 @@ class SFEN(QualityNetwork):
         maps: dict[str, Tensor] = {"attention": attention}
         if "gradient" in views:
             maps["gradient"] = views["gradient"][:, 2:] * TYPICAL["gradient"]
+        if "texture" in views:
+            unit = TYPICAL["texture"] if self.settings.texture == "residual" else 1.0
+            maps["texture"] = views["texture"].mean(1, keepdim=True) * unit
         return Prediction(unit_score=crops.mean_by_image(score), maps=maps)
 
     def uninformed(self, images: int, like: Tensor) -> Prior:

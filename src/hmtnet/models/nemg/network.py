@@ -128,11 +128,11 @@ class NEMGNet(QualityNetwork):
     shows: Mapping[str, MapStyle] = {
         f"error_{name}": MapStyle(
             kind="local",
-            title=f"predicted error, {what}",
-            hint="black: much, white: none",
+            title=f"predicted error, learnt by {loss}",
+            hint="0: far from a perfect image, 1: no error",
             shades="unit",
         )
-        for name, what in (("mse", "squared"), ("ssim", "structural"))
+        for name, loss in (("mse", "squared error"), ("ssim", "SSIM"))
     }
 
     def __init__(self, settings: NEMGSettings) -> None:

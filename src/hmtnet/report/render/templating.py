@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hmtnet.report.render import panels, tables
-from hmtnet.report.render.formats import decimals
+from hmtnet.report.render.formats import decimals, percent
 
 # What a template may ask of a section.
 _PARTS: tuple[Callable[..., Any], ...] = (
@@ -57,7 +57,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     found.globals.update({part.__name__: part for part in _PARTS})
-    found.filters.update(breakable=breakable, decimals=decimals, base64=_base64)
+    found.filters.update(breakable=breakable, decimals=decimals, percent=percent, base64=_base64)
     return found
 
 
