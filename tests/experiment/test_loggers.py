@@ -1,4 +1,4 @@
-"""W&B: works offline without an account, tells runs apart, and never costs a training run."""
+"""W&B and TensorBoard hold what a stage was, work without an account, and never cost a training."""
 
 import json
 import logging
@@ -11,10 +11,10 @@ import pytest
 from hmtnet.artifact import curves
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.errors import HmtnetError
-from hmtnet.experiment import callbacks
-from hmtnet.experiment.loggers import wandb_runs
+from hmtnet.experiment import callbacks, run_settings
 from hmtnet.experiment.loggers.card import Card
-from hmtnet.experiment.loggers.wandb_log import WandbLog
+from hmtnet.experiment.loggers.sink import Table
+from hmtnet.experiment.loggers.stage_log import StageLog
 from hmtnet.experiment.loggers.wandb_runs import _has_account
 from hmtnet.experiment.run_settings import LoggerSettings
 from hmtnet.metrics import srcc
@@ -63,6 +63,7 @@ class Run:
     code: int
     tables: dict
     artifacts: dict
+    pictures: set
 
 
 def records(content):
@@ -93,7 +94,7 @@ def read_runs(path):
     """Read what W&B has kept in a run directory, the oldest first."""
     found = []
     for file in sorted(path.glob("wandb/offline-run-*/*.wandb")):
-        run = Run("", "", "", set(), {}, [], {}, -1, {}, {})
+        run = Run("", "", "", set(), {}, [], {}, -1, {}, {}, set())
         for record in records(file.read_bytes()):
             if record.HasField("run"):
                 told = record.run
@@ -101,6 +102,10 @@ def read_runs(path):
                 run.tags, run.config = set(told.tags), values(told.config.update)
             elif record.HasField("history"):
                 row = values(record.history.item)
+                run.pictures |= {name.split("/")[0] for name in row if name.endswith("/filenames")}
+                run.pictures |= {
+                    n for n, v in row.items() if isinstance(v, dict) and "filenames" in v
+                }
                 if "val/srcc" in row:
                     run.rows.append(row)
             elif record.HasField("summary"):
@@ -117,11 +122,41 @@ def read_runs(path):
     return found
 
 
-def open_log(path, **settings):
+def open_log(path, name="wandb"):
     card = Card("abc123def456", "a name", "a group", "grading", True, (), {})
-    log = WandbLog(card, LoggerSettings(name="wandb", **settings), RunDirectory(path))
+    log = StageLog(card, LoggerSettings(name=name), RunDirectory(path))
     log.open()
     return log
+
+
+def read_events(path):
+    """Read what TensorBoard has kept in a run directory."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(path / "tensorboard"), size_guidance={"scalars": 0, "tensors": 0})
+    return found.Reload()
+
+
+def points(events, tag):
+    """Return a scalar's values by step."""
+    return {event.step: event.value for event in events.Scalars(tag)}
+
+
+def text(events, tag):
+    """Return the last text under a tag."""
+    return events.Tensors(f"{tag}/text_summary")[-1].tensor_proto.string_val[0].decode()
+
+
+def interrupted_in(patch, epoch, error):
+    """Let a training end by an error in the epoch after so many."""
+    written = callbacks.EpochRecord.on_train_epoch_end
+
+    def ended(self, trainer, task):
+        if trainer.current_epoch == epoch:
+            raise error
+        written(self, trainer, task)
+
+    patch.setattr(callbacks.EpochRecord, "on_train_epoch_end", ended)
 
 
 def stages_of(runs):
@@ -157,7 +192,9 @@ def test_a_chain_is_read_back(hmtnet, tiny, tmp_path):
         assert compared == ["stage", "scale-only", "label-only", "sharpness"]
         table = run.tables["predictions"]
         assert len(table["data"]) == len(test) + len(found.select("val"))
-        assert sum(path.endswith(".jpg") for path in run.artifacts["run_table"]) == len(test)
+        pictures = [path for path in run.artifacts["run_table"] if path.endswith(".jpg")]
+        assert len(pictures) == len(table["data"])
+        assert run.pictures >= {"scatter", "confusion", "calibration"}
         kept = {"stage.safetensors", "stage.json", "predictions.csv", "scenes.safetensors"}
         assert run.artifacts["stage"] == kept | {"split.json"}
     assert len({run.group for run in runs.values()}) == 1
@@ -185,7 +222,7 @@ def test_a_stage_that_was_finished_before_is_logged_once(hmtnet, tiny, runs):
 def test_every_job_of_a_sweep_is_a_run_of_its_own(hmtnet, tiny, tmp_path):
     runs = tmp_path / "runs"
     words = ["-m", "system.grading.optimizer.lr=1e-4,3e-4", "stages=[grading]", "logger=wandb"]
-    done = hmtnet(*tiny(runs, *words, "sweep_name=rates", "logger.images=false"))
+    done = hmtnet(*tiny(runs, *words, "sweep_name=rates", "logger.images=none"))
     assert done.code == 0 and "W&B" not in done.err
     found = [run for path in runs.glob("qads/*/grading-*") for run in read_runs(path)]
     names = {f"hmtnet/grading qads content-s0 lr={rate}" for rate in ("0.0001", "0.0003")}
@@ -210,15 +247,8 @@ def test_a_run_that_ends_early_says_so_and_goes_on(
     hmtnet, tiny, tmp_path, monkeypatch, error, state, code
 ):
     words = tiny(tmp_path, "stages=[grading]", "system.grading.epochs=2", "logger=wandb")
-    written = callbacks.EpochRecord.on_train_epoch_end
-
-    def ended(self, trainer, task):
-        if trainer.current_epoch == 1:
-            raise error
-        written(self, trainer, task)
-
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.EpochRecord, "on_train_epoch_end", ended)
+        interrupted_in(patch, 1, error)
         assert hmtnet(*words).code != 0
     assert wandb.run is None
     assert hmtnet(*words).code == 0
@@ -250,8 +280,7 @@ def test_a_home_and_a_run_directory_that_cannot_be_written(tmp_path, monkeypatch
     home.write_text("")  # a file: nobody, not even root, can write below it
     monkeypatch.setenv("HOME", str(home))
     log = open_log(tmp_path / "run")
-    with wandb_runs.kept_in(log.directory):
-        log.run.log({"table": wandb.Table(["a"], [[1]])})
+    log.sink.tables({"table": Table(["a"], [[1]], {})})
     log.close()
     assert not warned and read_runs(tmp_path / "run")[0].tables
     (tmp_path / "full").mkdir()
@@ -268,11 +297,11 @@ def test_a_run_that_w_and_b_gives_up_costs_one_warning(tmp_path, monkeypatch, wa
 
     log = open_log(tmp_path)
     curves.write(log.directory.metrics, [{"epoch": 1, "val/srcc": 0.5}])
-    monkeypatch.setattr(log.run, step, broken)
+    monkeypatch.setattr(log.sink._run, step, broken)
     log.log_metrics({})
     log.log_metrics({})
     log.close()
-    what = {"log": "go on", "finish": "finish its run"}[step]
+    what = {"log": "go on", "finish": "finish"}[step]
     assert warned == [f"W&B could not {what} (no space left); metrics.csv has the curves."]
 
 
@@ -295,3 +324,63 @@ def test_online_only_where_an_account_is_known(tmp_path, monkeypatch, variables,
         (tmp_path / ".netrc").write_text(netrc + "\n")
         (tmp_path / ".netrc").chmod(0o600)
     assert _has_account() is online
+
+
+def test_tensorboard_has_the_same(hmtnet, tiny, tmp_path):
+    words = ["logger=tensorboard", "stages=[grading,sfen]", "logger.tags=[mine]"]
+    done = hmtnet(*tiny(tmp_path, *words))
+    assert done.code == 0 and "TensorBoard" not in done.err, done.err
+    path = stages_of(tmp_path)["sfen"]
+    assert f"tensorboard --logdir {path.parent}" in done.out
+    events, directory = read_events(path), RunDirectory(path)
+    rows = curves.read(directory.metrics)
+    for name in ("val/srcc", "lr", "train/loss"):
+        expected = {epoch: float(row[name]) for epoch, row in rows.items()}
+        assert points(events, name) == pytest.approx(expected, nan_ok=True)
+    best = chosen_row(directory.metrics)
+    assert list(points(events, "chosen/val/srcc"))[-1] == best["epoch"]
+    test = prediction_files.read(directory.predictions).select("test")
+    (found,) = points(events, "test/srcc").values()
+    assert found == pytest.approx(srcc(test.score, test.mos))
+    assert points(events, "test/label-only/srcc")
+    pictures = {tag.split("/")[0] for tag in events.Tags()["images"]}
+    assert pictures >= {"scatter", "confusion", "calibration", "predictions"}
+    assert test.image[0] in text(events, "predictions") and "label-only" in text(
+        events, "test/compared"
+    )
+    assert text(events, "state") == "finished"
+    about = text(events, "about")
+    assert "hmtnet/sfen qads content-s0" in about and "mine" in about
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    told = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    settings = HParamsPluginData.FromString(told).session_start_info.hparams
+    assert settings["system/sfen/epochs"].number_value == 2
+    assert "system/joint/epochs" not in settings and str(tmp_path) not in str(settings)
+
+
+def test_tensorboard_goes_on_after_an_interruption(hmtnet, tiny, tmp_path, monkeypatch):
+    words = tiny(tmp_path, "stages=[grading]", "system.grading.epochs=2", "logger=tensorboard")
+    with monkeypatch.context() as patch:
+        interrupted_in(patch, 1, KeyboardInterrupt())
+        assert hmtnet(*words).code != 0
+    path = stages_of(tmp_path)["grading"]
+    assert text(read_events(path), "state") == "interrupted KeyboardInterrupt:"
+    assert hmtnet(*words).code == 0
+    events = read_events(path)
+    assert list(points(events, "lr")) == [1, 2] and text(events, "state") == "finished"
+
+
+def test_tensorboard_that_is_not_installed_is_named_at_once(hmtnet, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_settings, "find_spec", lambda name: None)
+    done = hmtnet(*tiny(tmp_path / "runs", "logger=tensorboard"))
+    assert done.code == 2 and 'pip install "hmtnet[tensorboard]"' in done.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_tensorboard_that_cannot_write_costs_one_warning(tmp_path, warned):
+    (tmp_path / "tensorboard").write_text("")
+    log = open_log(tmp_path, "tensorboard")
+    log.log_metrics({})
+    log.close()
+    assert len(warned) == 1 and warned[0].startswith("TensorBoard could not start"), warned

@@ -23,7 +23,7 @@ from hmtnet.cli.composing import conf_folder
 from hmtnet.cli.words import hydra_words
 from hmtnet.errors import SettingsError
 from hmtnet.experiment.checkpoints import set_damaged_aside
-from hmtnet.experiment.loggers.wandb_runs import read_logged
+from hmtnet.experiment.loggers.stage_log import note_of, read_note
 from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.maps import MapStyle
 from hmtnet.models.plain.network import SYSTEM, PlainSettings, PlainStageSettings
@@ -358,7 +358,7 @@ RUN_TARGETS = [
     Target("recipe", [{"recipe.json": as_json(_RECIPE)}], lambda root: claim(root, _RECIPE)),
     Target(
         *("W&B note", [{"wandb/logged.json": as_json(_LOGGED)}]),
-        lambda root: read_logged(RunDirectory(root)),
+        lambda root: read_note(note_of(RunDirectory(root), "wandb")),
     ),
     Target.of_file("override line", "words", [_WORD_LINES], _words),
 ]

@@ -114,6 +114,8 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
     sync = sync_words([stage.directory for stage in result.stages])
     if settings.logger.name == "wandb" and sync is not None:
         print(f"W&B, logged offline; to send it: {sync}")
+    if settings.logger.name == "tensorboard":
+        print(f"to look at the curves: tensorboard --logdir {last.directory.path.parent}")
 
 
 def _tables(

@@ -62,6 +62,8 @@ def closing(folder: Path, form: str = "text") -> str:
     offline = "*/*/*/wandb/offline-run-*"
     if "logger=wandb" in sweep.fixed and any(folder.parents[1].glob(offline)):
         lines.append(f"W&B, logged offline; to send it: wandb sync {folder.parents[1]}/{offline}")
+    if "logger=tensorboard" in sweep.fixed:
+        lines.append(f"to look at the curves: tensorboard --logdir {folder.parents[1]}")
     return printable("\n".join(lines))
 
 

@@ -1,12 +1,16 @@
 """The settings of a run that do not depend on the system. They are read without torch, at once."""
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Literal
 
 from hmtnet.data.settings import DataSettings
 from hmtnet.data.split import SplitSettings
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+
+Kept = Literal["none", "best", "all"]
+"""Of which stages of a chain something is kept: of none, of the last one, or of all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,27 +89,41 @@ class LoggerSettings:
     """Where curves go, besides ``metrics.csv``, which is always written.
 
     Attributes:
-        name: ``"csv"`` for that file alone, ``"wandb"`` for Weights & Biases too.
+        name: ``"csv"`` for that file alone; ``"wandb"`` for Weights & Biases, ``"tensorboard"`` for
+            TensorBoard, too.
         project: W&B project.
-        mode: ``"auto"`` is online where a key is configured, else offline.
-        group: W&B group; null is the sweep's name, else the chain's.
-        tags: Of W&B runs, besides dataset, split, system and ablation.
+        mode: Of W&B: ``"auto"`` is online where a key is configured, else offline.
+        group: Of runs; null is the sweep's name, else the chain's.
+        tags: Of runs, besides dataset, split, system and ablation.
         changes: What a sweep's trial changes, by setting, as its runs' names say it; the sweep
             fills it.
-        images: Whether pictures of the dataset are logged; null means yes offline and no online,
-            where they would leave the machine.
-        artifacts: Whose weights, predictions and split are logged, and leave the machine where W&B
-            is online: of no stage, of a chain's last one (``"best"``), or of all.
+        images: Of which stages pictures of the dataset are logged; null means of all, and of none
+            where W&B is online and they would leave the machine.
+        maps_every: Epochs from one picture of the network's maps to the next.
+        artifacts: Of which stages W&B gets weights, predictions and split, which leave the machine
+            where it is online.
+
+    Of a trial of a sweep, ``"all"`` means ``"best"``.
     """
 
-    name: Literal["csv", "wandb"] = "csv"
+    name: Literal["csv", "wandb", "tensorboard"] = "csv"
     project: str = "hmtnet"
     mode: Literal["auto", "online", "offline"] = "auto"
     group: str | None = None
     tags: tuple[str, ...] = ()
     changes: dict[str, str] = field(default_factory=dict)
-    images: bool | None = None
-    artifacts: Literal["none", "best", "all"] = "none"
+    images: Kept | None = None
+    maps_every: int = 10
+    artifacts: Kept = "none"
+
+    def __post_init__(self) -> None:
+        if self.maps_every < 1:
+            raise ValueError(f"maps_every: expected at least 1, found {self.maps_every}")
+        if self.name == "tensorboard" and find_spec("tensorboard") is None:
+            raise ValueError(
+                'TensorBoard is not installed. Install it (pip install "hmtnet[tensorboard]"), or '
+                "take logger=csv or logger=wandb"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

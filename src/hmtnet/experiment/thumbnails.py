@@ -1,9 +1,13 @@
-"""Small pictures of the test images, once per split, for the reports that show cases."""
+"""Small pictures of images, once per split, for the reports and logs that show cases."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name, write_thumbnail
-from hmtnet.data.images import ImageStore
+from hmtnet.data.images import ImageStore, Pixels, decode
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.threads import map_images
 from hmtnet.storage.directory import RunDirectory
@@ -20,12 +24,40 @@ def write_thumbnails(
         images: Decoded images of these rows.
         rows: The test images.
     """
-    folder = directory.path.parent / THUMBNAILS
     row_of = {manifest.records[row].image: row for row in rows}
-    missing = [name for name in row_of if not (folder / thumbnail_name(name)).exists()]
+    _write_missing(_folder(directory), row_of, lambda name: images[row_of[name]])
+
+
+def read_thumbnails(
+    directory: RunDirectory, manifest: Manifest, names: Sequence[str]
+) -> dict[str, Pixels]:
+    """Return images' thumbnails (H, W, 3), by name; those that are missing are made first.
+
+    Args:
+        directory: A run directory of the split.
+        manifest: The dataset.
+        names: The images.
+
+    Raises:
+        DataError: An image cannot be decoded.
+    """
+    folder = _folder(directory)
+    _write_missing(folder, names, lambda name: decode(manifest.path(name)))
+    found = {}
+    for name in names:
+        with Image.open(folder / thumbnail_name(name)) as image:
+            found[name] = np.asarray(image.convert("RGB"))
+    return found
+
+
+def _folder(directory: RunDirectory) -> Path:
+    return directory.path.parent / THUMBNAILS
+
+
+def _write_missing(folder: Path, names: Iterable[str], decoded: Callable[[str], Pixels]) -> None:
     map_images(
-        lambda name: write_thumbnail(folder / thumbnail_name(name), images[row_of[name]]),
-        missing,
+        lambda name: write_thumbnail(folder / thumbnail_name(name), decoded(name)),
+        [name for name in names if not (folder / thumbnail_name(name)).exists()],
         "thumbnails",
         show_above=500,
     )

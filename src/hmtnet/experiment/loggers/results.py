@@ -1,5 +1,7 @@
 """What a finished stage says of the test images, beside what needs no system to say it."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -7,6 +9,7 @@ from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.labels import FloatArray, IntArray
 from hmtnet.experiment.baseline import baselines_of
 from hmtnet.experiment.context import RunContext
+from hmtnet.experiment.loggers.sink import Picture, Table
 from hmtnet.metrics.groups import numbered
 from hmtnet.metrics.quality import QualityMetrics
 
@@ -47,11 +50,16 @@ def test_numbers(context: RunContext, found: Predictions) -> Judged:
     }
 
 
-def table_rows(found: Predictions) -> list[list[object]]:
-    """Return validation and test images as rows of ``COLUMNS``, the largest error first."""
+def predictions_table(found: Predictions, pictures: Mapping[str, Picture]) -> Table:
+    """Return validation and test images as a table, the largest error first.
+
+    Args:
+        found: A stage's predictions.
+        pictures: Thumbnails, by image.
+    """
     error = found.score - found.mos
-    shown = [i for i in np.argsort(-abs(error), kind="stable") if found.subset[i] in SHOWN]
-    return [
+    shown = by_error(found)
+    rows = [
         [
             *(found.image[i], found.subset[i], float(found.mos[i]), float(found.score[i])),
             *(float(error[i]), _grade(found.grade[i]), _grade(found.true_grade[i])),
@@ -59,6 +67,21 @@ def table_rows(found: Predictions) -> list[list[object]]:
         ]
         for i in shown
     ]
+    names = [found.image[i] for i in shown]
+    beside = {row: pictures[name] for row, name in enumerate(names) if name in pictures}
+    return Table(COLUMNS, rows, beside)
+
+
+def by_error(found: Predictions) -> list[int]:
+    """Return the rows of the validation and test images, the largest error first."""
+    order = np.argsort(-abs(found.score - found.mos), kind="stable")
+    return [int(i) for i in order if found.subset[i] in SHOWN]
+
+
+def compared_table(judged: Judged) -> Table:
+    """Return what the stage and the baselines reach on the same test images."""
+    rows = [[name, *numbers.values()] for name, numbers in judged.items()]
+    return Table(("predicted by", *judged["stage"]), rows, {})
 
 
 def _quality(

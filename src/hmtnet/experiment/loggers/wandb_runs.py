@@ -1,41 +1,20 @@
 """Runs of Weights & Biases: started, found again, and sent later."""
 
-import json
 import logging
 import netrc
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from hmtnet.errors import SettingsError
 from hmtnet.experiment.loggers.card import Card
+from hmtnet.experiment.loggers.sink import short
 from hmtnet.experiment.run_settings import LoggerSettings
-from hmtnet.files import read_json, write_text
-from hmtnet.settings import build
 from hmtnet.storage.directory import RunDirectory
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Logged:
-    """What W&B has been told of a stage, by whichever process.
-
-    Attributes:
-        epoch: The last epoch.
-        finished: Whether the stage was finished.
-        subsets: Whose predictions.
-        where: The run's address, or its folder.
-    """
-
-    epoch: int = -1
-    finished: bool = False
-    subsets: tuple[str, ...] = ()
-    where: str = ""
 
 
 def start(card: Card, settings: LoggerSettings, directory: RunDirectory) -> Any:
@@ -86,11 +65,6 @@ def _init(card: Card, settings: LoggerSettings, directory: RunDirectory, offline
     )
 
 
-def short(error: Exception) -> str:
-    """Return the first line of what an error says."""
-    return str(error).partition("\n")[0] or type(error).__name__
-
-
 @contextmanager
 def kept_in(directory: RunDirectory) -> Iterator[None]:
     """Let W&B keep files that wait to be sent in the run directory, not in the home directory."""
@@ -102,31 +76,6 @@ def kept_in(directory: RunDirectory) -> Iterator[None]:
         yield
     finally:
         del os.environ["WANDB_DATA_DIR"]
-
-
-def abandon() -> None:
-    """Let go of a run that W&B has failed on."""
-    import wandb
-
-    with suppress(Exception):
-        wandb.finish(exit_code=1)
-
-
-def read_logged(directory: RunDirectory) -> Logged:
-    """Read what W&B has been told of a stage; nothing, where that cannot be read."""
-    try:
-        return build(Logged, read_json(_note(directory)))
-    except (OSError, ValueError, SettingsError):
-        return Logged()
-
-
-def write_logged(directory: RunDirectory, logged: Logged) -> None:
-    """Remember what W&B has been told."""
-    write_text(_note(directory), json.dumps(asdict(logged), indent=2) + "\n")
-
-
-def _note(directory: RunDirectory) -> Path:
-    return directory.path / "wandb" / "logged.json"
 
 
 def sync_words(directories: Sequence[RunDirectory]) -> str | None:
