@@ -129,6 +129,7 @@ def tiny(tiny_root):
     def words(runs, *more, root=tiny_root):
         return [
             *("train", "data=qads", f"data.root={root}", f"runs={runs}", "trainer=cpu"),
+            "report=false",
             *("size.crops={size: 48, count: 1, grid: 1}", "size.batch_size=4"),
             *("size.backbone.widths=[16,16]", "system.sfen.network.levels=2"),
             *("system.grades.count=3", "system.grading.epochs=1"),

@@ -10,7 +10,7 @@ import pytest
 import hmtnet
 
 HOUSE = Path(hmtnet.__file__).parent
-GROUND = {"__init__", "errors", "files", "settings"}
+GROUND = {"__init__", "errors", "files", "settings", "terminal"}
 # A room may use the ground, the rooms of its line, and what those may use. A new room needs a line.
 FLOORS = {
     "perception": set(),

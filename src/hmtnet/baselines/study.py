@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from hmtnet import metrics
 from hmtnet.baselines.labels import Source, pixel_free
@@ -13,6 +12,7 @@ from hmtnet.data.labels import FloatArray, Labels
 from hmtnet.data.protocols import make
 from hmtnet.data.split import SplitSettings
 from hmtnet.errors import DataError
+from hmtnet.terminal import progress
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,10 @@ def study(
     reasons: dict[str, str] = {}
     leaky = False
     chosen = list(splits)
-    for settings in tqdm(chosen, desc="splits", unit="split", disable=len(chosen) <= 200):
+    count = len(chosen)
+    for settings in progress(
+        chosen, total=count, title="comparing", unit="split", hidden=count <= 200
+    ):
         split = make(labels, settings)
         if not split.test:
             raise DataError(

@@ -14,7 +14,7 @@ from hmtnet.cli.composing import chosen_option, is_multirun, launches_in_process
 from hmtnet.cli.trial import Outcome, changes, watch_of
 from hmtnet.data.grades import Grades
 from hmtnet.data.join import label_kind_of
-from hmtnet.errors import SettingsError
+from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.experiment.baseline import write_baselines
 from hmtnet.experiment.chain import ChainResult, run_chain
 from hmtnet.experiment.loggers.wandb_runs import sync_words
@@ -23,11 +23,14 @@ from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.stage import StageResult
 from hmtnet.metrics.mapping import fit_mapping
 from hmtnet.models.system import System
+from hmtnet.report.numbers.build import build_report
+from hmtnet.report.numbers.collect import collect
 from hmtnet.report.numbers.summary import summarise
 from hmtnet.report.render import figures
 from hmtnet.report.render.closing import Row, as_records, closing_table, heading
 from hmtnet.report.render.formats import decimals, percent
-from hmtnet.report.render.write import write_figure
+from hmtnet.report.render.page import as_html
+from hmtnet.report.render.write import PAGE, write_figure, write_files
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +89,7 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
     if is_multirun():  # has one table, at its end
         _draw(result, subset)
         return
+    page = _page(settings, result) if settings.report and tested else None
     if settings.format == "json":
         runs = {stage.stage: str(stage.directory.path) for stage in result.stages}
         document = {
@@ -94,6 +98,7 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
             "split": split.id,
             "leaky": split.leaky,
             "runs": runs,
+            "page": None if page is None else str(page),
             "results": [
                 record if name is None else {"of": name, **record}
                 for name, rows in tables.items()
@@ -116,6 +121,23 @@ def _show(settings: TrainSettings, result: ChainResult) -> None:
         print(f"W&B, logged offline; to send it: {sync}")
     if settings.logger.name == "tensorboard":
         print(f"to look at the curves: tensorboard --logdir {last.directory.path.parent}")
+    if page is not None:
+        print(f"page: {page}")
+
+
+def _page(settings: TrainSettings, result: ChainResult) -> Path | None:
+    """Make a page of the finished chain; None where that cannot be, or it would show nothing."""
+    last = result.stages[-1].directory
+    if store.read_meta(last.path).get("debug") is not None:  # a report has no capped runs
+        return None
+    title = f"{settings.system.name} on {result.manifest.name}"
+    try:
+        found = build_report(collect([stage.directory.path for stage in result.stages]), title)
+        write_files(last.path, {PAGE: as_html(found)})
+    except HmtnetError as error:
+        log.warning("No page of the chain was made: %s", error)
+        return None
+    return last.path / PAGE
 
 
 def _tables(

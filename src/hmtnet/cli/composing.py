@@ -22,6 +22,7 @@ from hmtnet.cli.explaining import explanation
 from hmtnet.cli.plugins import check_flags, plugins_only
 from hmtnet.cli.words import MULTIRUN, hydra_words
 from hmtnet.errors import HmtnetError, SettingsError, faults_explained, nearest, printable
+from hmtnet.terminal import LogHandler
 
 log = logging.getLogger(__name__)
 
@@ -258,7 +259,7 @@ def log_to_stderr() -> None:
     """Show what the package logs, as plain lines on standard error."""
     logger = logging.getLogger("hmtnet")
     if not logger.handlers:
-        handler = logging.StreamHandler()
+        handler = LogHandler()
         handler.setFormatter(_Plain("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from hmtnet.artifact.description import read_description
 from hmtnet.artifact.shipped import find_model
 from hmtnet.cli.composing import log_to_stderr
@@ -21,6 +19,7 @@ from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.terminal import notes, text_table
 from hmtnet.scoring.listing import Listed, find_images
 from hmtnet.scoring.score_table import Failure, Row, ScoreFile, as_csv, best_first
+from hmtnet.terminal import progress
 
 if TYPE_CHECKING:
     from hmtnet.report.render.scores import ScorePage
@@ -133,12 +132,8 @@ def scored(
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of files that are damaged or not
-        yield from tqdm(
-            series.score(images),
-            desc="scoring",
-            total=len(images),
-            unit="image",
-            disable=True if hidden else None,
+        yield from progress(
+            series.score(images), total=len(images), title="scoring", unit="image", hidden=hidden
         )
 
 

@@ -24,6 +24,9 @@ from hmtnet.storage import trials
 # In a worker: since when the sweep goes on, as `trials.has_ended` has it.
 SINCE = "HMTNET_SWEEP_SINCE"
 
+# Ends a line that the worker's next one makes obsolete.
+_PASSING = "\x1f"
+
 
 def since() -> int | None:
     """Return since when the sweep goes on that this process works on; None if it is no worker."""
@@ -49,7 +52,7 @@ def telling(prefix: str) -> Iterator[None]:
     handlers = logging.getLogger("hmtnet").handlers
     before = [handler.formatter for handler in handlers]
     for handler, formatter in zip(handlers, before, strict=True):
-        handler.setFormatter(type(formatter or logging.Formatter())(f"{prefix}%(message)s"))
+        handler.setFormatter(_Telling(prefix, formatter or logging.Formatter()))
     try:
         yield
     finally:
@@ -57,8 +60,24 @@ def telling(prefix: str) -> Iterator[None]:
             handler.setFormatter(formatter)
 
 
+class _Telling(logging.Formatter):
+    """A worker's lines; those that the next one makes obsolete are marked."""
+
+    def __init__(self, prefix: str, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._prefix, self._inner = prefix, inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return what is printed of a record."""
+        passing = record.name == "hmtnet.experiment.progress"
+        return f"{self._prefix}{self._inner.format(record)}{_PASSING if passing else ''}"
+
+
 def work(folder: Path, command: Sequence[str], count: int, n_trials: int) -> HmtnetError | None:
-    """Start workers, show what they tell line by line above one bar, and wait for them.
+    """Start workers, show what they tell, and wait for them.
+
+    In a terminal, one bar stands for the sweep, and below it a line per worker tells how far its
+    training is; all else is told above. In a file, everything is a line.
 
     Args:
         folder: The sweep's folder; its sweep has begun.
@@ -82,8 +101,16 @@ def work(folder: Path, command: Sequence[str], count: int, n_trials: int) -> Hmt
         for index in range(count)
     ]
     shape = "{desc}{bar:24}| {n}/{total} [{elapsed}]"
-    bar = tqdm(total=n_trials, bar_format=shape, disable=None)  # None: only in a terminal
-    readers = [Thread(target=_pass_on, args=(worker, bar)) for worker in workers]
+    # None: only in a terminal.
+    bar = tqdm(total=n_trials, bar_format=shape, disable=None, dynamic_ncols=True)
+    lines = [
+        tqdm(bar_format="{desc}", position=1 + i, leave=False, disable=None, dynamic_ncols=True)
+        for i in range(count)
+    ]
+    readers = [
+        Thread(target=_pass_on, args=(worker, line))
+        for worker, line in zip(workers, lines, strict=True)
+    ]
     try:
         for reader in readers:
             reader.start()
@@ -95,6 +122,8 @@ def work(folder: Path, command: Sequence[str], count: int, n_trials: int) -> Hmt
         for worker in workers:
             worker.terminate()
         codes = [worker.wait() for worker in workers]
+        for line in reversed(lines):
+            line.close()
         bar.close()
     if any(codes):
         return HmtnetError(
@@ -108,8 +137,8 @@ def work(folder: Path, command: Sequence[str], count: int, n_trials: int) -> Hmt
 
 
 def _environment(index: int, count: int, begun: int) -> dict[str, str]:
-    """Share processors and devices out; a worker's bars would break the lines of the others."""
-    environment = {**os.environ, SINCE: str(begun), "TQDM_DISABLE": "1"}
+    """Share processors and devices out."""
+    environment = {**os.environ, SINCE: str(begun)}
     environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     devices = environment.get("CUDA_VISIBLE_DEVICES", "").split(",")
     if len(devices) > 1:
@@ -117,12 +146,21 @@ def _environment(index: int, count: int, begun: int) -> dict[str, str]:
     return environment
 
 
-def _pass_on(worker: "subprocess.Popen[bytes]", bar: "tqdm[None]") -> None:
+def _pass_on(worker: "subprocess.Popen[bytes]", line: "tqdm[None]") -> None:
+    """Show what a worker tells: in its own line what is soon obsolete, and above the bars the rest.
+
+    Args:
+        worker: Whose output is a pipe.
+        line: Its own line, which there is in a terminal only.
+    """
     assert worker.stdout is not None
-    for line in worker.stdout:
-        shown = line.decode(errors="replace").rstrip().rpartition("\r")[2]  # of a bar, its end
-        if shown.strip():
-            bar.write(printable(shown), file=sys.stderr)
+    for told in worker.stdout:
+        text = told.decode(errors="replace").rstrip()
+        shown = printable(text.removesuffix(_PASSING))
+        if text.endswith(_PASSING) and not line.disable:
+            line.set_description_str(shown)
+        elif shown.strip():
+            line.write(shown, file=sys.stderr)
 
 
 def _show(folder: Path, bar: "tqdm[None]") -> None:

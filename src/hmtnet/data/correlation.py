@@ -17,9 +17,9 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import dct
-from tqdm import tqdm
 
 from hmtnet.data.thumbnails import SIDE, Floats
+from hmtnet.terminal import progress
 
 REACH = 3
 """Largest shift, in pixels of a thumbnail of 24: an eighth of the image."""
@@ -80,7 +80,7 @@ def _matches(
     starts = range(0, len(stack), _ROWS)
     hidden = len(stack) * len(others) <= 3000**2
     total = len(starts) * len(shifts)
-    with tqdm(desc="pairing images", total=total, unit="part", disable=hidden) as bar:
+    with progress(total=total, title="pairing images", unit="part", hidden=hidden) as bar:
         for a, (down, right) in product(starts, shifts):
             rows, row_bounds = _vectors(stack[a : a + _ROWS], down, right)
             for b in range(0, len(others), _COLUMNS):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from tqdm import tqdm
+from hmtnet.terminal import progress
 
 T = TypeVar("T")
 
@@ -26,4 +26,5 @@ def map_images(
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         results = pool.map(function, names)
         hidden = len(names) <= show_above
-        return list(tqdm(results, desc=what, total=len(names), unit="image", disable=hidden))
+        shown = progress(results, total=len(names), title=what, unit="image", hidden=hidden)
+        return list(shown)

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import Logger
 
 from hmtnet.data.datamodule import QualityData
 from hmtnet.errors import SettingsError
-from hmtnet.experiment.callbacks import EpochRecord, Stopping, Watch, Watched
+from hmtnet.experiment.callbacks import EpochRecord, Stopping
 from hmtnet.experiment.checkpoints import (
     Candidate,
     EpochCheckpoints,
@@ -26,7 +26,6 @@ from hmtnet.experiment.checkpoints import (
 )
 from hmtnet.experiment.faults import Divergence, StopAfterEpoch
 from hmtnet.experiment.processes import is_helper
-from hmtnet.experiment.progress import StageProgress
 from hmtnet.experiment.run_settings import TrainerSettings
 from hmtnet.models.task import SELECTED_BY, QualityTask
 from hmtnet.storage.directory import RunDirectory
@@ -55,7 +54,8 @@ def fit(
     trainer_settings: TrainerSettings,
     logger: Logger | None = None,
     start: Candidate | None = None,
-    watch: Watch | None = None,
+    before: Sequence[Callback] = (),
+    after: Sequence[Callback] = (),
 ) -> Candidate:
     """Train a task until it ends, resuming from its last checkpoint if there is one.
 
@@ -68,7 +68,8 @@ def fit(
         logger: Told of every epoch; None in a process that only helps.
         start: The network before its first step, where that is a candidate. A resumed training
             takes what its checkpoint says.
-        watch: Told of every epoch; what it raises ends the training.
+        before: Callbacks that are called before those which write an epoch down.
+        after: Callbacks that are called last; what they raise ends the training.
 
     Returns:
         The best epoch, by what epochs are chosen by.
@@ -85,16 +86,15 @@ def fit(
     checkpoints = EpochCheckpoints(directory.checkpoints, status.key, start)
     stopping = StopAfterEpoch()
     callbacks: list[Callback] = [
-        *(StageProgress(status.stage), Divergence(status.stage), record, stopping, checkpoints)
+        *(*before, Divergence(status.stage), record, stopping, checkpoints)
     ]
     if fit_settings.ema > 0:
         callbacks.append(EMAWeightAveraging(decay=fit_settings.ema))
     if fit_settings.early_stopping is not None:
         callbacks.append(Stopping(fit_settings.early_stopping))
-    if watch is not None:
-        callbacks.append(Watched(status.stage, watch))
+    callbacks += after
     if trainer_settings.devices > 1 and not is_helper(trainer_settings):
-        # For the helpers, which inherit it; here tqdm has long read it.
+        # For the helpers, which inherit it.
         os.environ["TQDM_DISABLE"] = "1"
     with quiet_lightning():
         trainer = make_trainer(

@@ -5,7 +5,6 @@ from itertools import islice
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.batch import Batch
@@ -16,6 +15,9 @@ from hmtnet.data.manifest import Manifest
 from hmtnet.metrics import median_grade
 from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops
 from hmtnet.models.reproducible import reproducible
+from hmtnet.terminal import progress
+
+_WORDS = {"train": "training", "val": "validation", "test": "test"}
 
 
 @torch.inference_mode()
@@ -50,7 +52,8 @@ def predict(
         rows: list[int] = []
         scores: list[np.ndarray] = []
         probabilities: list[np.ndarray] = []
-        for batch in tqdm(islice(loader, total), total=total, desc=f"  {subset}", leave=False):
+        told = f"predicting {_WORDS[subset]} images"
+        for batch in progress(islice(loader, total), total=total, title=told, unit="batch"):
             rows += batch.rows.tolist()
             for part in in_parts(batch, network, data.crops.size):
                 prediction = _predict_batch(network, part.to(device), data.crops.size, grades.count)

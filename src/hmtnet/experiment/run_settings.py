@@ -165,6 +165,7 @@ class RunSettings:
         sweep_name: Of a multirun's folder under ``runs``; null is a digest of what is swept.
         runs: The folder of all run directories.
         format: What is printed at the end.
+        report: Whether a page of the finished chain is made, in a single run.
     """
 
     seed: int = 0
@@ -179,6 +180,7 @@ class RunSettings:
     sweep_name: str | None = None
     runs: str = "runs"
     format: Literal["text", "json"] = "text"
+    report: bool = True
     other: DataSettings | None = None
 
     def __post_init__(self) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.loggers import Logger
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
@@ -17,15 +16,19 @@ from hmtnet.artifact.scenes import Greys, read_scenes, write_scenes
 from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
 from hmtnet.errors import HmtnetError, explained
+from hmtnet.experiment.callbacks import Watched
 from hmtnet.experiment.checkpoints import Candidate, newest, set_damaged_aside
 from hmtnet.experiment.conditions import conditions, record
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe
 from hmtnet.experiment.fitting import device_of, fit, uncompiled
 from hmtnet.experiment.initial_candidate import start_of
+from hmtnet.experiment.loggers.maps import MapsOfValidation
+from hmtnet.experiment.loggers.stage_log import StageLog
 from hmtnet.experiment.out_of_fold import out_of_fold
 from hmtnet.experiment.plan import Planned, shared_grades
 from hmtnet.experiment.predict import predict
+from hmtnet.experiment.progress import StageProgress
 from hmtnet.experiment.settings import composed
 from hmtnet.files import clear_partial, write_text
 from hmtnet.metrics import accuracy, srcc
@@ -75,7 +78,7 @@ def make_ready(context: RunContext, planned: Planned) -> Ready:
 
 
 def train(
-    context: RunContext, planned: Planned, ready: Ready, logger: Logger | None = None
+    context: RunContext, planned: Planned, ready: Ready, logger: StageLog | None = None
 ) -> None:
     """Train; whatever goes wrong is written into the run's status before it is passed on."""
     directory = planned.directory
@@ -136,11 +139,12 @@ def fit_stage(
     planned: Planned,
     ready: Ready,
     status: Status,
-    logger: Logger | None = None,
+    logger: StageLog | None = None,
     start: Candidate | None = None,
 ) -> Candidate:
     """Let Lightning train a stage to its last epoch, and return the best one."""
     settings = context.settings
+    watching = [] if logger is None else [MapsOfValidation(logger, context)]
     return fit(
         ready.task,
         ready.data,
@@ -149,8 +153,20 @@ def fit_stage(
         settings.trainer,
         logger,
         start,
-        context.watch,
+        before=[StageProgress(_title(context, planned)), *watching],
+        after=[] if context.watch is None else [Watched(planned.stage.name, context.watch)],
     )
+
+
+def _title(context: RunContext, planned: Planned) -> str:
+    """Say which stage of its chain is trained, and what a sweep's trial changes."""
+    name, changes = planned.stage.name, context.settings.logger.changes.values()
+    chain = [s.name for s in context.system.stages if s.name not in context.settings.upstream]
+    chain = [s for s in chain if s in context.settings.stages] or chain
+    title = f"{name} {chain.index(name) + 1}/{len(chain)}" if name in chain else name
+    if context.whole is not None:
+        title = f"{name}, fold {planned.directory.path.name.partition('-')[0]}"
+    return ", ".join([title, *changes])
 
 
 def _leave_artifact(

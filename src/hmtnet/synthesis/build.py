@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from hmtnet.errors import DataError, listed
 from hmtnet.synthesis.listing import LOG, write_listings
@@ -31,6 +30,7 @@ from hmtnet.synthesis.worker import (
     check_formula,
     end_with_parent,
 )
+from hmtnet.terminal import progress
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -173,7 +173,7 @@ def _each(
     pool: ProcessPoolExecutor | None, function: Callable[[T], R], items: Sequence[T], what: str
 ) -> Iterator[tuple[T, R]]:
     """Apply a function to items; yield each with its result as it comes."""
-    with tqdm(total=len(items), desc=what, unit="image", disable=not items) as bar:
+    with progress(total=len(items), title=what, unit="image", hidden=not items) as bar:
         if pool is None:
             for item in items:
                 yield item, function(item)

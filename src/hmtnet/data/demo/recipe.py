@@ -17,7 +17,6 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from scipy.ndimage import gaussian_filter
-from tqdm import tqdm
 
 from hmtnet.data.cache import home as default_home
 from hmtnet.data.demo.learned import Evidence, gather, learn
@@ -36,6 +35,7 @@ from hmtnet.data.demo.pseudo_mos import Yardstick, measure, pseudo_mos, yardstic
 from hmtnet.errors import DataError
 from hmtnet.files import built_aside, digest_file, digest_text
 from hmtnet.metrics import fidelity
+from hmtnet.terminal import progress
 
 _log = logging.getLogger(__name__)
 
@@ -134,12 +134,13 @@ def build(folder: Path, recipe: Recipe, workers: int | None = None) -> None:
             f"A demo set needs at least 2 photographs, for the learned method trains on the other "
             f"ones, but this recipe has {len(recipe.photographs)}. Add one."
         )
+    total = len(recipe.photographs) * len(recipe.scales) * len(recipe.methods)
     # NumPy and SciPy let go of the interpreter while they compute, so threads use every core;
     # unlike processes they ask nothing of the script that calls us.
     with (
         built_aside(folder) as aside,
         ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool,
-        _progress(recipe) as bar,
+        progress(total=total, title="building the demo set", unit="image") as bar,
     ):
         for name in ("source_images", "super-resolved_images"):
             (aside / name).mkdir()
@@ -159,12 +160,6 @@ def build(folder: Path, recipe: Recipe, workers: int | None = None) -> None:
             made += done
             bar.update(len(done))
         write_listings(aside, recipe.photographs, recipe.methods, made)
-
-
-def _progress(recipe: Recipe) -> tqdm:
-    """Return a progress bar over the images of a recipe."""
-    total = len(recipe.photographs) * len(recipe.scales) * len(recipe.methods)
-    return tqdm(total=total, desc="Building the demo set", unit="image")
 
 
 def _source(photograph: Photograph, scales: Iterable[int]) -> _Source:

@@ -14,7 +14,7 @@ _LONGEST_TAG = 64
 _LONGEST_NAME = 128
 # Where a run lies, who is told of it and what is printed: nobody groups by it, and a path may say
 # more of a machine than its owner wants to publish.
-_OF_THE_MACHINE = ("runs", "logger", "format", "sweep_name", "upstream", "stages")
+_OF_THE_MACHINE = ("runs", "logger", "format", "report", "sweep_name", "upstream", "stages")
 
 
 @dataclass(frozen=True)

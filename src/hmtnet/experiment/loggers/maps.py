@@ -1,0 +1,115 @@
+"""What a network looks at in the same few validation images, every so many epochs."""
+
+from collections.abc import Mapping
+
+import lightning as L
+import numpy as np
+from lightning.pytorch.callbacks import Callback
+from PIL import Image, ImageColor, ImageDraw
+
+from hmtnet.data.images import Pixels
+from hmtnet.experiment.context import RunContext
+from hmtnet.experiment.fitting import uncompiled
+from hmtnet.experiment.loggers.sink import Picture
+from hmtnet.experiment.loggers.stage_log import StageLog
+from hmtnet.metrics import median_grade
+from hmtnet.models.task import QualityTask
+from hmtnet.scoring.judge import judge
+from hmtnet.scoring.maps import Collector
+from hmtnet.scoring.tiles import Tiles
+from hmtnet.scoring.verdict import Verdict
+
+IMAGES = 4
+"""Validation images that are shown: evenly spaced in the order of their MOS."""
+
+_SIDE = 192  # pixels of a panel's longer side
+_LINE = 14  # pixels of a line of text
+_GROUP = 16  # tiles that are looked at together
+
+
+class MapsOfValidation(Callback):
+    """Shows maps while validation is at its end: of the weights that it has judged, in its mode.
+
+    Args:
+        log: The stage's log.
+        context: What the chain shares.
+    """
+
+    def __init__(self, log: StageLog, context: RunContext) -> None:
+        self._log, self._context = log, context
+        by_mos = sorted(context.split.val, key=lambda row: context.manifest.unit_mos[row])
+        places = np.linspace(0, len(by_mos) - 1, IMAGES).round().astype(int)
+        self._rows = [by_mos[place] for place in dict.fromkeys(places.tolist())]
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log maps, if it is their turn."""
+        assert isinstance(pl_module, QualityTask)
+        network, epoch = pl_module.network, trainer.current_epoch + 1
+        # What needs labels, or a batch, has nothing to say of an image that comes alone.
+        alone = not (network.reads_labels or network.mixes_images)
+        due = epoch % self._context.settings.logger.maps_every == 0
+        if trainer.is_global_zero and alone and due:
+            self._log.pictures("maps", epoch, lambda: self._maps(pl_module))
+
+    def _maps(self, task: QualityTask) -> Mapping[str, Picture]:
+        manifest, shown = self._context.manifest, {}
+        with uncompiled(self._context.settings.trainer):
+            for row in self._rows:
+                pixels, verdict = self._judged(task, row)
+                record = manifest.records[row]
+                drawn = _drawn(pixels, verdict)
+                if drawn is not None:
+                    shown[f"{record.image}, MOS {record.mos:.3g}"] = drawn
+        return shown
+
+    def _judged(self, task: QualityTask, row: int) -> tuple[Pixels, Verdict]:
+        store, manifest, network = self._context.store, self._context.manifest, task.network
+        pixels, reference = store.pair(row) if network.needs_reference else (store[row], None)
+        crops, operator = task.fit_settings.crops, network.saliency_operator
+        tiles = Tiles(pixels, crops, operator, task.device, _GROUP, reference)
+        collector = Collector(network.shows, tiles)
+        means = judge(network, tiles, collector.see)
+        unit, maps, styles = float(means["unit_score"]), collector.maps(), collector.styles()
+        probabilities = means["probabilities"].numpy() if network.graded else np.zeros(0)
+        verdict = Verdict(
+            score=float(manifest.from_unit(unit)),
+            unit_score=unit,
+            mos_range=manifest.mos_range,
+            higher_is_better=manifest.higher_is_better,
+            label_kind=manifest.label_kind,
+            grade=int(median_grade(probabilities[None])[0]) + 1 if network.graded else None,
+            probabilities=probabilities,
+            maps=maps,
+            styles={name: styles[name] for name in maps},
+            layout=tiles.layout,
+        )
+        return pixels, verdict
+
+
+def _drawn(pixels: Pixels, verdict: Verdict) -> Picture | None:
+    """Put an image and its maps side by side, each below its title and above its scale."""
+    from hmtnet.scoring.shading import Scale, reduced, shaded_maps, step_of
+
+    maps = shaded_maps(pixels, verdict, _SIDE)
+    if not maps:
+        return None
+
+    def scale_of(scale: Scale) -> Image.Image:
+        ends = [ImageColor.getrgb(colour) for colour in scale.colours]
+        strip = Image.fromarray(np.array([ends], dtype=np.uint8))
+        how = Image.Resampling.NEAREST if scale.steps else Image.Resampling.BILINEAR
+        return strip.resize((_SIDE // 2, _LINE // 2), how)
+
+    image = reduced(pixels, step_of(pixels, _SIDE)).round().astype(np.uint8)
+    panels = [(image, "image", None), *((m.pixels, m.title, m.scale) for m in maps.values())]
+    height = len(image)
+    sheet = Image.new("RGB", (len(panels) * (_SIDE + 4), height + 2 * _LINE), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, (shown, title, scale) in enumerate(panels):
+        left = place * (_SIDE + 4)
+        draw.text((left, 0), title, "black")
+        sheet.paste(Image.fromarray(shown), (left, _LINE))
+        if scale is not None:
+            draw.text((left, _LINE + height), f"{scale.labels[0]} – {scale.labels[-1]}", "black")
+            sheet.paste(scale_of(scale), (left + _SIDE // 2, _LINE + height + 4))
+    return np.asarray(sheet)
