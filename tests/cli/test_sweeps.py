@@ -1,7 +1,9 @@
 """Sweeps from their first trial to their table: what is proposed, counted, kept and told."""
 
 import csv
+import io
 import json
+import logging
 import math
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import textwrap
 import optuna
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from tqdm import tqdm
 
 from hmtnet.cli import chain as command
 from hmtnet.cli import search, workers
@@ -249,3 +252,18 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(sweep, tmp_path):
     assert done.code == 0, done.err
     timeless = [[{**row, "seconds": ""} for row in table(which)] for which in (whole, folder)]
     assert timeless[0] == timeless[1]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_worker_s_progress_is_overwritten_in_a_terminal_and_told_in_a_file(terminal, capsys):
+    progress = logging.LogRecord("hmtnet.experiment.progress", 20, "", 0, "epoch 1", (), None)
+    other = logging.LogRecord("hmtnet.experiment.stage", 20, "", 0, "reused", (), None)
+    formatter = workers._Telling("trial 0 | ", logging.Formatter())
+    told = "".join(f"{formatter.format(record)}\n" for record in (other, progress))
+    command = [sys.executable, "-c", f"print({told!r}, end='')"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as worker:
+        line = tqdm(bar_format="{desc}", disable=not terminal, file=io.StringIO())
+        workers._pass_on(worker, line)
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == ["trial 0 | reused", *([] if terminal else ["trial 0 | epoch 1"])]
+    assert not terminal or line.desc == "trial 0 | epoch 1"

@@ -157,7 +157,7 @@ def test_the_table_is_made_of_the_predictions(finished):
 
 def test_json_says_the_same(finished, hmtnet, tiny, runs):
     document = records_of(hmtnet(*tiny(runs, "format=json")))
-    assert set(document) == {"dataset", "label_kind", "split", "leaky", "runs", "results"}
+    assert set(document) == {"dataset", "label_kind", "split", "leaky", "runs", "page", "results"}
     assert (document["dataset"], document["leaky"]) == ("qads", False)
     names = [*BESIDE, *STAGES]
     assert [(r["name"], r["subset"]) for r in document["results"]] == [
@@ -192,6 +192,19 @@ def test_a_stage_trained_with_other_threads_is_reused_and_the_table_says_so(hmtn
     notes = {row["name"]: row["note"] for row in program["results"]}
     assert all(told in notes[stage] for stage in STAGES)
     assert all(told not in notes[baseline] for baseline in BESIDE)
+
+
+def test_a_single_run_ends_with_its_page(finished, hmtnet, tiny, runs):
+    words = tiny(runs, "report=true")
+    assert hmtnet(*words, "-m").code == 0 and not list(runs.rglob("*.html"))
+    last = hmtnet(*words).out.splitlines()[-1]
+    page = next(runs.glob("*/*/joint-*")) / "report.html"
+    assert last == f"page: {page}"
+    assert all(name in page.read_text(encoding="utf-8") for name in (*STAGES, "label-only"))
+    page.unlink()
+    page.mkdir()  # nothing can be written there
+    done = hmtnet(*words)
+    assert done.code == 0 and done.err.count("No page of the chain was made: ") == 1
 
 
 def test_stages_are_added_to_the_ones_there_are(finished, hmtnet, tiny, runs):
