@@ -170,7 +170,8 @@ def chosen_row(path):
 
 
 def test_a_chain_is_read_back(hmtnet, tiny, tmp_path):
-    words = ["logger=wandb", "logger.artifacts=all", "ablation=contrast_none"]
+    words = ["logger=wandb", "logger.artifacts=all", "logger.maps_every=1"]
+    words += ["ablation=contrast_none"]
     done = hmtnet(*tiny(tmp_path / "runs", *words))
     assert done.code == 0 and "W&B" not in done.err, done.err
     paths = stages_of(tmp_path / "runs")
@@ -194,7 +195,7 @@ def test_a_chain_is_read_back(hmtnet, tiny, tmp_path):
         assert len(table["data"]) == len(test) + len(found.select("val"))
         pictures = [path for path in run.artifacts["run_table"] if path.endswith(".jpg")]
         assert len(pictures) == len(table["data"])
-        assert run.pictures >= {"scatter", "confusion", "calibration"}
+        assert run.pictures == {"scatter", "confusion", "calibration", "maps"}
         kept = {"stage.safetensors", "stage.json", "predictions.csv", "scenes.safetensors"}
         assert run.artifacts["stage"] == kept | {"split.json"}
     assert len({run.group for run in runs.values()}) == 1
@@ -326,8 +327,9 @@ def test_online_only_where_an_account_is_known(tmp_path, monkeypatch, variables,
     assert _has_account() is online
 
 
-def test_tensorboard_has_the_same(hmtnet, tiny, tmp_path):
+def test_tensorboard_has_the_same(finished, hmtnet, tiny, tmp_path):
     words = ["logger=tensorboard", "stages=[grading,sfen]", "logger.tags=[mine]"]
+    words += ["logger.maps_every=2"]
     done = hmtnet(*tiny(tmp_path, *words))
     assert done.code == 0 and "TensorBoard" not in done.err, done.err
     path = stages_of(tmp_path)["sfen"]
@@ -344,7 +346,13 @@ def test_tensorboard_has_the_same(hmtnet, tiny, tmp_path):
     assert found == pytest.approx(srcc(test.score, test.mos))
     assert points(events, "test/label-only/srcc")
     pictures = {tag.split("/")[0] for tag in events.Tags()["images"]}
-    assert pictures >= {"scatter", "confusion", "calibration", "predictions"}
+    assert pictures == {"scatter", "confusion", "calibration", "predictions", "maps"}
+    maps = [tag for tag in events.Tags()["images"] if tag.startswith("maps/")]
+    assert len(maps) == len(prediction_files.read(directory.predictions).select("val"))
+    assert all([event.step for event in events.Images(tag)] == [2] for tag in maps)
+    # Whatever is looked at meanwhile, the training is the same to the last bit.
+    plain = RunDirectory(finished.stages["sfen"])
+    assert directory.weights.read_bytes() == plain.weights.read_bytes()
     assert test.image[0] in text(events, "predictions") and "label-only" in text(
         events, "test/compared"
     )
