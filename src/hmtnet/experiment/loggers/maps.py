@@ -1,6 +1,7 @@
 """What a network looks at in the same few validation images, every so many epochs."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import lightning as L
 import numpy as np
@@ -19,11 +20,15 @@ from hmtnet.scoring.maps import Collector
 from hmtnet.scoring.tiles import Tiles
 from hmtnet.scoring.verdict import Verdict
 
+if TYPE_CHECKING:
+    from hmtnet.scoring.shading import Scale
+
 IMAGES = 4
 """Validation images that are shown: evenly spaced in the order of their MOS."""
 
 _SIDE = 192  # pixels of a panel's longer side
 _LINE = 14  # pixels of a line of text
+_GAP = 4  # pixels between panels
 _GROUP = 16  # tiles that are looked at together
 
 
@@ -88,28 +93,30 @@ class MapsOfValidation(Callback):
 
 def _drawn(pixels: Pixels, verdict: Verdict) -> Picture | None:
     """Put an image and its maps side by side, each below its title and above its scale."""
-    from hmtnet.scoring.shading import Scale, reduced, shaded_maps, step_of
+    from hmtnet.scoring.shading import reduced, shaded_maps, step_of
 
     maps = shaded_maps(pixels, verdict, _SIDE)
     if not maps:
         return None
 
-    def scale_of(scale: Scale) -> Image.Image:
-        ends = [ImageColor.getrgb(colour) for colour in scale.colours]
-        strip = Image.fromarray(np.array([ends], dtype=np.uint8))
-        how = Image.Resampling.NEAREST if scale.steps else Image.Resampling.BILINEAR
-        return strip.resize((_SIDE // 2, _LINE // 2), how)
-
     image = reduced(pixels, step_of(pixels, _SIDE)).round().astype(np.uint8)
     panels = [(image, "image", None), *((m.pixels, m.title, m.scale) for m in maps.values())]
-    height = len(image)
-    sheet = Image.new("RGB", (len(panels) * (_SIDE + 4), height + 2 * _LINE), "white")
+    # Of one size whatever the image's: W&B warns of pictures that differ.
+    sheet = Image.new("RGB", (len(panels) * (_SIDE + _GAP), _SIDE + 2 * _LINE), "white")
     draw = ImageDraw.Draw(sheet)
     for place, (shown, title, scale) in enumerate(panels):
-        left = place * (_SIDE + 4)
+        left = place * (_SIDE + _GAP)
         draw.text((left, 0), title, "black")
         sheet.paste(Image.fromarray(shown), (left, _LINE))
         if scale is not None:
-            draw.text((left, _LINE + height), f"{scale.labels[0]} – {scale.labels[-1]}", "black")
-            sheet.paste(scale_of(scale), (left + _SIDE // 2, _LINE + height + 4))
+            draw.text((left, _LINE + _SIDE), f"{scale.labels[0]} – {scale.labels[-1]}", "black")
+            sheet.paste(_bar(scale), (left + _SIDE // 2, _LINE + _SIDE + _GAP))
     return np.asarray(sheet)
+
+
+def _bar(scale: "Scale") -> Image.Image:
+    """Return a scale's colours, from the lowest value to the highest."""
+    colours = [ImageColor.getrgb(colour) for colour in scale.colours]
+    how = Image.Resampling.NEAREST if scale.steps else Image.Resampling.BILINEAR
+    row = Image.fromarray(np.array([colours], dtype=np.uint8))
+    return row.resize((_SIDE // 2, _LINE // 2), how)
