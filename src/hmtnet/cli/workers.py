@@ -26,6 +26,7 @@ SINCE = "HMTNET_SWEEP_SINCE"
 
 # Ends a line that the worker's next one makes obsolete.
 _PASSING = "\x1f"
+_TELL_PROGRESS = ("hmtnet.experiment.progress", "hmtnet.terminal")
 
 
 def since() -> int | None:
@@ -69,7 +70,7 @@ class _Telling(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return what is printed of a record."""
-        passing = record.name == "hmtnet.experiment.progress"
+        passing = record.name in _TELL_PROGRESS
         return f"{self._prefix}{self._inner.format(record)}{_PASSING if passing else ''}"
 
 

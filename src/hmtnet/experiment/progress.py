@@ -10,6 +10,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from tqdm import tqdm
 
+from hmtnet.experiment.context import RunContext
+from hmtnet.experiment.plan import Planned
 from hmtnet.models.task import SELECTED_BY
 from hmtnet.terminal import DISABLED
 
@@ -118,6 +120,17 @@ class StageProgress(Callback):
         done = trainer.current_epoch * per_epoch + (self._batches - 1) % per_epoch + 1
         passed = time.perf_counter() - self._began
         return (epochs * per_epoch - done) * passed / max(self._batches, 1)
+
+
+def title_of(context: RunContext, planned: Planned) -> str:
+    """Say which stage of its chain is trained, and what a sweep's trial changes."""
+    name, changes = planned.stage.name, context.settings.logger.changes.values()
+    chain = [s.name for s in context.system.stages if s.name not in context.settings.upstream]
+    chain = [s for s in chain if s in context.settings.stages] or chain
+    title = f"{name} {chain.index(name) + 1}/{len(chain)}" if name in chain else name
+    if context.whole is not None:
+        title = f"{name}, fold {planned.directory.path.name.partition('-')[0]}"
+    return ", ".join([title, *changes])
 
 
 def _clock(seconds: float) -> str:

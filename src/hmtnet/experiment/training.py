@@ -28,7 +28,7 @@ from hmtnet.experiment.loggers.stage_log import StageLog
 from hmtnet.experiment.out_of_fold import out_of_fold
 from hmtnet.experiment.plan import Planned, shared_grades
 from hmtnet.experiment.predict import predict
-from hmtnet.experiment.progress import StageProgress
+from hmtnet.experiment.progress import StageProgress, title_of
 from hmtnet.experiment.settings import composed
 from hmtnet.files import clear_partial, write_text
 from hmtnet.metrics import accuracy, srcc
@@ -153,20 +153,9 @@ def fit_stage(
         settings.trainer,
         logger,
         start,
-        before=[StageProgress(_title(context, planned)), *watching],
+        before=[StageProgress(title_of(context, planned)), *watching],
         after=[] if context.watch is None else [Watched(planned.stage.name, context.watch)],
     )
-
-
-def _title(context: RunContext, planned: Planned) -> str:
-    """Say which stage of its chain is trained, and what a sweep's trial changes."""
-    name, changes = planned.stage.name, context.settings.logger.changes.values()
-    chain = [s.name for s in context.system.stages if s.name not in context.settings.upstream]
-    chain = [s for s in chain if s in context.settings.stages] or chain
-    title = f"{name} {chain.index(name) + 1}/{len(chain)}" if name in chain else name
-    if context.whole is not None:
-        title = f"{name}, fold {planned.directory.path.name.partition('-')[0]}"
-    return ", ".join([title, *changes])
 
 
 def _leave_artifact(
