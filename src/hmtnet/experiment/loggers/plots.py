@@ -27,15 +27,17 @@ def plots(found: Predictions, mos: str) -> dict[str, Picture]:
         mos: What the labels are called.
 
     Returns:
-        ``scatter`` and, of a network with grades, ``confusion`` and ``calibration``.
+        ``scatter`` and, of a network with grades, ``confusion`` and ``calibration``; of several
+        datasets, of each, as ``scatter/<dataset>``.
     """
     subset = "test" if "test" in found.subsets else "val"
-    rows = found.select(subset)
-    if not len(rows):
-        return {}
-    drawn = {"scatter": _scatter(rows, subset, mos)}
-    if rows.probabilities.shape[1] and (rows.true_grade >= 0).all():
-        drawn |= {"confusion": _confusion(rows, subset), "calibration": _calibration(rows, subset)}
+    drawn = {}
+    for dataset, rows in found.select(subset).apart().items():
+        ending = "" if dataset is None else f"/{dataset}"
+        drawn[f"scatter{ending}"] = _scatter(rows, subset, mos)
+        if rows.probabilities.shape[1] and (rows.true_grade >= 0).all():
+            drawn[f"confusion{ending}"] = _confusion(rows, subset)
+            drawn[f"calibration{ending}"] = _calibration(rows, subset)
     return drawn
 
 
