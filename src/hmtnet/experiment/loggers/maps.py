@@ -109,7 +109,7 @@ def _drawn(pixels: Pixels, verdict: Verdict) -> Picture | None:
         draw.text((left, 0), title, "black")
         sheet.paste(Image.fromarray(shown), (left, _LINE))
         if scale is not None:
-            draw.text((left, _LINE + _SIDE), f"{scale.labels[0]} – {scale.labels[-1]}", "black")
+            draw.text((left, _LINE + _SIDE), f"{scale.labels[0]} to {scale.labels[-1]}", "black")
             sheet.paste(_bar(scale), (left + _SIDE // 2, _LINE + _SIDE + _GAP))
     return np.asarray(sheet)
 
