@@ -198,7 +198,8 @@ def test_one_split_answers_nothing(execute, finished):
 def test_without_an_ablation_it_tells_how_to_make_one(execute, finished, tmp_path, stages):
     if stages == "grading":
         shutil.copytree(finished.stages["grading"], tmp_path / "runs/qads/split/grading-0")
-    text, axes = execute(ABLATION, trains=False, HMTNET_RUNS=tmp_path / "runs", HMTNET_DATASET="qads")
+    where = {"HMTNET_RUNS": tmp_path / "runs", "HMTNET_DATASET": "qads"}
+    text, axes = execute(ABLATION, trains=False, **where)
     assert text.startswith("There is no ablation of 'qads' in")
     assert ("1 usable run" in text) == (stages == "grading")
     assert "make ablation" in text and "HMTNET_RUNS" in text
