@@ -105,7 +105,7 @@ ablation: $(RUN) ## Every question of conf/ablation over SPLITS splits of DATASE
 # The notebooks themselves stay without outputs. What they train is kept in RUNS/notebooks; DATASET is the one whose
 # ablation is read.
 notebooks: $(JUPYTER) ## Run the notebooks, minutes each; pages in build/notebooks
-	HMTNET_RUNS="$(abspath $(RUNS))" HMTNET_DATASET="$(DATASET)" "$(BIN)/python" -m nbconvert \
+	TQDM_DISABLE=1 HMTNET_RUNS="$(abspath $(RUNS))" HMTNET_DATASET="$(DATASET)" "$(BIN)/python" -m nbconvert \
 		--execute --to html --output-dir build/notebooks \
 		--TagRemovePreprocessor.remove_input_tags=hide-input notebooks/*.ipynb $(ARGS)
 
