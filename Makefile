@@ -102,13 +102,14 @@ ablation: $(RUN) ## Every question of conf/ablation over SPLITS splits of DATASE
 		"runs=$(RUNS)" $(ARGS)
 	"$(BIN)/hmtnet" report "$(RUNS)/$(DATASET)"
 
-# The notebooks themselves stay without outputs.
-notebooks: $(JUPYTER) ## Run the notebooks on the runs of DATASET; pages in build/notebooks
-	HMTNET_RUNS="$(abspath $(RUNS))" HMTNET_DATASET="$(DATASET)" "$(BIN)/python" -m nbconvert \
+# The notebooks themselves stay without outputs. What they train is kept in RUNS/notebooks; DATASET is the one whose
+# ablation is read.
+notebooks: $(JUPYTER) ## Run the notebooks, minutes each; pages in build/notebooks
+	TQDM_DISABLE=1 HMTNET_RUNS="$(abspath $(RUNS))" HMTNET_DATASET="$(DATASET)" "$(BIN)/python" -m nbconvert \
 		--execute --to html --output-dir build/notebooks \
 		--TagRemovePreprocessor.remove_input_tags=hide-input notebooks/*.ipynb $(ARGS)
 
-# The notebook of an ablation is run where there are runs; the quick tour always is.
+# The notebooks are run, too: what they train is kept in build/docs/runs, or in RUNS where that is there.
 docs: $(SITE) ## Build the documentation site; pages in build/docs/html
 	HMTNET_RUNS="$(wildcard $(abspath $(RUNS)))" HMTNET_DATASET="$(DATASET)" \
 		"$(BIN)/python" docs/build.py build/docs

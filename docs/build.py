@@ -8,7 +8,6 @@ elsewhere.
 """
 
 import importlib
-import json
 import os
 import pkgutil
 import re
@@ -26,10 +25,6 @@ from hmtnet.data.readers import find, readers
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 MODELS = "src/hmtnet/models"
-NOT_RUN = (
-    "> **Not run here.** This page shows what `make ablation` has found; where the site was built "
-    "there was no such run. `make docs RUNS=runs DATASET=demo` fills it in."
-)
 
 
 def pages() -> dict[str, str]:
@@ -75,14 +70,6 @@ def relinked(text: str, origin: str, page: str, known: dict[str, str]) -> str:
         return f"]({os.path.relpath(place, PurePosixPath(page).parent)}{anchor})"
 
     return re.sub(r"\]\((?![a-z]+:|#)(?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)", link, text)
-
-
-def not_run(text: str) -> str:
-    """Return a notebook that says below its title that it was not run here."""
-    content = json.loads(text)
-    remark = {"cell_type": "markdown", "id": "not-run", "metadata": {}, "source": NOT_RUN}
-    content["cells"].insert(1, remark)
-    return json.dumps(content)
 
 
 def settings(kind: str, name: str) -> str:
@@ -214,8 +201,6 @@ def assemble(source: Path) -> None:
             text += f"\nReference: [{name}](../api/{name}.md)\n"
         if origin.startswith("docs/examples"):
             text += files((ROOT / origin).parent)
-        if "01_ablation" in origin and not os.environ.get("HMTNET_RUNS"):
-            text = not_run(text)
         made[page] = text
     for page, text in made.items():
         path = source / page
@@ -230,6 +215,8 @@ def main() -> int:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/docs").resolve()
     source, html = folder / "source", folder / "html"
     shutil.rmtree(source, ignore_errors=True)  # a page whose file is gone goes too
+    # What notebooks train is kept between builds; the path is relative, since pages may show it.
+    os.environ["HMTNET_RUNS"] = os.environ.get("HMTNET_RUNS") or "../../runs"
     assemble(source)
     options = ["-W", "--keep-going", "-q", "-c", str(DOCS), "-d", str(folder / "trees")]
     code = build_main([*options, str(source), str(html)])

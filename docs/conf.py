@@ -1,6 +1,5 @@
 """Sphinx's settings. `make docs` builds the site; what it is built from is told in build.py."""
 
-import os
 from typing import Any
 
 import hmtnet
@@ -23,11 +22,10 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 nb_execution_mode = "force"  # sources change more often than notebooks, so nothing is kept
-nb_execution_timeout = 600
+nb_execution_timeout = 1800
 nb_execution_raise_on_error = True
 nb_merge_streams = True
-# What an ablation found can only be shown where one was trained.
-nb_execution_excludepatterns = [] if os.environ.get("HMTNET_RUNS") else ["*01_ablation*"]
+nb_output_stderr = "remove"  # how far a training is
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}

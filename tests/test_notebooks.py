@@ -1,5 +1,9 @@
-"""Every notebook runs from top to bottom, and is committed without outputs."""
+"""Notebooks: what each of them promises, the quickest one run, and an ablation read by another.
 
+All are run from top to bottom where the documentation is built (tests/test_documentation.py).
+"""
+
+import ast
 import copy
 import functools
 import json
@@ -13,16 +17,21 @@ import pytest
 from hydra import compose as compose_anew
 from matplotlib import pyplot
 
+import hmtnet as facade
 from hmtnet.artifact import predictions
 from hmtnet.metrics import srcc
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-TOUR, ABLATION = NOTEBOOKS
+BY_NAME = {path.stem: path for path in NOTEBOOKS}
+ABLATION, SHORTCUT = BY_NAME["01_ablation"], BY_NAME["04_label_shortcut"]
+
+
+def cells_of(path):
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
 
 
 def code_cells(path):
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return [cell for cell in cells if cell["cell_type"] == "code"]
+    return [cell for cell in cells_of(path) if cell["cell_type"] == "code"]
 
 
 @pytest.fixture(scope="session")
@@ -36,16 +45,19 @@ def compose():
 def execute(monkeypatch, tmp_path, capsys, compose):
     """Call ``execute(path, NAME="value")``: its cells, one after another, in this environment.
 
-    Returns what they print, and what stands at the axes of their figures.
+    With ``trains=False`` those that train are left out. Returns what the others print, and what
+    stands at the axes of their figures.
     """
 
-    def run(path, **environment):
+    def run(path, trains=True, **environment):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("hydra.compose", compose)
         for name, value in environment.items():
             monkeypatch.setenv(name, str(value))
         names = {"__name__": "__main__"}
         for number, cell in enumerate(code_cells(path), start=1):
+            if not trains and "trains" in cell["metadata"].get("tags", []):
+                continue
             exec(compile("".join(cell["source"]), f"{path.name}, cell {number}", "exec"), names)
         axes = [axis for figure in pyplot.get_fignums() for axis in pyplot.figure(figure).axes]
         return capsys.readouterr().out, [axis.get_xlabel() or axis.get_ylabel() for axis in axes]
@@ -55,16 +67,41 @@ def execute(monkeypatch, tmp_path, capsys, compose):
     pyplot.close("all")
 
 
-def test_the_tour_runs(execute, demo_root):
-    _, axes = execute(TOUR)
-    assert any("pseudo-MOS (not human)" in label for label in axes)
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_has_no_outputs(path):
     for cell in code_cells(path):
         assert cell["outputs"] == []
         assert cell["execution_count"] is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_says_one_sentence_below_its_title_and_judges_it(path):
+    title, sentence, *_ = "".join(cells_of(path)[0]["source"]).split("\n\n")
+    assert re.fullmatch(r"# [^\n]+", title)
+    assert re.fullmatch(r"\*\*[^*.?!]+\.\*\*", sentence.replace("\n", " "))
+    code = "".join("".join(cell["source"]) for cell in code_cells(path))
+    assert "The sentence under the title is" in code and "NOT supported" in code
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_is_written_on_what_import_hmtnet_gives(path):
+    for cell in code_cells(path):
+        for node in ast.walk(ast.parse("".join(cell["source"]))):
+            if isinstance(node, ast.ImportFrom):
+                assert not node.module.startswith("hmtnet")
+            elif isinstance(node, ast.Import):
+                assert not [name for name in node.names if name.name.startswith("hmtnet.")]
+            elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "hmtnet":
+                assert node.attr in facade.__all__
+
+
+def test_the_label_shortcut_says_that_it_runs_on_the_demo_set(execute, demo_root, tmp_path):
+    text, axes = execute(SHORTCUT, HMTNET_DATA=tmp_path)
+    assert text.count("Not here:") == 3 and "runs on the DEMO set" in text
+    numbers = re.search(r"demo: label-only (\S+), the best that looks \(\S+\) (\S+);", text)
+    supported = float(numbers[1]) > float(numbers[2])
+    assert ("title is supported" in text) == supported
+    assert len(axes) == 2 and "pseudo-MOS, not human" in axes[1]
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +145,7 @@ def skill(run):
 
 
 def test_the_ablation_says_what_each_question_changed(execute, ablation):
-    text, axes = execute(ABLATION, HMTNET_RUNS=ablation, HMTNET_DATASET="qads")
+    text, axes = execute(ABLATION, trains=False, HMTNET_RUNS=ablation, HMTNET_DATASET="qads")
     expected = differences(ablation)
     beyond = 0
     for name, (a, b) in expected.items():
@@ -141,7 +178,7 @@ def test_a_change_beyond_the_spread_is_named_and_computed_labels_are_pseudo_mos(
         rewrite(path.parent, lambda document: document["dataset"].update(label_kind="pseudo"))
     a, b = differences(runs)["prior_none"]
     assert a < -1 and b < -1
-    text, axes = execute(ABLATION, HMTNET_RUNS=runs, HMTNET_DATASET="qads")
+    text, axes = execute(ABLATION, trains=False, HMTNET_RUNS=runs, HMTNET_DATASET="qads")
     sentence = " ".join(text.splitlines()[:6])
     assert f"by more than the spread (prior_none {(a + b) / 2:+.3f}" in sentence
     everything = " ".join([text, *axes])
@@ -150,7 +187,7 @@ def test_a_change_beyond_the_spread_is_named_and_computed_labels_are_pseudo_mos(
 
 
 def test_one_split_answers_nothing(execute, finished):
-    text, _ = execute(ABLATION, HMTNET_RUNS=finished.runs, HMTNET_DATASET="qads")
+    text, _ = execute(ABLATION, trains=False, HMTNET_RUNS=finished.runs, HMTNET_DATASET="qads")
     assert text.replace("\n", " ").startswith(
         "Of 1 question asked over 1 split of qads, none can be answered: one split has no spread"
     )
@@ -161,7 +198,8 @@ def test_one_split_answers_nothing(execute, finished):
 def test_without_an_ablation_it_tells_how_to_make_one(execute, finished, tmp_path, stages):
     if stages == "grading":
         shutil.copytree(finished.stages["grading"], tmp_path / "runs/qads/split/grading-0")
-    text, axes = execute(ABLATION, HMTNET_RUNS=tmp_path / "runs", HMTNET_DATASET="qads")
+    where = {"HMTNET_RUNS": tmp_path / "runs", "HMTNET_DATASET": "qads"}
+    text, axes = execute(ABLATION, trains=False, **where)
     assert text.startswith("There is no ablation of 'qads' in")
     assert ("1 usable run" in text) == (stages == "grading")
     assert "make ablation" in text and "HMTNET_RUNS" in text

@@ -40,8 +40,13 @@ ORACLE = "reads the true grade of every image: a bound, not a result"
 KEPT_START = "no epoch beat its start on validation: the network as the stage before left it"
 
 
-def run(settings: TrainSettings, system: System) -> Outcome | None:
+def run(settings: TrainSettings, system: System, quiet: bool = False) -> Outcome | None:
     """Run the chain as the command line asks for it, and show the result.
+
+    Args:
+        settings: The command's settings.
+        system: The system.
+        quiet: Leave everything that a run leaves, and print no table.
 
     Returns:
         What it has come to; None in a process that only helps another one to train.
@@ -60,9 +65,10 @@ def run(settings: TrainSettings, system: System) -> Outcome | None:
     result = run_chain(settings, system, None if helps else watch_of(last))
     if helps:
         return None
-    _show(settings, result)
+    _show(settings, result, quiet or is_multirun())  # a multirun has one table, at its end
     judged = result.stages[-1]
-    return Outcome(judged.objective, judged.key)
+    runs = {stage.stage: stage.directory.path for stage in result.stages}
+    return Outcome(judged.objective, judged.key, runs)
 
 
 def _for_sweep(settings: TrainSettings) -> TrainSettings:
@@ -79,14 +85,14 @@ def _for_sweep(settings: TrainSettings) -> TrainSettings:
     return replace(settings, logger=logger, evaluate=evaluate)
 
 
-def _show(settings: TrainSettings, result: ChainResult) -> None:
+def _show(settings: TrainSettings, result: ChainResult, quiet: bool) -> None:
     """Write the baselines, draw the last stage's result, and print a table for each dataset."""
     manifest, split, last = result.manifest, result.split, result.stages[-1]
     # A final fit has no test images.
     tested = settings.evaluate.test and bool(split.test)
     subset: Literal["val", "test"] = "test" if tested else "val"
     tables = _tables(settings, result, subset)
-    if is_multirun():  # has one table, at its end
+    if quiet:
         _draw(result, subset)
         return
     page = _page(settings, result) if settings.report and tested else None

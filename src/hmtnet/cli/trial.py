@@ -5,8 +5,8 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -32,10 +32,12 @@ class Outcome:
     Attributes:
         val_srcc: Validation SRCC of its last stage; None where it is undefined.
         key: The last stage's key.
+        runs: The run directory of each stage, by its name.
     """
 
     val_srcc: float | None
     key: str
+    runs: Mapping[str, Path] = field(default_factory=dict)
 
 
 class PrunedError(HmtnetError):

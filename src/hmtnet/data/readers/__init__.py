@@ -7,7 +7,7 @@ the folder or raises one ``DataError``. Other packages add theirs by an entry po
 
 import logging
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Literal, overload
 
 from hmtnet.data.join import together
 from hmtnet.data.labels import Labels
@@ -102,11 +102,22 @@ def list_datasets() -> list[str]:
     return sorted(readers())
 
 
-def read_dataset(name: str, **settings: Any) -> Manifest:
+@overload
+def read_dataset(name: str, *, labels_only: Literal[True], **settings: Any) -> Labels: ...
+
+
+@overload
+def read_dataset(
+    name: str, *, labels_only: Literal[False] = False, **settings: Any
+) -> Manifest: ...
+
+
+def read_dataset(name: str, *, labels_only: bool = False, **settings: Any) -> Labels:
     """Read a dataset: its records, and the digests of its images.
 
     Args:
         name: As ``data=<name>`` on the command line; ``list_datasets`` lists them.
+        labels_only: Read the labels alone; the images need not be there.
         settings: Of `hmtnet.data.settings.DataSettings`, such as ``root="/data/QADS"``.
 
     Raises:
@@ -119,7 +130,9 @@ def read_dataset(name: str, **settings: Any) -> Manifest:
     hmtnet.errors.SettingsError: Unknown reader 'data.reader=qds'. Did you mean 'qads'?
     """
     find(name)
-    return read(build(DataSettings, {"reader": name, **settings}, "data"))
+    told = {"reader": name, "labels_only": labels_only, **settings}
+    found = build(DataSettings, told, "data")
+    return read_labels(found) if labels_only else read(found)
 
 
 def read(settings: DataSettings) -> Manifest:
