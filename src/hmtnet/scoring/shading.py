@@ -121,8 +121,9 @@ def shade(
     else:
         colours = np.repeat(share[..., None], 3, axis=2)
     drawn = np.asarray((255 * colours).round(), dtype=np.uint8)
-    down, across = np.indices(unseen.shape, sparse=True)
-    striped = (down + across) // _STRIPE % 2 == 1
+    rows, columns = unseen.shape
+    diagonal = np.arange(rows)[:, None] + np.arange(columns)
+    striped = diagonal // _STRIPE % 2 == 1
     for stripe, here in zip(_STRIPES, (unseen & ~striped, unseen & striped), strict=True):
         drawn[here] = stripe
     return Shaded(drawn, style.title, style.hint, scale)
@@ -130,7 +131,8 @@ def shade(
 
 def step_of(values: npt.NDArray[Any], side: int) -> int:
     """Return the side of the blocks by which `reduced` leaves about ``side`` pixels."""
-    return math.ceil(max(values.shape[:2]) / side)
+    longer: int = max(values.shape[:2])
+    return math.ceil(longer / side)
 
 
 def reduced(values: npt.NDArray[Any], step: int) -> npt.NDArray[np.float32]:
