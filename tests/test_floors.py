@@ -25,6 +25,7 @@ FLOORS = {
     "experiment": {"data", "baselines", "models", "scoring", "artifact", "storage"},
     "report": {"metrics", "artifact", "baselines", "storage"},
     "scoring": {"models", "artifact"},
+    "web": {"scoring", "report"},
 }
 ROOF = {"cli", "__main__"}
 HEAVY = ["torch", "lightning", "kornia", "timm", "albumentations", "matplotlib", "wandb"]

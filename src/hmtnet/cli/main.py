@@ -22,6 +22,8 @@ commands
              hmtnet score photos/ --sort --output scores.csv
   compare  tell which SR method is better, by the scores of its images
              hmtnet compare out/esrgan out/swinir out/bicubic
+  serve    score, rank and compare images on a page of this machine
+             hmtnet serve
   info     say what a model's scores mean, and how far they can be trusted
              hmtnet info runs/qads/<split>/joint-<key>
   models   list the trained models that come with hmtnet
@@ -65,7 +67,7 @@ or SIGHUP.
 """
 
 COMMANDS = (
-    *("score", "compare", "info", "models"),
+    *("score", "compare", "serve", "info", "models"),
     *("train", "sweep", "evaluate", "adopt", "convert", "report", "runs", "doctor"),
     *("baseline", "data", "synthesize"),
 )
