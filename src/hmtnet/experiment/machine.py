@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hmtnet
+
+if TYPE_CHECKING:
+    import torch
 
 VERSIONED = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "kornia", "numpy")
 """The libraries that results may depend on."""
@@ -29,6 +32,13 @@ def cpu_name() -> str:
         told = ""
     match = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
     return match[1].strip() if match else platform.processor() or platform.machine()
+
+
+def device_name(device: "torch.device") -> str:
+    """Name a GPU, or else this machine's CPU."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
 
 
 @cache
