@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from hmtnet.cli.composing import log_to_stderr
-from hmtnet.cli.score import DEFAULT_MODEL, add_model, check_model, load_scorer
-from hmtnet.errors import ArtifactError, SettingsError
-from hmtnet.experiment.machine import device_name
+from hmtnet.cli.score import add_model, check_model, load_scorer
+from hmtnet.errors import SettingsError
+from hmtnet.experiment.machine import device_name, peak_memory
 from hmtnet.files import csv_text, size_words
-from hmtnet.report.render.formats import decimals
+from hmtnet.report.render.formats import DASH, counted, decimals
 from hmtnet.report.render.terminal import notes, text_table
 
 if TYPE_CHECKING:
@@ -58,4 +57,57 @@ def _measured(scorer: "Scorer", sizes: Sequence[float], repeats: int) -> Iterato
     for size in tqdm(sizes, desc="measuring", unit="size", disable=None):
         found = cost_of(network, crops, scorer.device, name, size, repeats)
         assert found is not None, "a scorer judges images that come alone"
-        yield {**asdict(found), "images_per_second": 1 / found.seconds, "process_mb": _peak_mb()}
+        peak = peak_memory()
+        yield {
+            **asdict(found),
+            "images_per_second": 1 / found.seconds,
+            "process_mb": None if peak is None else peak / 1e6,
+        }
+
+
+def _table(model: str, rows: Sequence[dict[str, Any]]) -> str:
+    """Lay out the sizes for people, and say what was measured on what."""
+    header = ["megapixels", "tiles", "s an image", "images/s", "GFLOPs", "tensors", "process"]
+    cells = [
+        [
+            f"{row['megapixels']:.3g}",
+            str(row["tiles"]),
+            decimals(row["seconds"]),
+            decimals(row["images_per_second"]),
+            decimals(row["gflops"]),
+            *(
+                DASH if row[key] is None else size_words(round(row[key] * 1e6))
+                for key in ("tensors_mb", "process_mb")
+            ),
+        ]
+        for row in rows
+    ]
+    said = [
+        f"{model} on {rows[0]['device']}, {counted(rows[0]['threads'], 'thread')}. From an image's "
+        "pixels to its score, without maps; the median of the repetitions.",
+        "Tensors: what results of operations take at once, on any device. Process: the most memory "
+        "that this process has had.",
+    ]
+    return f"{text_table(header, cells, left=0)}\n\n{notes(said)}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hmtnet benchmark",
+        description="Measure what it costs to judge images of several sizes: arithmetic, time and "
+        "memory. The images are noise.",
+        epilog="example: hmtnet benchmark --megapixels 0.2 12 --format csv",
+    )
+    add_model(parser, "model")
+    add = parser.add_argument
+    add(
+        "--megapixels",
+        type=float,
+        nargs="+",
+        default=SIZES,
+        metavar="N",
+        help=f"sizes of the images ({' '.join(f'{size:g}' for size in SIZES)})",
+    )
+    add("--repeats", type=int, default=3, help="repetitions of each size that are timed (3)")
+    add("--format", choices=("table", "json", "csv"), default="table", help="what is printed")
+    return parser

@@ -27,6 +27,9 @@ commands
   info     say what a model's scores mean, and how far they can be trusted
              hmtnet info runs/qads/<split>/joint-<key>
   models   list the trained models that come with hmtnet
+  benchmark
+           measure what judging an image costs: arithmetic, time and memory, by its size
+             hmtnet benchmark hmtnet-lite
   train    train a chain of stages, and show how good the result is
              hmtnet train                                     the demo, in minutes
              hmtnet train data=qads split=content size=full   a dataset of yours
@@ -67,7 +70,7 @@ or SIGHUP.
 """
 
 COMMANDS = (
-    *("score", "compare", "serve", "info", "models"),
+    *("score", "compare", "serve", "info", "models", "benchmark"),
     *("train", "sweep", "evaluate", "adopt", "convert", "report", "runs", "doctor"),
     *("baseline", "data", "synthesize"),
 )

@@ -246,12 +246,13 @@ def _write(path: Path, text: str) -> None:
         ) from error
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which model judges, and where."""
+def add_model(parser: argparse.ArgumentParser, name: str = "--model") -> None:
+    """Add the options that say which model judges, and where; or a model alone may be a word."""
     add = parser.add_argument
     add(
-        "--model",
+        name,
         default=DEFAULT_MODEL,
+        nargs=None if name.startswith("-") else "?",
         help=f"name of a model (hmtnet models lists them) or a run directory ({DEFAULT_MODEL})",
     )
     add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda:1, …")

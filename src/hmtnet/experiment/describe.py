@@ -33,8 +33,9 @@ def describe(
         context: What the chain shares.
         planned: The stage.
         grades: Its grades.
-        network: Its network, in evaluation mode on the trainer's device. One that reads labels predicts a bound, and one that looks at
-            reference images has learned from them; so has any stage that starts from it.
+        network: Its network, in evaluation mode on the trainer's device. One that reads labels
+            predicts a bound, and one that looks at reference images has learned from them; so has
+            any stage that starts from it.
     """
     settings, manifest, split = context.settings, context.manifest, context.split
     stage, upstream = planned.stage, planned.upstream
