@@ -33,7 +33,10 @@ def test_operations_are_those_of_the_convolution_over_all_tiles(batch_tiles):
     per_place = 2 * 8 * 27  # a multiplication and an addition for each weight
     assert found.tiles == 4
     assert found.gflops * 1e9 == pytest.approx(4 * 32 * 32 * per_place)
-    assert found.seconds > 0 and (found.device, found.threads) == ("abacus", torch.get_num_threads())
+    assert found.seconds > 0 and (found.device, found.threads) == (
+        "abacus",
+        torch.get_num_threads(),
+    )
     assert found.megapixels == pytest.approx(0.03, rel=0.01)
 
 

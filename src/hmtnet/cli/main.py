@@ -30,6 +30,8 @@ commands
   benchmark
            measure what judging an image costs: arithmetic, time and memory, by its size
              hmtnet benchmark hmtnet-lite
+  push     write a trained model to the Hugging Face hub, with its card
+             hmtnet push runs/demo/<split>/joint-<key> hf://somebody/judge
   train    train a chain of stages, and show how good the result is
              hmtnet train                                     the demo, in minutes
              hmtnet train data=qads split=content size=full   a dataset of yours
@@ -70,7 +72,7 @@ or SIGHUP.
 """
 
 COMMANDS = (
-    *("score", "compare", "serve", "info", "models", "benchmark"),
+    *("score", "compare", "serve", "info", "models", "benchmark", "push"),
     *("train", "sweep", "evaluate", "adopt", "convert", "report", "runs", "doctor"),
     *("baseline", "data", "synthesize"),
 )
