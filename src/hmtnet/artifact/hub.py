@@ -24,7 +24,7 @@ _ADDRESS = re.compile(rf"{HUB}({_NAME}/{_NAME})(?:@([\w.-]+))?", re.ASCII)
 
 
 def parse(address: str) -> tuple[str, str | None]:
-    """Return owner and name of an address, and its revision (a branch, tag or commit) if it has one.
+    """Return owner and name of an address, and its branch, tag or commit if it names one.
 
     >>> parse("hf://somebody/judge@v1"), parse("hf://somebody/judge")
     (('somebody/judge', 'v1'), ('somebody/judge', None))

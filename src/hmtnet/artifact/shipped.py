@@ -19,7 +19,7 @@ def list_models() -> list[str]:
 
 
 def find_model(model: Path | str) -> Path:
-    """Return the folder of a finished stage, given by its path, a shipped model's name or the hub's.
+    """Return the folder of a finished stage, given by its path, its name or its address.
 
     Args:
         model: A folder, which comes first; a name such as ``"hmtnet-lite"``; or an address on the

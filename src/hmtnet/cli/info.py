@@ -12,7 +12,8 @@ from hmtnet.artifact.description import check_files, need, read_description, val
 from hmtnet.artifact.digests import PREDICTIONS_FILE, RECORDED
 from hmtnet.artifact.predictions import SUBSETS
 from hmtnet.artifact.predictions import read as read_predictions
-from hmtnet.artifact.shipped import CARD_FILE, find_model
+from hmtnet.artifact.hub import CARD_FILE
+from hmtnet.artifact.shipped import find_model
 from hmtnet.errors import ArtifactError, printable
 from hmtnet.report.numbers.run import mos_range
 from hmtnet.report.numbers.summary import summarise
