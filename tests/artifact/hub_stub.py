@@ -37,13 +37,13 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_GET(self):  # noqa: N802 - the library's name
+    def do_GET(self):
         self._read()
 
-    def do_HEAD(self):  # noqa: N802
+    def do_HEAD(self):
         self._read()
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self._chunked():
             body = self._chunks()
@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = f"{self.server.address}/{name}/commit/{oid}"
         return self._say(200, {"success": True, "commitOid": oid, "commitUrl": url})
 
-    def _read(self):
+    def _read(self):  # noqa: PLR0911 - one answer per kind of request
         path = self.path.partition("?")[0]
         self.server.asked.append(f"{self.command} {path}")
         parts = path.strip("/").split("/")

@@ -10,9 +10,9 @@ from typing import Any
 
 from hmtnet.artifact.description import check_files, need, read_description, value_at
 from hmtnet.artifact.digests import PREDICTIONS_FILE, RECORDED
+from hmtnet.artifact.hub import CARD_FILE
 from hmtnet.artifact.predictions import SUBSETS
 from hmtnet.artifact.predictions import read as read_predictions
-from hmtnet.artifact.hub import CARD_FILE
 from hmtnet.artifact.shipped import find_model
 from hmtnet.errors import ArtifactError, printable
 from hmtnet.report.numbers.run import mos_range
