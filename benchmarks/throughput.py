@@ -32,7 +32,7 @@ PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")
 
 
 def start_up(model: str, folder: Path) -> Iterator[tuple[str, float]]:
-    """Score three photographs by the command; yield what was reached, and after how many seconds."""
+    """Score three photographs by the command; yield what was reached, after how many seconds."""
     for name in PHOTOGRAPHS:
         Image.fromarray(getattr(data, name)()).save(folder / f"{name}.png")
     words = [sys.executable, "-m", "hmtnet", "score", folder, "--model", model, "--format", "csv"]
