@@ -83,9 +83,7 @@ class Entry:
     shown: Shown
 
 
-def shown_of(
-    pixels: Pixels, verdict: Verdict, with_maps: bool = True, panel: int = PANEL
-) -> Shown:
+def shown_of(pixels: Pixels, verdict: Verdict, with_maps: bool = True, panel: int = PANEL) -> Shown:
     """Make the pictures of a judged image.
 
     Args:
