@@ -1,5 +1,6 @@
 """What a stage says about itself."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -22,6 +23,8 @@ from hmtnet.models.system import Stage, added_systems, identified, package_of
 from hmtnet.scoring.cost import cost_of
 from hmtnet.settings import plain
 from hmtnet.storage.key import PREDICTING, sources_digest
+
+log = logging.getLogger(__name__)
 
 
 def describe(
@@ -86,9 +89,13 @@ def _describe_judging(
     """Measure what it costs to judge an image; None of a network that judges none alone."""
     settings = context.settings
     device = device_of(settings.trainer)
-    with uncompiled(settings.trainer):
-        crops = settings.system.stages[stage.name].crops
-        found = cost_of(network, crops, device, device_name(device))
+    try:
+        with uncompiled(settings.trainer):
+            crops = settings.system.stages[stage.name].crops
+            found = cost_of(network, crops, device, device_name(device))
+    except Exception as error:  # of a system from outside, say: no training is lost for a figure
+        log.warning("What judging an image costs was not measured (%s).", error)
+        return None
     return None if found is None else asdict(found)
 
 
