@@ -6,6 +6,8 @@ The hub's own settings count: ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``, ``HF_H
 import functools
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hmtnet.artifact.description import META_FILE
@@ -58,17 +60,17 @@ def fetch(address: str) -> Path:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import disable_progress_bars
 
     name, revision = parse(address)
     offline = os.environ.get(OFFLINE, "") not in ("", "0")
-    disable_progress_bars()
+    wanted = list(FILES)
     try:
-        folder = Path(
-            snapshot_download(
-                name, revision=revision, allow_patterns=list(FILES), local_files_only=offline
+        with _quiet_hub():
+            folder = Path(
+                snapshot_download(
+                    name, revision=revision, allow_patterns=wanted, local_files_only=offline
+                )
             )
-        )
     except RepositoryNotFoundError as error:  # also of what one may not see
         raise ArtifactError(
             f"The hub shows no model {address}. Correct its name; if it is private or gated, log "
@@ -112,21 +114,20 @@ def upload(folder: Path, address: str, private: bool = False) -> str:
         ArtifactError: One may not write there, or the hub cannot be reached.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.utils import disable_progress_bars
 
     name, revision = parse(address)
     if os.environ.get(OFFLINE, "") not in ("", "0"):
         raise ArtifactError(f"{OFFLINE} forbids to ask the hub. Unset it, and push again.")
-    disable_progress_bars()
     api = HfApi()
     try:
-        api.create_repo(name, private=private, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=name,
-            folder_path=folder,
-            revision=revision,
-            commit_message="A model of hmtnet",
-        )
+        with _quiet_hub():
+            api.create_repo(name, private=private, exist_ok=True)
+            commit = api.upload_folder(
+                repo_id=name,
+                folder_path=folder,
+                revision=revision,
+                commit_message="A model of hmtnet",
+            )
     except Exception as error:  # whatever networks and servers come up with
         if getattr(getattr(error, "response", None), "status_code", None) in (401, 403):
             raise ArtifactError(
@@ -137,6 +138,22 @@ def upload(folder: Path, address: str, private: bool = False) -> str:
             f"{address} cannot be written ({_said(error)}). Try again when the hub is reached."
         ) from error
     return f"{HUB}{name}@{commit.oid}"
+
+
+@contextmanager
+def _quiet_hub() -> Iterator[None]:
+    """Keep the hub's library from telling on its own what we tell in one message."""
+    from huggingface_hub import utils
+
+    bars, verbosity = not utils.are_progress_bars_disabled(), utils.logging.get_verbosity()
+    utils.disable_progress_bars()
+    utils.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        utils.logging.set_verbosity(verbosity)
+        if bars:
+            utils.enable_progress_bars()
 
 
 def _said(error: Exception) -> str:
