@@ -53,7 +53,7 @@ def serve(arguments: Sequence[str]) -> int:
         )
         # Nothing is logged of who asks for what.
         settings = uvicorn.Config(
-            *(app,), log_level="error", access_log=False, lifespan="off", ws="none"
+            app, log_level="error", access_log=False, server_header=False, lifespan="off", ws="none"
         )
         print(f"{_address(listening)}\nCtrl-C ends it.", flush=True)
         try:

@@ -124,7 +124,7 @@ class _TensorMemory(TorchDispatchMode):
         super().__init__()
         self.most = 0
         self._now = 0
-        self._alive: dict[int, weakref.finalize[Any, Any]] = {}
+        self._alive: set[int] = set()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -140,11 +140,12 @@ class _TensorMemory(TorchDispatchMode):
         if place not in self._alive:
             size = storage.nbytes()
             self._now += size
-            self._alive[place] = weakref.finalize(storage, self._forget, place, size)
+            self._alive.add(place)
+            weakref.finalize(storage, self._forget, place, size)
 
     def _forget(self, place: int, size: int) -> None:
         self._now -= size
-        del self._alive[place]
+        self._alive.remove(place)
 
 
 def _noise(megapixels: float) -> Pixels:
