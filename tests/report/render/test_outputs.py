@@ -283,7 +283,9 @@ def test_what_judging_costs_is_told_with_its_device(runs):
     costs = as_markdown(report).partition("**Costs and runs")[2]
     (ours,) = [line for line in costs.splitlines() if line.startswith("| hmtnet")]
     assert "| 2.500 | 0.125 | 7.500 | an abacus |" in ours
-    rows = {row["row"]: row for row in csv.DictReader(io.StringIO(as_csv(report)))}
+    # A row is named by its system, and by more where that does not tell it from others.
+    found = csv.DictReader(io.StringIO(as_csv(report)))
+    rows = {row["row"].split()[0]: row for row in found}
     assert rows["hmtnet"]["judging_gflops"] == "2.5"
     assert rows["hmtnet"]["judging_device"] == "an abacus"
     assert rows["adopted"]["judging_gflops"] == ""
