@@ -2,15 +2,12 @@
 
 What most people need, by one import; each name is imported when it is first used:
 
-- ``load(folder)`` → ``Scorer``: scores, grades and maps of images by a finished stage;
+- ``load(model)`` → ``Scorer``: scores, grades and maps of images by a finished stage, given by its
+  folder, its name or its address on the hub; ``push_model(folder, "hf://owner/name")``;
 - ``train(*settings)`` and ``sweep(*settings)``: what the command line does, with its words;
 - ``curves(run)`` and ``predictions(run)``: what a run has learned and predicted, as data frames;
 - ``read_dataset(name, root=…)``, ``verify(dataset)`` and ``split(dataset, protocol, seed=…)``:
   records, whether their folder is sound, and which of them train, validate and test;
-- ``load(model)`` → ``Scorer``: scores, grades and maps of images by a finished stage, given by its
-  folder, its name or its address on the hub; ``push_model(folder, "hf://owner/name")``;
-- ``read_dataset(name, root=…)`` and ``split(dataset, protocol, seed=…)``: records, and which of
-  them train, validate and test;
 - ``baselines`` and ``metrics``: predictors that never look at a pixel, and correlation done right;
 - ``runs(folder)`` and ``compare_runs(folder)``: finished runs, and the tests between them, as data
   frames; ``read_ablation(folder)``: what each question of an ablation changed;
