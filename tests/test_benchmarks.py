@@ -35,6 +35,13 @@ def test_the_memory_of_scoring_does_not_grow():
 
 
 @pytest.mark.full
+def test_throughput():
+    printed = run("throughput", "--megapixels", "0.02", "--repeats", "1")
+    assert re.search(r"first score +\d", printed)
+    assert float(re.search(r"ratio ([\d.]+)", printed)[1]) < 1
+
+
+@pytest.mark.full
 def test_scale():
     printed = run("scale", "--sizes", "100")
     for title in ("first time  start-up", "again       near duplicates", "report      peak memory"):

@@ -23,8 +23,9 @@ FLOORS = {
     "synthesis": {"data", "models", "perception"},
     "models": {"perception", "losses", "metrics", "data"},
     "experiment": {"data", "baselines", "models", "scoring", "artifact", "storage"},
-    "report": {"metrics", "artifact", "baselines", "storage"},
+    "report": {"metrics", "artifact", "baselines", "storage", "scoring"},
     "scoring": {"models", "artifact"},
+    "web": {"scoring", "report"},
 }
 ROOF = {"cli", "__main__"}
 HEAVY = ["torch", "lightning", "kornia", "timm", "albumentations", "matplotlib", "wandb"]

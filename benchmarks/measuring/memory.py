@@ -1,25 +1,25 @@
 """Peak memory of a process, and an environment in which it is what the process uses."""
 
-import resource
-import sys
 from contextlib import suppress
 from pathlib import Path
+
+from hmtnet.experiment.machine import peak_memory
 
 # Of a process's environment. By itself, glibc raises the size from which freed memory goes back at
 # once, and then keeps up to twice that: another amount each time. A fixed size turns that off.
 RETURNS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**18), "MALLOC_TRIM_THRESHOLD_": str(2**18)}
 
-_STATUS = Path("/proc/self/status")
-
 
 def peak() -> int:
-    """Return the most memory that this process has had so far, bytes."""
-    # Not ru_maxrss where it can be helped: on Linux it begins with what the parent had.
-    if _STATUS.exists():
-        lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
-        return 1024 * int(lines["VmHWM"].split()[0])
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    """Return the most memory that this process has had so far, bytes.
+
+    Raises:
+        NotImplementedError: The system does not tell.
+    """
+    found = peak_memory()
+    if found is None:
+        raise NotImplementedError("This system does not tell how much memory a process has had.")
+    return found
 
 
 def fresh_peak() -> int:

@@ -2,7 +2,8 @@
 
 What most people need, by one import; each name is imported when it is first used:
 
-- ``load(folder)`` → ``Scorer``: scores, grades and maps of images by a finished stage;
+- ``load(model)`` → ``Scorer``: scores, grades and maps of images by a finished stage, given by its
+  folder, its name or its address on the hub; ``push_model(folder, "hf://owner/name")``;
 - ``train(*settings)`` and ``sweep(*settings)``: what the command line does, with its words;
 - ``curves(run)`` and ``predictions(run)``: what a run has learned and predicted, as data frames;
 - ``read_dataset(name, root=…)``, ``verify(dataset)`` and ``split(dataset, protocol, seed=…)``:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hmtnet import baselines, metrics, perception
     from hmtnet.cli.ablation import read_ablation
     from hmtnet.cli.calls import sweep, train
+    from hmtnet.cli.push import push_model
     from hmtnet.data.grades import Grades
     from hmtnet.data.protocols import split
     from hmtnet.data.readers import list_datasets, read_dataset
@@ -49,6 +51,7 @@ __all__ = [
     "metrics",
     "perception",
     "predictions",
+    "push_model",
     "read_ablation",
     "read_dataset",
     "runs",
@@ -69,6 +72,7 @@ _MODULES = {
     "list_systems": "hmtnet.models.system",
     "load": "hmtnet.scoring.scorer",
     "predictions": "hmtnet.report.numbers.frames",
+    "push_model": "hmtnet.cli.push",
     "read_ablation": "hmtnet.cli.ablation",
     "read_dataset": "hmtnet.data.readers",
     "runs": "hmtnet.report.numbers.frames",

@@ -15,6 +15,7 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.cli import chain
 from hmtnet.cli.main import BAD_INPUT
+from hmtnet.experiment.machine import cpu_name
 from hmtnet.experiment.settings import train_settings
 from hmtnet.metrics import median_grade
 from hmtnet.report.numbers.summary import summarise
@@ -101,7 +102,9 @@ def test_stage_json_describes_the_stage(finished, stage):
     (conditions,) = meta["conditions"]
     assert (conditions["epoch"], conditions["threads"], conditions["gpu"]) == (0, 1, None)
     assert {"python", "torch", "lightning"} <= conditions["versions"].keys()
-    cost = meta["cost"]
+    cost, judging = meta["cost"], meta["judging"]
+    assert judging["gflops"] > 0 and judging["seconds"] > 0 and judging["tensors_mb"] > 0
+    assert judging["device"] == cpu_name()
     assert 0 < cost["trained_parameters"] <= cost["parameters"] and cost["seconds"] > 0
     assert (cost["trained_parameters"] < cost["parameters"]) == (stage == "sfen")  # frozen grader
     assert set(meta["grade_accuracy"]) == {"train", "val"}

@@ -157,6 +157,15 @@ class Runs:
                 "seconds": 5.5,
                 "device": "cpu",
             },
+            "judging": {
+                "megapixels": 0.2,
+                "tiles": 1,
+                "gflops": 2.5,
+                "seconds": 0.125,
+                "tensors_mb": 7.5,
+                "device": "an abacus",
+                "threads": 1,
+            },
         }
         store.save(folder, {}, document | meta | (parts or {}))
         told = {"system": {"name": system}, "seed": seed}

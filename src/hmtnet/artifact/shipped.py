@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hmtnet.artifact.description import META_FILE
 from hmtnet.artifact.digests import SCENES_FILE
+from hmtnet.artifact.hub import CARD_FILE, HUB, fetch
 from hmtnet.errors import ArtifactError, listed, nearest
 from hmtnet.files import is_there, write_text
 
@@ -18,10 +19,11 @@ def list_models() -> list[str]:
 
 
 def find_model(model: Path | str) -> Path:
-    """Return the folder of a finished stage, given by its path or by a shipped model's name.
+    """Return the folder of a finished stage, given by its path, its name or its address.
 
     Args:
-        model: A folder, which comes first, or a name such as ``"hmtnet-lite"``.
+        model: A folder, which comes first; a name such as ``"hmtnet-lite"``; or an address on the
+            Hugging Face hub, ``"hf://owner/name"``.
 
     Returns:
         The folder. What looks like a path is returned as it is, whether it exists or not.
@@ -29,6 +31,8 @@ def find_model(model: Path | str) -> Path:
     Raises:
         ArtifactError: There is neither a folder nor a model of that name.
     """
+    if isinstance(model, str) and model.startswith(HUB):
+        return fetch(model)
     folder = Path(model).expanduser()
     if is_there(folder) or len(folder.parts) != 1:
         return folder
@@ -39,9 +43,6 @@ def find_model(model: Path | str) -> Path:
             f"run directory of a finished stage, or a model's name.{nearest(folder.name, known)}"
         )
     return MODELS / folder.name
-
-
-CARD_FILE = "card.md"
 
 
 def ship(stage: Path, name: str, card: str, models: Path = MODELS) -> Path:

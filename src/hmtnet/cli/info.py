@@ -10,9 +10,10 @@ from typing import Any
 
 from hmtnet.artifact.description import check_files, need, read_description, value_at
 from hmtnet.artifact.digests import PREDICTIONS_FILE, RECORDED
+from hmtnet.artifact.hub import CARD_FILE
 from hmtnet.artifact.predictions import SUBSETS
 from hmtnet.artifact.predictions import read as read_predictions
-from hmtnet.artifact.shipped import CARD_FILE, find_model
+from hmtnet.artifact.shipped import find_model
 from hmtnet.errors import ArtifactError, printable
 from hmtnet.report.numbers.run import mos_range
 from hmtnet.report.numbers.summary import summarise
@@ -82,6 +83,7 @@ def card_of(model: str) -> dict[str, Any]:
         "tiles": value_at(meta, "settings", "crops"),
         "reference": value_at(meta, "reference"),
         "parameters": _known(meta, int, "cost", "parameters"),
+        "judging": _judging(meta),
         "licence_of_data": _known(meta, str, "dataset", "licence"),
         "limits": _limits(meta, verified),
         "card": card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
@@ -118,6 +120,15 @@ def _agreement(folder: Path, meta: dict[str, Any]) -> dict[str, dict[str, float 
             name = subset if dataset is None else f"{subset} ({dataset})"
             found[name] = {key: None if math.isnan(v) else v for key, v in values.items()}
     return found
+
+
+def _judging(meta: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what was measured of judging one image; None where that is not known."""
+    found = _known(meta, dict, "judging") or {}
+    numbers = {key: found.get(key) for key in ("megapixels", "gflops", "seconds", "tensors_mb")}
+    if not all(isinstance(value, (int, float)) for value in numbers.values()):
+        return None
+    return {**numbers, "device": str(found.get("device")), "threads": found.get("threads")}
 
 
 def _limits(meta: dict[str, Any], verified: bool) -> list[str]:
@@ -177,10 +188,20 @@ def told_of(card: dict[str, Any]) -> list[tuple[str, list[str]]]:
         or _LABELS[card["label_kind"]],
         "reference": "must be given" if card["reference"] == "always" else "not needed",
         "parameters": f"{card['parameters']:,}" if card["parameters"] else DASH,
+        "cost": _cost(card["judging"]),
         "licence": f"of its data: {card['licence_of_data'] or 'not known'}",
     }
     told = [(name, [text]) for name, text in lines.items()]
     return [*told, ("agreement", measured), ("limits", card["limits"])]
+
+
+def _cost(judging: dict[str, Any] | None) -> str:
+    if judging is None:
+        return "not known; hmtnet benchmark measures it"
+    return (
+        "of {megapixels:.1f} megapixels: {gflops:.3g} GFLOPs, {seconds:.2g} s and {tensors_mb:.3g} "
+        "MB for tensors on {device}".format_map(judging)
+    )
 
 
 def _spelled(name: str) -> str:

@@ -22,9 +22,16 @@ commands
              hmtnet score photos/ --sort --output scores.csv
   compare  tell which SR method is better, by the scores of its images
              hmtnet compare out/esrgan out/swinir out/bicubic
+  serve    score, rank and compare images on a page of this machine
+             hmtnet serve
   info     say what a model's scores mean, and how far they can be trusted
              hmtnet info runs/qads/<split>/joint-<key>
   models   list the trained models that come with hmtnet
+  benchmark
+           measure what judging an image costs: arithmetic, time and memory, by its size
+             hmtnet benchmark hmtnet-lite
+  push     write a trained model to the Hugging Face hub, with its card
+             hmtnet push runs/demo/<split>/joint-<key> hf://somebody/judge
   train    train a chain of stages, and show how good the result is
              hmtnet train                                     the demo, in minutes
              hmtnet train data=qads split=content size=full   a dataset of yours
@@ -65,7 +72,7 @@ or SIGHUP.
 """
 
 COMMANDS = (
-    *("score", "compare", "info", "models"),
+    *("score", "compare", "serve", "info", "models", "benchmark", "push"),
     *("train", "sweep", "evaluate", "adopt", "convert", "report", "runs", "doctor"),
     *("baseline", "data", "synthesize"),
 )

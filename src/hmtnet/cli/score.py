@@ -23,6 +23,7 @@ from hmtnet.terminal import progress
 
 if TYPE_CHECKING:
     from hmtnet.report.render.scores import ScorePage
+    from hmtnet.scoring.scorer import Scorer
     from hmtnet.scoring.series import See
 
 DEFAULT_MODEL = "hmtnet-lite"
@@ -115,12 +116,11 @@ def scored(
         HmtnetError: The model does not fit, or a picture cannot be written.
     """
     _wait_passively()
-    from hmtnet.scoring.scorer import Scorer  # brings torch: what is mistyped is told before
     from hmtnet.scoring.series import Series, check_pictures
 
     if maps is not None:
         check_pictures(images, maps)
-    scorer = Scorer(model, device)
+    scorer = load_scorer(model, device)
     _check_references(scorer.restored.network.needs_reference, model, references, scale)
     series = Series(
         *(scorer, model, kept),
@@ -135,6 +135,18 @@ def scored(
         yield from progress(
             series.score(images), total=len(images), title="scoring", unit="image", hidden=hidden
         )
+
+
+def load_scorer(model: str, device: str) -> "Scorer":
+    """Load a model; this brings torch, so what is mistyped is told before.
+
+    Raises:
+        HmtnetError: It does not fit.
+    """
+    _wait_passively()
+    from hmtnet.scoring.scorer import Scorer
+
+    return Scorer(model, device)
 
 
 def check_model(model: str, capped: bool) -> None:
@@ -234,12 +246,13 @@ def _write(path: Path, text: str) -> None:
         ) from error
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which model judges, and where."""
+def add_model(parser: argparse.ArgumentParser, name: str = "--model") -> None:
+    """Add the options that say which model judges, and where; or a model alone may be a word."""
     add = parser.add_argument
     add(
-        "--model",
+        name,
         default=DEFAULT_MODEL,
+        nargs=None if name.startswith("-") else "?",
         help=f"name of a model (hmtnet models lists them) or a run directory ({DEFAULT_MODEL})",
     )
     add("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda:1, …")

@@ -1,7 +1,9 @@
 """What a stage says about itself."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from hmtnet.artifact import store
@@ -13,12 +15,16 @@ from hmtnet.data.split import Split
 from hmtnet.experiment import leaks
 from hmtnet.experiment.conditions import recorded
 from hmtnet.experiment.context import RunContext
-from hmtnet.experiment.machine import versions
+from hmtnet.experiment.fitting import device_of, uncompiled
+from hmtnet.experiment.machine import device_name, versions
 from hmtnet.experiment.plan import Planned
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import Stage, added_systems, identified, package_of
+from hmtnet.scoring.cost import cost_of
 from hmtnet.settings import plain
 from hmtnet.storage.key import PREDICTING, sources_digest
+
+log = logging.getLogger(__name__)
 
 
 def describe(
@@ -30,8 +36,9 @@ def describe(
         context: What the chain shares.
         planned: The stage.
         grades: Its grades.
-        network: Its network. One that reads labels predicts a bound, and one that looks at
-            reference images has learned from them; so has any stage that starts from it.
+        network: Its network, in evaluation mode on the trainer's device. One that reads labels
+            predicts a bound, and one that looks at reference images has learned from them; so has
+            any stage that starts from it.
     """
     settings, manifest, split = context.settings, context.manifest, context.split
     stage, upstream = planned.stage, planned.upstream
@@ -72,7 +79,24 @@ def describe(
         "debug": plain(caps) or next((meta["debug"] for meta in before if meta.get("debug")), None),
         "conditions": recorded(planned.directory.conditions),
         "predictions": describe_predictions(stage),
+        "judging": _describe_judging(context, stage, network),
     }
+
+
+def _describe_judging(
+    context: RunContext, stage: Stage, network: QualityNetwork
+) -> dict[str, Any] | None:
+    """Measure what it costs to judge an image; None of a network that judges none alone."""
+    settings = context.settings
+    device = device_of(settings.trainer)
+    try:
+        with uncompiled(settings.trainer):
+            crops = settings.system.stages[stage.name].crops
+            found = cost_of(network, crops, device, device_name(device))
+    except Exception as error:  # of a system from outside, say: no training is lost for a figure
+        log.warning("What judging an image costs was not measured (%s).", error)
+        return None
+    return None if found is None else asdict(found)
 
 
 def describe_predictions(stage: Stage) -> dict[str, Any]:

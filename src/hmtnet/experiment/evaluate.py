@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 # What an evaluation says of itself in the words of the stage that it evaluates.
 _KEPT = (
     *("system", "package", "stage", "settings", "seed", "precision", "conditions", "selection"),
-    *("oracle", "reference"),
+    *("oracle", "reference", "judging"),
 )
 
 

@@ -3,13 +3,17 @@
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hmtnet
+
+if TYPE_CHECKING:
+    import torch
 
 VERSIONED = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "kornia", "numpy")
 """The libraries that results may depend on."""
@@ -29,6 +33,29 @@ def cpu_name() -> str:
         told = ""
     match = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
     return match[1].strip() if match else platform.processor() or platform.machine()
+
+
+def device_name(device: "torch.device") -> str:
+    """Name a GPU, or else this machine's CPU."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+
+
+def peak_memory() -> int | None:
+    """Return the most memory that this process has had so far, bytes; None where none can tell."""
+    # Not ru_maxrss where it can be helped: on Linux it begins with what the parent had.
+    try:
+        told = Path("/proc/self/status").read_text(encoding="utf-8")
+        return 1024 * int(re.findall(r"^VmHWM:\s*(\d+) kB$", told, re.MULTILINE)[0])
+    except (OSError, IndexError):
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 @cache

@@ -276,6 +276,21 @@ def test_problems_are_on_the_page(runs):
     assert as_document(found)["problems"][0]["path"] == str(bad)
 
 
+def test_what_judging_costs_is_told_with_its_device(runs):
+    runs.write("hmtnet")
+    runs.write("adopted", judging=None)
+    report = build_report(collect([runs.root]))
+    costs = as_markdown(report).partition("**Costs and runs")[2]
+    (ours,) = [line for line in costs.splitlines() if line.startswith("| hmtnet")]
+    assert "| 2.500 | 0.125 | 7.500 | an abacus |" in ours
+    # A row is named by its system, and by more where that does not tell it from others.
+    found = csv.DictReader(io.StringIO(as_csv(report)))
+    rows = {row["row"].split()[0]: row for row in found}
+    assert rows["hmtnet"]["judging_gflops"] == "2.5"
+    assert rows["hmtnet"]["judging_device"] == "an abacus"
+    assert rows["adopted"]["judging_gflops"] == ""
+
+
 def test_csv_is_readable_and_cannot_run_formulas(runs):
     runs.write("=HYPERLINK(1)", columns={"score": np.full(200, 0.5)})
     rows = rows_of(as_csv(report(runs)))

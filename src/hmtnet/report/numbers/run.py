@@ -43,7 +43,8 @@ class Run:
         settings: The stage's settings.
         grades: Edges (unit scores, ascending) and rule; no edges where unknown.
         upstream: Keys of the stages it started from, by stage name.
-        cost: Parameters, seconds, device.
+        cost: Parameters, seconds and device of training.
+        judging: Operations, seconds, memory and device of judging one image.
         selection: What chose the epoch: ``validation`` or ``best_on_test``.
         trained_on: The dataset that it was trained on.
         oracle: Whether it reads the true grades of the images that it is tested on.
@@ -78,6 +79,7 @@ class Run:
     grades: tuple[tuple[float, ...], str] = ((), "")
     upstream: Mapping[str, str] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
+    judging: Mapping[str, Any] = field(default_factory=dict)
     selection: str = "validation"
     trained_on: str = ""
     oracle: bool = False
@@ -139,6 +141,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
         grades=(_edges(folder, meta), str(rule or "")),
         upstream={n: str(value_at(_mapping(upstream), n, "key")) for n in _mapping(upstream)},
         cost=_mapping(meta.get("cost")),
+        judging=_mapping(meta.get("judging")),
         selection=str(meta.get("selection") or "validation"),
         trained_on=str(value_at(meta, "evaluated", "dataset") or texts["dataset"]),
         oracle=bool(meta.get("oracle", False)),

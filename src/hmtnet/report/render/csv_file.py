@@ -74,6 +74,9 @@ def _entry(entry: Entry) -> dict[str, object]:
     if entry.configuration is not None:
         cost = entry.runs[0].cost
         found |= {key: cost.get(key, "") for key in ("parameters", "trained_parameters", "seconds")}
+        judging = entry.runs[0].judging
+        for key in ("gflops", "seconds", "tensors_mb", "device"):
+            found[f"judging_{key}"] = judging.get(key, "")
         found["settings"] = "; ".join(
             f"{key}={value}" for key, value in entry.configuration.differences.items()
         )

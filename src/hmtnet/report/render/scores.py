@@ -83,25 +83,26 @@ class Entry:
     shown: Shown
 
 
-def shown_of(pixels: Pixels, verdict: Verdict, with_maps: bool = True) -> Shown:
+def shown_of(pixels: Pixels, verdict: Verdict, with_maps: bool = True, panel: int = PANEL) -> Shown:
     """Make the pictures of a judged image.
 
     Args:
         pixels: (H, W, 3) uint8.
         verdict: What the scorer said of it.
         with_maps: Whether its maps are shown, if it has any.
+        panel: Longer side of these, pixels.
     """
     thumbnail = _encoded(pixels, THUMBNAIL)
     if not (with_maps and verdict.maps):
         return Shown(verdict.grades, thumbnail)
-    maps = shaded_maps(pixels, verdict, PANEL).values()
-    picture = reduced(pixels, step_of(pixels, PANEL)).round().astype(np.uint8)  # as large as maps
+    maps = shaded_maps(pixels, verdict, panel).values()
+    picture = reduced(pixels, step_of(pixels, panel)).round().astype(np.uint8)  # as large as maps
     levels = {n: s for n, s in verdict.styles.items() if s.kind == "levels" and s.title}
     return Shown(
         verdict.grades,
         thumbnail,
-        _encoded(picture, PANEL),
-        tuple(MapPicture(m.title, m.hint, m.scale, _encoded(m.pixels, PANEL)) for m in maps),
+        _encoded(picture, panel),
+        tuple(MapPicture(m.title, m.hint, m.scale, _encoded(m.pixels, panel)) for m in maps),
         tuple(
             Bars(s.title, s.hint, s.names, tuple(map(tuple, verdict.maps[n].round(3).tolist())))
             for n, s in levels.items()

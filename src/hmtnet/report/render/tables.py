@@ -65,20 +65,29 @@ def grades_table(section: Section) -> Table | None:
     return Table("Grades", columns, tuple(rows), (note,))
 
 
+_JUDGING = {
+    "gflops": ("GFLOPs an image", "Additions and multiplications, of an image of .2 megapixels."),
+    "seconds": ("s an image", "From its pixels to its score, on the judging device."),
+    "tensors_mb": ("memory, MB", "Most that its tensors take at once, beside the network."),
+}
+
+
 def cost_table(section: Section) -> Table:
-    """Lay out what training has cost, and the runs behind each row."""
+    """Lay out what training and judging cost, and the runs behind each row."""
     columns = (
         Column("system", text=True),
         Column("parameters"),
         Column("trained", "Parameters that training changes."),
         Column("training, s", "Median of the runs, on the device beside it."),
         Column("device", text=True),
+        *(Column(title, hint) for title, hint in _JUDGING.values()),
+        Column("judging device", text=True),
         Column("runs", "Keys of the run directories.", text=True),
     )
     rows = []
     for entry in section.systems:
         costs = [run.cost for run in entry.runs]
-        devices = sorted({str(cost["device"]) for cost in costs if "device" in cost})
+        judging = [run.judging for run in entry.runs]
         rows.append(
             TableRow(
                 (
@@ -88,7 +97,13 @@ def cost_table(section: Section) -> Table:
                         for key in ("parameters", "trained_parameters", "seconds")
                         for number in [_median([_number(cost, key) for cost in costs])]
                     ),
-                    Cell(", ".join(devices) or DASH),
+                    Cell(_devices(costs)),
+                    *(
+                        Cell(decimals(number), _value(number))
+                        for key in _JUDGING
+                        for number in [_median([_number(cost, key) for cost in judging])]
+                    ),
+                    Cell(_devices(judging)),
                     Cell(", ".join(run.key for run in entry.runs)),
                 ),
                 block=entry.block,
@@ -242,6 +257,10 @@ def _plain(value: float, digits: int = 3) -> Cell:
 
 def _value(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _devices(costs: Sequence[Mapping[str, object]]) -> str:
+    return ", ".join(sorted({str(cost["device"]) for cost in costs if "device" in cost})) or DASH
 
 
 def _number(cost: Mapping[str, object], key: str) -> float:

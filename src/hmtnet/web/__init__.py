@@ -1,0 +1,1 @@
+"""`hmtnet serve`: a page on this machine that scores the images dropped on it."""
