@@ -4,6 +4,7 @@ The hub's own settings count: ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``, ``HF_H
 """
 
 import functools
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -143,17 +144,22 @@ def upload(folder: Path, address: str, private: bool = False) -> str:
 @contextmanager
 def _quiet_hub() -> Iterator[None]:
     """Keep the hub's library from telling on its own what we tell in one message."""
-    from huggingface_hub import utils
+    from huggingface_hub.utils import logging as library
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
-    bars, verbosity = not utils.are_progress_bars_disabled(), utils.logging.get_verbosity()
-    utils.disable_progress_bars()
-    utils.logging.set_verbosity_error()
+    bars, verbosity = not are_progress_bars_disabled(), library.get_verbosity()
+    disable_progress_bars()
+    library.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
-        utils.logging.set_verbosity(verbosity)
+        library.set_verbosity(verbosity)
         if bars:
-            utils.enable_progress_bars()
+            enable_progress_bars()
 
 
 def _said(error: Exception) -> str:
