@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from hmtnet.models.maps import MapStyle
 from hmtnet.models.quality import Means, QualityNetwork
 from hmtnet.models.reproducible import reproducible
 from hmtnet.scoring.judge import judge
+from hmtnet.scoring.loss import QualityLoss
 from hmtnet.scoring.maps import Collector
 from hmtnet.scoring.pixels import ImageLike, read_rgb
 from hmtnet.scoring.restore import restore
@@ -155,6 +156,17 @@ class Scorer:
         for image in images:
             path = Path(image)
             yield path, self(path, maps)
+
+    def as_loss(self, reduction: Literal["mean", "none"] = "mean") -> QualityLoss:
+        """Return the stage as a loss for training: a `torch.nn.Module`, lower is better.
+
+        Args:
+            reduction: ``"mean"`` over the images of a batch, or ``"none"``.
+
+        Raises:
+            SettingsError: There is no such reduction.
+        """
+        return QualityLoss(self.restored, reduction)
 
     def _tiles(self, image: ImageLike, reference: ImageLike | None, scale: float | None) -> Tiles:
         """Read the images; the decoded ones are not kept, as the tiles have their own."""
