@@ -46,7 +46,7 @@ class Portable(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        self._crops = crops
+        self.crops = crops
         low, high = mos_range
         self._worst, self._best = (low, high) if higher_is_better else (high, low)
         self.outputs = ("score", "unit_score", *(("grade", "probabilities") if network.graded else ()))
@@ -64,11 +64,11 @@ class Portable(nn.Module):
         """
         pixels = images.float() / 255
         for axis in (2, 3):
-            pixels = pixels.index_select(axis, mirrored(pixels.shape[axis], self._crops.size))
-        image, top, left = tile_corners(pixels, self._crops)
+            pixels = pixels.index_select(axis, mirrored(pixels.shape[axis], self.crops.size))
+        image, top, left = tile_corners(pixels, self.crops)
         operator = self.network.saliency_operator
         saliency = None if operator is None else framed_saliency(pixels, operator)
-        size = torch.arange(self._crops.size)
+        size = torch.arange(self.crops.size)
         places = (image[:, None, None], top[:, None, None] + size[:, None], left[:, None, None] + size)
 
         def cut(maps: Tensor) -> Tensor:

@@ -60,6 +60,9 @@ class Scorer:
     Attributes:
         restored: The network, with its settings and description.
         device: Where it computes.
+        mos_range: Lowest and highest possible score of the dataset that the stage was trained on.
+        higher_is_better: Whether a higher score of it means better quality.
+        label_kind: ``human`` or ``pseudo``.
         capped: Whether ``trainer.debug`` capped its training, or that of a stage before it: then
             its scores mean nothing, which is logged as a warning.
 
@@ -82,16 +85,16 @@ class Scorer:
         _check_alone(self.restored.network, f"Stage '{self.restored.stage}' in {folder}")
         try:
             low, high = need(folder, self.restored.meta, list, "dataset", "mos_range")
-            self._range = (float(low), float(high))
+            self.mos_range = (float(low), float(high))
         except (TypeError, ValueError, OverflowError) as error:
             raise ArtifactError(
                 f"{folder / META_FILE} does not say what its scores mean ({type(error).__name__}: "
                 f"{error}). Train the stage again."
             ) from error
-        self._higher_is_better = need(
+        self.higher_is_better = need(
             folder, self.restored.meta, bool, "dataset", "higher_is_better"
         )
-        self._label_kind = need(folder, self.restored.meta, str, "dataset", "label_kind")
+        self.label_kind = need(folder, self.restored.meta, str, "dataset", "label_kind")
         self.capped = bool(self.restored.meta.get("debug"))
         if self.capped:
             log.warning(
@@ -199,17 +202,17 @@ class Scorer:
     def _verdict(
         self, means: Means, tiles: Tiles, maps: dict[str, Any], styles: dict[str, MapStyle]
     ) -> Verdict:
-        low, high = self._range
+        low, high = self.mos_range
         unit = float(means["unit_score"])
         distance = unit * (high - low)
         found = means.get("probabilities")
         probabilities = np.zeros(0) if found is None else found.numpy()
         return Verdict(
-            score=low + distance if self._higher_is_better else high - distance,
+            score=low + distance if self.higher_is_better else high - distance,
             unit_score=unit,
-            mos_range=self._range,
-            higher_is_better=self._higher_is_better,
-            label_kind=self._label_kind,
+            mos_range=self.mos_range,
+            higher_is_better=self.higher_is_better,
+            label_kind=self.label_kind,
             grade=None if found is None else int(median_grade(probabilities[None])[0]) + 1,
             probabilities=probabilities,
             maps=maps,
