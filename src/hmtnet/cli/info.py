@@ -5,9 +5,11 @@ import json
 import math
 import textwrap
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hmtnet.artifact.calibration import LEARNED_FROM, calibrate
 from hmtnet.artifact.description import check_files, need, read_description, value_at
 from hmtnet.artifact.digests import PREDICTIONS_FILE, RECORDED
 from hmtnet.artifact.predictions import SUBSETS
@@ -60,6 +62,7 @@ def card_of(model: str) -> dict[str, Any]:
             f"evaluated: {folder / str(value_at(meta, 'evaluated', 'path'))}."
         )
     low, high = mos_range(folder, meta)
+    calibration = calibrate(folder, meta)
     card = folder / CARD_FILE
     # A model may be passed on without predictions and curves.
     verified = check_files(folder, [name for name in RECORDED if (folder / name).exists()])
@@ -79,11 +82,13 @@ def card_of(model: str) -> dict[str, Any]:
         "split": _known(meta, str, "split", "id"),
         "images": _images(meta),
         "agreement": _agreement(folder, meta),
+        "interval": None if calibration is None else asdict(calibration),
+        "learned_from": _known(meta, dict, LEARNED_FROM),
         "tiles": value_at(meta, "settings", "crops"),
         "reference": value_at(meta, "reference"),
         "parameters": _known(meta, int, "cost", "parameters"),
         "licence_of_data": _known(meta, str, "dataset", "licence"),
-        "limits": _limits(meta, verified),
+        "limits": _limits(meta, verified, calibration is not None),
         "card": card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
     }
 
@@ -120,7 +125,7 @@ def _agreement(folder: Path, meta: dict[str, Any]) -> dict[str, dict[str, float 
     return found
 
 
-def _limits(meta: dict[str, Any], verified: bool) -> list[str]:
+def _limits(meta: dict[str, Any], verified: bool, calibrated: bool) -> list[str]:
     dataset = value_at(meta, "dataset", "name")
     grid, size = (value_at(meta, "settings", "crops", key) for key in ("grid", "size"))
     few = isinstance(grid, int) and isinstance(size, int) and grid * size < 1_000_000
@@ -140,6 +145,9 @@ def _limits(meta: dict[str, Any], verified: bool) -> list[str]:
         f"{(grid * size) ** 2 / 12e4 if few else 0:.2g} % of 12 megapixels.": few,
         "It is unverified: an older hmtnet made it, and recorded no digests of its files.": (
             not verified
+        ),
+        "Its scores have no interval: it came without its predictions of validation images.": (
+            not calibrated
         ),
         f"Agreement was measured on images of '{dataset}'. On others it is not known.": True,
     }
@@ -179,6 +187,17 @@ def told_of(card: dict[str, Any]) -> list[tuple[str, list[str]]]:
         "parameters": f"{card['parameters']:,}" if card["parameters"] else DASH,
         "licence": f"of its data: {card['licence_of_data'] or 'not known'}",
     }
+    if card["interval"]:
+        width = 2 * card["interval"]["half_width"] * (high - low)
+        lines["interval"] = (
+            f"{card['interval']['coverage']:.0%} of {card['interval']['images']} validation images "
+            f"lie in one of width {decimals(width)} around their score"
+        )
+    if card["learned_from"]:
+        lines["learned from"] = "images of " + ", ".join(
+            f"{name} {float(first):.3g} to {float(last):.3g}"
+            for name, (first, last) in card["learned_from"].items()
+        )
     told = [(name, [text]) for name, text in lines.items()]
     return [*told, ("agreement", measured), ("limits", card["limits"])]
 

@@ -25,6 +25,8 @@ commands
   info     say what a model's scores mean, and how far they can be trusted
              hmtnet info runs/qads/<split>/joint-<key>
   models   list the trained models that come with hmtnet
+  export   write a model to one file (ONNX, torch.export) that scores without hmtnet
+             hmtnet export hmtnet-lite --output hmtnet-lite.onnx
   train    train a chain of stages, and show how good the result is
              hmtnet train                                     the demo, in minutes
              hmtnet train data=qads split=content size=full   a dataset of yours
@@ -65,7 +67,7 @@ or SIGHUP.
 """
 
 COMMANDS = (
-    *("score", "compare", "info", "models"),
+    *("score", "compare", "info", "models", "export"),
     *("train", "sweep", "evaluate", "adopt", "convert", "report", "runs", "doctor"),
     *("baseline", "data", "synthesize"),
 )

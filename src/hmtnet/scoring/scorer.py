@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from hmtnet.artifact.calibration import calibrate
 from hmtnet.artifact.description import need
 from hmtnet.artifact.shipped import find_model
 from hmtnet.artifact.store import META_FILE, read_meta
@@ -17,6 +18,7 @@ from hmtnet.metrics import median_grade
 from hmtnet.models.maps import MapStyle
 from hmtnet.models.quality import Means, QualityNetwork
 from hmtnet.models.reproducible import reproducible
+from hmtnet.scoring.familiar import Familiar
 from hmtnet.scoring.judge import judge
 from hmtnet.scoring.loss import QualityLoss
 from hmtnet.scoring.maps import Collector
@@ -95,6 +97,8 @@ class Scorer:
             folder, self.restored.meta, bool, "dataset", "higher_is_better"
         )
         self.label_kind = need(folder, self.restored.meta, str, "dataset", "label_kind")
+        self._calibration = calibrate(folder, self.restored.meta)
+        self._familiar = Familiar(folder, self.restored.meta)
         self.capped = bool(self.restored.meta.get("debug"))
         if self.capped:
             log.warning(
@@ -133,12 +137,12 @@ class Scorer:
         self._check_reference(reference, scale)
         network = self._network
         with reproducible(self.device):
-            tiles = self._tiles(image, reference, scale)
+            tiles, outside = self._tiles(image, reference, scale)
             if not maps:
-                return self._verdict(judge(network, tiles, _blind), tiles, {}, {})
+                return self._verdict(judge(network, tiles, _blind), tiles, outside, {}, {})
             collector = Collector(network.shows, tiles)
             means = judge(network, tiles, collector.see)
-            return self._verdict(means, tiles, collector.maps(), collector.styles())
+            return self._verdict(means, tiles, outside, collector.maps(), collector.styles())
 
     def many(
         self, images: Iterable[Path | str], maps: bool = False
@@ -171,14 +175,20 @@ class Scorer:
         """
         return QualityLoss(self.restored, reduction)
 
-    def _tiles(self, image: ImageLike, reference: ImageLike | None, scale: float | None) -> Tiles:
-        """Read the images; the decoded ones are not kept, as the tiles have their own."""
+    def _tiles(
+        self, image: ImageLike, reference: ImageLike | None, scale: float | None
+    ) -> tuple[Tiles, tuple[str, ...]]:
+        """Read the images, and say in which ways they are unlike what was learned from.
+
+        The decoded ones are not kept, as the tiles have their own.
+        """
         pixels, pristine = read_rgb(image), None
         if reference is not None:
             name = str(image) if isinstance(image, (str, Path)) else "given"
             pixels, pristine = common_part(pixels, read_rgb(reference), scale, name)
         crops, operator = self.restored.settings.crops, self._network.saliency_operator
-        return Tiles(pixels, crops, operator, self.device, self.batch_tiles, pristine)
+        outside = self._familiar.outside(pixels)
+        return Tiles(pixels, crops, operator, self.device, self.batch_tiles, pristine), outside
 
     def _check_reference(self, reference: ImageLike | None, scale: float | None) -> None:
         stage, needed = self.restored.stage, self._network.needs_reference
@@ -200,15 +210,28 @@ class Scorer:
             )
 
     def _verdict(
-        self, means: Means, tiles: Tiles, maps: dict[str, Any], styles: dict[str, MapStyle]
+        self,
+        means: Means,
+        tiles: Tiles,
+        outside: tuple[str, ...],
+        maps: dict[str, Any],
+        styles: dict[str, MapStyle],
     ) -> Verdict:
-        low, high = self.mos_range
         unit = float(means["unit_score"])
-        distance = unit * (high - low)
         found = means.get("probabilities")
         probabilities = np.zeros(0) if found is None else found.numpy()
+        known = self._calibration
+        interval = None
+        if known is not None:
+            ends = (
+                self._in_unit(min(1.0, max(0.0, unit + step)))
+                for step in (-known.half_width, known.half_width)
+            )
+            first, last = sorted(ends)
+            interval = (first, last)
+        spread = means.get("tile_spread")
         return Verdict(
-            score=low + distance if self.higher_is_better else high - distance,
+            score=self._in_unit(unit),
             unit_score=unit,
             mos_range=self.mos_range,
             higher_is_better=self.higher_is_better,
@@ -218,7 +241,16 @@ class Scorer:
             maps=maps,
             styles={name: styles[name] for name in maps},
             layout=tiles.layout,
+            tile_spread=None if spread is None else float(spread),
+            interval=interval,
+            outside=outside,
         )
+
+    def _in_unit(self, unit: float) -> float:
+        """Return a unit score in the unit of the dataset."""
+        low, high = self.mos_range
+        distance = unit * (high - low)
+        return low + distance if self.higher_is_better else high - distance
 
 
 def _blind(*_: object) -> None:

@@ -149,6 +149,10 @@ class Series:
             model=self._model,
             model_digest=self._scorer.restored.digest,
             image_digest=digest,
+            tile_spread=verdict.tile_spread,
+            interval_low=None if verdict.interval is None else verdict.interval[0],
+            interval_high=None if verdict.interval is None else verdict.interval[1],
+            outside="; ".join(verdict.outside),
         )
 
     def _reference_of(self, image: Listed) -> Path | None:
