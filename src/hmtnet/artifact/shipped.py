@@ -49,8 +49,8 @@ def ship(stage: Path, name: str, card: str, models: Path = MODELS) -> Path:
     """Make a finished stage a model that comes with hmtnet.
 
     Filters and matrices are kept in half precision, which halves the file; vectors, among them the
-    statistics of norms, stay whole. What it has seen comes along, so that leaks are found, and how far
-    it was from the labels of its validation images, so that its scores have an interval.
+    statistics of norms, stay whole. What it has seen comes along, so that leaks are found, and how
+    far it was from the labels of its validation images, so that its scores have an interval.
 
     Args:
         stage: Its run directory. Its artifact must need no other: a joint network, or a system of

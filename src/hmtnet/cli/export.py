@@ -14,7 +14,7 @@ def export(arguments: Sequence[str]) -> int:
     """Run ``hmtnet export`` and return the exit code.
 
     Raises:
-        ArtifactError: There is no such model, it is damaged or capped, or the format cannot hold it.
+        ArtifactError: The model is missing, damaged or capped, or the format cannot hold it.
         SettingsError: Options do not fit each other or the model, or a package is missing.
         DataError: The file cannot be written.
     """

@@ -103,7 +103,9 @@ class _Frame:
         """Return cos and sin (S, S) of the angles by which a transform of so many turns."""
         angle = (self.place[:, None] * self.place).remainder(size) * (2 * math.pi / size)
         known = (self.place[:, None] < size) & (self.place < size)
-        return torch.where(known, angle.cos(), 0).float(), torch.where(known, angle.sin(), 0).float()
+        return torch.where(known, angle.cos(), 0).float(), torch.where(
+            known, angle.sin(), 0
+        ).float()
 
     def _ring(self, size: Tensor) -> Tensor:
         beside = [(self.place + step).remainder(size)[:, None] == self.place for step in (-1, 0, 1)]
@@ -145,7 +147,7 @@ def _spectral_residual(rgb: Tensor, frame: _Frame) -> Tensor:
     grey = luminance(rgb)
     mean = frame.mean(grey)
     real, imaginary = frame.transform((grey - mean) * frame.inside)
-    constant = (frame.place[:, None] + frame.place == 0)
+    constant = frame.place[:, None] + frame.place == 0
     real = torch.where(constant, mean * frame.pixels.float(), real)
     imaginary = torch.where(constant, 0.0, imaginary)
     noise = frame.pixels.float() / (12 * 255**2)

@@ -72,8 +72,8 @@ class QualityLoss(nn.Module):
         score: Tensor = self.network(crops).unit_score
         if images.requires_grad and torch.is_grad_enabled() and not score.requires_grad:
             raise SettingsError(
-                f"Stage '{self._stage}' passes no gradient to its images, so nothing can be learned "
-                "from it. Take another stage."
+                f"Stage '{self._stage}' passes no gradient to its images, so nothing can be "
+                "learned from it. Take another stage."
             )
         loss = 1 - score
         return loss.mean() if self.reduction == "mean" else loss

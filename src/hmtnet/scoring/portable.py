@@ -49,7 +49,11 @@ class Portable(nn.Module):
         self.crops = crops
         low, high = mos_range
         self._worst, self._best = (low, high) if higher_is_better else (high, low)
-        self.outputs = ("score", "unit_score", *(("grade", "probabilities") if network.graded else ()))
+        self.outputs = (
+            "score",
+            "unit_score",
+            *(("grade", "probabilities") if network.graded else ()),
+        )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Judge images.
@@ -69,7 +73,8 @@ class Portable(nn.Module):
         operator = self.network.saliency_operator
         saliency = None if operator is None else framed_saliency(pixels, operator)
         size = torch.arange(self.crops.size)
-        places = (image[:, None, None], top[:, None, None] + size[:, None], left[:, None, None] + size)
+        rows, columns = top[:, None] + size, left[:, None] + size
+        places = (image[:, None, None], rows[:, :, None], columns[:, None])
 
         def cut(maps: Tensor) -> Tensor:
             """(B, C, H, W) → (N, C, P, P)."""
@@ -116,7 +121,8 @@ def tile_corners(images: Tensor, crops: CropSettings) -> tuple[Tensor, Tensor, T
     down, across = tiles
     place = _counted(down * across * number)
     starts = []
-    for here, count, room in zip((place // across % down, place % across), tiles, free, strict=True):
+    numbers = (place // across % down, place % across)
+    for here, count, room in zip(numbers, tiles, free, strict=True):
         even = (here * room).double() / (count - 1).clamp_min(1)
         starts.append(torch.where(count == 1, room // 2, even.round().long()))
     return place // (down * across), starts[0], starts[1]

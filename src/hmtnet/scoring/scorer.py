@@ -1,9 +1,9 @@
 """Scores of anyone's images by a finished stage."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from hmtnet.artifact.description import need
 from hmtnet.artifact.shipped import find_model
 from hmtnet.artifact.store import META_FILE, read_meta
 from hmtnet.data.pairs import common_part
-from hmtnet.errors import ArtifactError, SettingsError
+from hmtnet.errors import ArtifactError, DataError, SettingsError
 from hmtnet.metrics import median_grade
 from hmtnet.models.maps import MapStyle
 from hmtnet.models.quality import Means, QualityNetwork
@@ -30,18 +30,19 @@ from hmtnet.scoring.verdict import Verdict
 log = logging.getLogger(__name__)
 
 
-def load(artifact: Path | str, device: str | torch.device = "auto") -> "Scorer":
+def load(artifact: Path | str, device: str | torch.device = "auto", half: bool = False) -> "Scorer":
     """Load a finished stage to score images with: ``load("runs/…/joint-<key>")("photo.png")``.
 
     Args:
         artifact: The run directory of a finished stage, or a shipped model's name.
         device: ``auto`` takes a GPU if there is one; or torch's name of a device.
+        half: See `Scorer`.
 
     Raises:
         ArtifactError: The artifact is missing, damaged, or cannot judge an image that comes alone.
         SettingsError: The device cannot be used.
     """
-    return Scorer(artifact, device)
+    return Scorer(artifact, device, half=half)
 
 
 class Scorer:
@@ -58,6 +59,8 @@ class Scorer:
         device: ``auto`` takes a GPU if there is one; or torch's name of a device.
         batch_tiles: Tiles that are looked at together: more need more memory and may be faster. It
             changes a score by no more than rounding.
+        half: Whether the network computes in half precision: float16 on a GPU, bfloat16 on a CPU,
+            where few are faster for it. Scores move by some thousandths of their range.
 
     Attributes:
         restored: The network, with its settings and description.
@@ -75,7 +78,11 @@ class Scorer:
     """
 
     def __init__(
-        self, artifact: Path | str, device: str | torch.device = "auto", batch_tiles: int = 16
+        self,
+        artifact: Path | str,
+        device: str | torch.device = "auto",
+        batch_tiles: int = 16,
+        half: bool = False,
     ) -> None:
         if batch_tiles < 1:
             raise SettingsError(f"batch_tiles: expected at least 1, found {batch_tiles}.")
@@ -83,6 +90,7 @@ class Scorer:
         _check_weighted(folder)
         self.batch_tiles = batch_tiles
         self.device = _device(device)
+        self._half = half
         self.restored = restore(folder)
         _check_alone(self.restored.network, f"Stage '{self.restored.stage}' in {folder}")
         try:
@@ -108,18 +116,30 @@ class Scorer:
             )
         self._network = self.restored.network.to(self.device).eval()
 
+    @overload
     def __call__(
         self,
         image: ImageLike,
         maps: bool = True,
         reference: ImageLike | None = None,
         scale: float | None = None,
-    ) -> Verdict:
+    ) -> Verdict: ...
+
+    @overload
+    def __call__(self, image: Sequence[ImageLike], maps: bool = True) -> list[Verdict]: ...
+
+    def __call__(
+        self,
+        image: ImageLike | Sequence[ImageLike],
+        maps: bool = True,
+        reference: ImageLike | None = None,
+        scale: float | None = None,
+    ) -> Verdict | list[Verdict]:
         """Judge one image, beside its reference where the stage is of a full-reference system.
 
         Args:
             image: A file, a Pillow image of mode RGB, a uint8 array (H, W, 3) or a uint8 tensor
-                (3, H, W).
+                (3, H, W); or a list of these, of any sizes, each judged by itself.
             maps: Whether the verdict has maps. They need memory as large as the image, several
                 times; without, memory holds the image, its saliency and ``batch_tiles`` tiles; a
                 network that declares no passes needs all tiles together.
@@ -134,9 +154,16 @@ class Scorer:
             SettingsError: The stage needs a reference and there is none, or the other way round; or
                 there is a scale factor without a reference, or one below 1.
         """
+        if isinstance(image, (list, tuple)):
+            if reference is not None:
+                raise SettingsError(
+                    "A reference is given with a list of images. Give each image with its own."
+                )
+            return [self(one, maps) for one in image]
+        image = cast(ImageLike, image)
         self._check_reference(reference, scale)
         network = self._network
-        with reproducible(self.device):
+        with reproducible(self.device), torch.autocast(self.device.type, enabled=self._half):
             tiles, outside = self._tiles(image, reference, scale)
             if not maps:
                 return self._verdict(judge(network, tiles, _blind), tiles, outside, {}, {})
@@ -149,6 +176,8 @@ class Scorer:
     ) -> Iterator[tuple[Path, Verdict]]:
         """Judge files one after another: each when it is asked for, none kept.
 
+        A file that cannot be read is passed over, with a warning that names it and says why.
+
         Args:
             images: Paths.
             maps: Whether the verdicts have maps.
@@ -157,12 +186,16 @@ class Scorer:
             Each path and its verdict, in the order given.
 
         Raises:
-            DataError: An image cannot be read; no further ones follow.
             SettingsError: The stage needs a reference with each image.
         """
         for image in images:
             path = Path(image)
-            yield path, self(path, maps)
+            try:
+                verdict = self(path, maps)
+            except DataError as error:
+                log.warning("not scored: %s: %s", path, error)
+                continue
+            yield path, verdict
 
     def as_loss(self, reduction: Literal["mean", "none"] = "mean") -> QualityLoss:
         """Return the stage as a loss for training: a `torch.nn.Module`, lower is better.
