@@ -3,13 +3,19 @@
 import numpy as np
 import pytest
 
+from hmtnet.artifact import store
 from hmtnet.artifact.scenes import write_scenes
 from hmtnet.artifact.shipped import find_model
-from hmtnet.artifact.store import read_meta
 from hmtnet.errors import ArtifactError
 from hmtnet.scoring.familiar import Familiar, measured, statistics
 
-META = {"settings": {"crops": {"size": 48}}}
+
+def known(folder, greys=(), **more):
+    """Read what a model says of its training images."""
+    if len(greys):
+        write_scenes(folder, {"some": greys})
+    store.save(folder, {}, {"settings": {"crops": {"size": 48}}, **more})
+    return Familiar(folder, store.read_meta(folder))
 
 
 @pytest.fixture
@@ -19,7 +25,7 @@ def seen(noise):
 
 @pytest.fixture
 def familiar(tmp_path, seen):
-    return Familiar(tmp_path, {**META, "learned_from": measured(seen)})
+    return known(tmp_path, learned_from=measured(seen))
 
 
 def test_what_was_learned_from_is_familiar_and_what_is_beyond_is_told(familiar, seen):
@@ -37,18 +43,17 @@ def test_what_was_learned_from_is_familiar_and_what_is_beyond_is_told(familiar, 
 def test_pictures_of_what_was_seen_give_brightness_and_contrast(tmp_path, noise):
     rng = np.random.default_rng(0)
     greys = rng.integers(60, 200, (30, 24, 24), dtype=np.uint8)
-    write_scenes(tmp_path, {"some": greys})
-    familiar = Familiar(tmp_path, META)
+    familiar = known(tmp_path, greys)
     assert familiar.ranges.keys() == {"brightness", "contrast"}
     (dark,) = familiar.outside(np.full((60, 60, 3), 5, np.uint8))[:1]
     assert dark.startswith("darker than")
-    write_scenes(tmp_path, {"some": greys[:19]})  # too few to say anything
-    assert Familiar(tmp_path, META).outside(np.full((60, 60, 3), 5, np.uint8)) == ()
+    few = known(tmp_path, greys[:19])
+    assert few.outside(np.full((60, 60, 3), 5, np.uint8)) == ()
 
 
 def test_the_shipped_model_knows_photographs_from_black():
     folder = find_model("hmtnet-lite")
-    familiar = Familiar(folder, read_meta(folder))
+    familiar = Familiar(folder, store.read_meta(folder))
     assert familiar.outside(np.zeros((256, 256, 3), np.uint8))
 
 
@@ -61,4 +66,4 @@ def test_a_large_image_is_measured_like_its_reduction(noise):
 
 def test_a_damaged_description_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match="learned_from"):
-        Familiar(tmp_path, {**META, "learned_from": {"sharpness": "much"}})
+        known(tmp_path, learned_from={"sharpness": "much"})

@@ -263,7 +263,7 @@ def _in_int8(model: Any) -> Any:
 
 
 def _shapes(size: int, count: int) -> Iterator[tuple[int, int]]:
-    """Yield so many different (H, W): those where something changes, then others of 1 to 9 tiles."""
+    """Yield so many different (H, W): those where something changes, others of 1 to 9 tiles."""
     edges = [
         *((size, size), (size + 1, size), (2 * size, 2 * size), (size // 2, size + 3)),
         *((5, 7), (size, 9 * max(size, 64)), (2 * size + 1, 3 * size)),
