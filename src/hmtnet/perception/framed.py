@@ -109,7 +109,7 @@ class _Frame:
 
     def _ring(self, size: Tensor) -> Tensor:
         beside = [(self.place + step).remainder(size)[:, None] == self.place for step in (-1, 0, 1)]
-        total = sum(hit.float() for hit in beside) / 3
+        total = torch.stack(beside).float().mean(0)
         return total * (self.place < size).float()[:, None]
 
     def _resizing(self, reduce: bool) -> tuple[Tensor, Tensor]:
@@ -183,7 +183,8 @@ def _sdsp(rgb: Tensor, frame: _Frame) -> Tensor:
     from_middle = [frame.place - (size - 1) / 2 for size in frame.sizes]
     squared = (from_middle[0][:, None].square() + from_middle[1].square()) / frame.side**2
     centre = (-squared / (114 / 256) ** 2).exp().float()
-    return strength * warm * centre * frame.inside
+    found: Tensor = strength * warm * centre * frame.inside
+    return found
 
 
 # The operator and the longest side, in pixels, that it works at.

@@ -1,9 +1,9 @@
 """Scores of anyone's images by a finished stage."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, cast, overload
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import torch
@@ -28,6 +28,8 @@ from hmtnet.scoring.tiles import Tiles
 from hmtnet.scoring.verdict import Verdict
 
 log = logging.getLogger(__name__)
+
+AnImage = TypeVar("AnImage", bound=ImageLike)
 
 
 def load(artifact: Path | str, device: str | torch.device = "auto", half: bool = False) -> "Scorer":
@@ -126,11 +128,13 @@ class Scorer:
     ) -> Verdict: ...
 
     @overload
-    def __call__(self, image: Sequence[ImageLike], maps: bool = True) -> list[Verdict]: ...
+    def __call__(
+        self, image: list[AnImage] | tuple[AnImage, ...], maps: bool = True
+    ) -> list[Verdict]: ...
 
     def __call__(
         self,
-        image: ImageLike | Sequence[ImageLike],
+        image: ImageLike | list[AnImage] | tuple[AnImage, ...],
         maps: bool = True,
         reference: ImageLike | None = None,
         scale: float | None = None,
@@ -160,7 +164,6 @@ class Scorer:
                     "A reference is given with a list of images. Give each image with its own."
                 )
             return [self(one, maps) for one in image]
-        image = cast(ImageLike, image)
         self._check_reference(reference, scale)
         network = self._network
         with reproducible(self.device), torch.autocast(self.device.type, enabled=self._half):
