@@ -60,7 +60,7 @@ class _Frame:
         self.inside = rows[:, None] * columns  # (S, S): 1 in the image, 0 beyond it
         self.pixels = self.sizes[0] * self.sizes[1]
         waves = [self._waves(size) for size in self.sizes]
-        self._cosines, self._sines = zip(*waves, strict=True)
+        self._cosines, self._sines = ([wave[i] for wave in waves] for i in (0, 1))
 
     def reduced(self, image: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C, S, S), zero beyond the reduced image."""
