@@ -150,7 +150,7 @@ def test_a_program_of_torch_says_what_it_is(scorer, tmp_path, noise):
 
 
 def test_an_operator_that_the_format_lacks_is_named(bessel, tmp_path):
-    with pytest.raises(ArtifactError, match=r"operator 'aten\.special_bessel_j0") as error:
+    with pytest.raises(ArtifactError, match=r"operator '\w+\.\w*bessel_j0'") as error:
         export(bessel, tmp_path / "a.onnx", images=1)
     assert "cannot be written as onnx" in str(error.value)
     assert list(tmp_path.glob("*.onnx")) == []

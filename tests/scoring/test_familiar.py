@@ -30,7 +30,7 @@ def familiar(tmp_path, seen):
 
 def test_what_was_learned_from_is_familiar_and_what_is_beyond_is_told(familiar, seen):
     assert all(familiar.outside(image) == () for image in seen)
-    flat = np.full((60, 80, 3), 60, np.uint8)
+    flat = np.full((60, 80, 3), 90, np.uint8)
     assert familiar.outside(flat) == (
         "of less contrast than any image it has learned from",
         "less sharp than any image it has learned from",
