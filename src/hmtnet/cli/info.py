@@ -18,7 +18,7 @@ from hmtnet.artifact.shipped import CARD_FILE, find_model
 from hmtnet.errors import ArtifactError, printable
 from hmtnet.report.numbers.run import mos_range
 from hmtnet.report.numbers.summary import summarise
-from hmtnet.report.render.formats import DASH, decimals
+from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.terminal import WIDTH
 
 _INDENT = " " * 13
@@ -188,10 +188,11 @@ def told_of(card: dict[str, Any]) -> list[tuple[str, list[str]]]:
         "licence": f"of its data: {card['licence_of_data'] or 'not known'}",
     }
     if card["interval"]:
-        width = 2 * card["interval"]["half_width"] * (high - low)
+        known = card["interval"]
         lines["interval"] = (
-            f"{card['interval']['coverage']:.0%} of {card['interval']['images']} validation images "
-            f"lie in one of width {decimals(width)} around their score"
+            f"± {decimals(known['half_width'] * (high - low))} around a score holds "
+            f"{percent(known['coverage'])} of labels like those of its {known['images']} "
+            "validation images"
         )
     if card["learned_from"]:
         lines["learned from"] = "images of " + ", ".join(
