@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hmtnet.artifact import predictions
-from hmtnet.artifact.calibration import Calibration, calibrate
+from hmtnet.artifact.calibration import Calibration, calibrate, learned_from
 from hmtnet.errors import ArtifactError
 
 META = {"dataset": {"mos_range": [1.0, 5.0]}}
@@ -60,3 +60,11 @@ def test_a_model_without_predictions_says_it_or_nothing(tmp_path):
     assert calibrate(tmp_path, {**META, "calibration": told}) == Calibration(**told)
     with pytest.raises(ArtifactError, match=r"no usable 'calibration\.half_width'"):
         calibrate(tmp_path, {**META, "calibration": {"coverage": 0.9, "half_width": "wide"}})
+
+
+def test_what_it_learned_from_is_ranges_or_nothing(tmp_path):
+    assert learned_from(tmp_path, META) == {}
+    assert learned_from(tmp_path, {"learned_from": {"side": [64, 512]}}) == {"side": (64.0, 512.0)}
+    for wrong in ([1], ["much", 2], [2, 1], [float("nan"), 1], "1, 2", [[1], 2]):
+        with pytest.raises(ArtifactError, match=r"learned_from\.side"):
+            learned_from(tmp_path, {"learned_from": {"side": wrong}})

@@ -17,6 +17,7 @@ from hmtnet.models.cnniqa.network import CNNIQASettings, CNNIQAStageSettings
 from hmtnet.models.hmtnet.grading import GradingSettings
 from hmtnet.models.hmtnet.settings import HMTNetSettings, JointStageSettings
 from hmtnet.models.hmtnet.sfen import SFENSettings
+from hmtnet.models.optimisation import FitSettings
 from hmtnet.models.plain.network import PlainSettings, PlainStageSettings
 from hmtnet.models.pmt.network import PMTSettings, PMTStageSettings
 from hmtnet.models.system import SYSTEMS
@@ -80,8 +81,6 @@ def bessel(leave, tmp_path, monkeypatch):
     (tmp_path / "bessel_system.py").write_text(BESSEL)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(SYSTEMS, "bessel", "bessel_system:SYSTEM")
-    from hmtnet.models.optimisation import FitSettings
-
     return Scorer(leave(FitSettings(), "bessel", "bessel")[0], "cpu")
 
 

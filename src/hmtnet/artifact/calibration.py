@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from hmtnet.artifact.description import need, value_at
+from hmtnet.artifact.description import META_FILE, need
 from hmtnet.artifact.digests import PREDICTIONS_FILE
 from hmtnet.artifact.predictions import read
+from hmtnet.errors import ArtifactError
 
 COVERAGE = 0.9
 """Share of images like the validation images whose label an interval holds."""
@@ -60,13 +61,39 @@ def calibrate(folder: Path, meta: Mapping[str, Any]) -> Calibration | None:
             images=need(folder, meta, int, CALIBRATION, "images"),
         )
     path = Path(folder) / PREDICTIONS_FILE
-    bounds = value_at(meta, "dataset", "mos_range")
-    if not path.is_file() or not isinstance(bounds, list):
+    if not path.is_file():
         return None
     validation = read(path).select("val")
     # Scores of several datasets are in [0, 1] already, and so is the range that is written then.
-    residuals = np.sort(np.abs(validation.score - validation.mos)) / (bounds[1] - bounds[0])
+    low, high = _ends(folder, meta, "dataset", "mos_range")
+    residuals = np.sort(np.abs(validation.score - validation.mos)) / (high - low)
     rank = math.ceil((len(residuals) + 1) * COVERAGE)
     if rank > len(residuals):
         return None
     return Calibration(COVERAGE, float(residuals[rank - 1]), len(residuals))
+
+
+def learned_from(folder: Path, meta: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Return the ranges of statistics of the training images by name; none of an older model.
+
+    Raises:
+        ArtifactError: The description is damaged.
+    """
+    if meta.get(LEARNED_FROM) is None:
+        return {}
+    names = need(folder, meta, dict, LEARNED_FROM)
+    return {name: _ends(folder, meta, LEARNED_FROM, name) for name in names}
+
+
+def _ends(folder: Path, meta: Mapping[str, Any], *where: str) -> tuple[float, float]:
+    given = need(folder, meta, list, *where)
+    try:
+        low, high = map(float, given)
+    except (TypeError, ValueError, OverflowError):
+        low = high = math.nan
+    if not low <= high:
+        raise ArtifactError(
+            f"{folder / META_FILE}: expected the ends of a range in '{'.'.join(where)}', found "
+            f"{given}. Train the stage again."
+        )
+    return low, high

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hmtnet.artifact.calibration import LEARNED_FROM, calibrate
+from hmtnet.artifact.calibration import calibrate, learned_from
 from hmtnet.artifact.description import check_files, need, read_description, value_at
 from hmtnet.artifact.digests import PREDICTIONS_FILE, RECORDED
 from hmtnet.artifact.predictions import SUBSETS
@@ -83,7 +83,7 @@ def card_of(model: str) -> dict[str, Any]:
         "images": _images(meta),
         "agreement": _agreement(folder, meta),
         "interval": None if calibration is None else asdict(calibration),
-        "learned_from": _known(meta, dict, LEARNED_FROM),
+        "learned_from": {name: list(ends) for name, ends in learned_from(folder, meta).items()},
         "tiles": value_at(meta, "settings", "crops"),
         "reference": value_at(meta, "reference"),
         "parameters": _known(meta, int, "cost", "parameters"),
@@ -196,7 +196,7 @@ def told_of(card: dict[str, Any]) -> list[tuple[str, list[str]]]:
         )
     if card["learned_from"]:
         lines["learned from"] = "images of " + ", ".join(
-            f"{name} {float(first):.3g} to {float(last):.3g}"
+            f"{name} {first:.3g} to {last:.3g}"
             for name, (first, last) in card["learned_from"].items()
         )
     told = [(name, [text]) for name, text in lines.items()]

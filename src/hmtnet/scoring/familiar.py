@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hmtnet.artifact.calibration import LEARNED_FROM
-from hmtnet.artifact.description import need, value_at
+from hmtnet.artifact.calibration import learned_from
+from hmtnet.artifact.description import value_at
 from hmtnet.artifact.scenes import read_scenes
 from hmtnet.data.images import Pixels
 from hmtnet.data.sharpness import laplacian_variance
@@ -51,12 +51,10 @@ class Familiar:
         greys = [greys for greys in read_scenes(folder).values() if len(greys)]
         self.ranges: dict[str, tuple[float, float]] = {}
         if sum(map(len, greys)) >= _FEWEST:
-            seen = np.concatenate(greys).reshape(-1, SIDE * SIDE).astype(np.float64)
-            for name, values in (("brightness", seen.mean(1)), ("contrast", seen.std(1))):
+            for name, of in (("brightness", np.mean), ("contrast", np.std)):
+                values = np.concatenate([of(stack, axis=(1, 2)) for stack in greys])
                 self.ranges[name] = (float(values.min()), float(values.max()))
-        for name in meta.get(LEARNED_FROM) or ():
-            low, high = need(folder, meta, list, LEARNED_FROM, name)
-            self.ranges[name] = (float(low), float(high))
+        self.ranges |= learned_from(folder, meta)
 
     def outside(self, pixels: Pixels) -> tuple[str, ...]:
         """Say in which ways an image (H, W, 3) is beyond what was learned from; () if in none."""
