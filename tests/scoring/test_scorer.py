@@ -209,19 +209,16 @@ def test_the_spread_over_tiles(joint, noise):
     assert scorer(np.tile(image[:, :size], (1, 2, 1))).tile_spread == pytest.approx(0, abs=1e-6)
 
 
-def test_an_interval_holds_nine_in_ten_validation_labels(finished, changed, tiny_root, rewrite):
-    folder = changed("joint", lambda document: None)
-    few = prediction_files.read(folder / "predictions.csv").select("val")
-    rows = len(few) if len(few) < 9 else 0
-    if rows:  # too few for nine in ten
-        assert Scorer(folder, "cpu")(tiny_root / few.image[0]).interval is None
-    changes = {"calibration": {"coverage": 0.9, "half_width": 0.125, "images": 99}}
-    rewrite(folder, lambda document: document.update(changes))
-    verdict = Scorer(folder, "cpu")(tiny_root / few.image[0])
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_an_interval_is_in_the_unit_of_the_dataset(changed, images, higher_is_better):
+    def told(document):
+        document["calibration"] = {"coverage": 0.9, "half_width": 0.125, "images": 99}
+        document["dataset"].update(mos_range=[10, 90], higher_is_better=higher_is_better)
+
+    verdict = Scorer(changed("joint", told), "cpu")(images[0])
+    expected = np.clip([verdict.score - 10, verdict.score + 10], 10, 90)
+    assert verdict.interval == pytest.approx(expected)
     low, high = verdict.interval
-    assert (low, high) == pytest.approx(
-        (max(0, verdict.score - 0.125), min(1, verdict.score + 0.125)), abs=1e-12
-    )
     assert f"90 % interval {low:.4g} to {high:.4g}" in str(verdict)
 
 
