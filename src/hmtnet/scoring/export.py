@@ -10,9 +10,9 @@ import logging
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +20,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from hmtnet import __version__
-from hmtnet.data.demo.photographs import PHOTOGRAPHS, reference
-from hmtnet.data.images import Pixels
 from hmtnet.errors import ArtifactError, SettingsError, listed
 from hmtnet.files import is_folder, written_aside
+from hmtnet.scoring.parity import Parity, compare
 from hmtnet.scoring.portable import Portable
 from hmtnet.scoring.scorer import Scorer
 
@@ -39,26 +37,6 @@ METADATA = "hmtnet"
 TOLERANCE = 1e-4  # of the unit score
 _OPSET = 20  # the oldest that knows all that torch writes for our networks
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-
-Run = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float64]]
-"""Images (B, 3, H, W) → unit scores (B,)."""
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far a file's unit scores are from the live ones.
-
-    Attributes:
-        images: How many photographs were compared, each of another size.
-        largest: The largest difference.
-        mean: The mean difference.
-        sizes: (H, W) of the smallest and of the largest of them.
-    """
-
-    images: int
-    largest: float
-    mean: float
-    sizes: tuple[tuple[int, int], tuple[int, int]]
 
 
 def export(
@@ -107,28 +85,6 @@ def export(
     with written_aside(path) as aside:
         file.save(aside, told)
     return parity
-
-
-def compare(scorer: Scorer, run: Run, size: int, images: int) -> Parity:
-    """Compare what a file says with the live scores.
-
-    Args:
-        scorer: The live stage.
-        run: Asks the file.
-        size: Side of the tiles, pixels.
-        images: How many photographs, one of each size.
-    """
-    shapes = list(_shapes(size, images))
-    differences = []
-    for number, (height, width) in enumerate(shapes):
-        image = _photograph(number, height, width)
-        batch = [image, image[:, ::-1]] if number % 10 == 0 else [image]
-        found = run(np.stack([np.moveaxis(pixels, 2, 0) for pixels in batch]))
-        live = [scorer(pixels, maps=False).unit_score for pixels in batch]
-        differences += list(np.abs(found - live))
-    area = sorted(shapes, key=lambda shape: shape[0] * shape[1])
-    largest = float(np.max(differences))
-    return Parity(images, largest, float(np.mean(differences)), (area[0], area[-1]))
 
 
 def description(
@@ -200,7 +156,7 @@ class _TorchFile:
         self._module = torch.export.load(stream).module()
 
     def run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        """See `Run`."""
+        """See `hmtnet.scoring.parity.Run`."""
         with torch.inference_mode():
             return np.asarray(self._module(torch.from_numpy(images))[1], dtype=np.float64)
 
@@ -235,7 +191,7 @@ class _OnnxFile:
         )
 
     def run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        """See `Run`."""
+        """See `hmtnet.scoring.parity.Run`."""
         (found,) = self._session.run(["unit_score"], {"images": images})
         return np.asarray(found, dtype=np.float64)
 
@@ -260,26 +216,6 @@ def _in_int8(model: Any) -> Any:
         # Unsigned: onnxruntime has no convolution of signed weights on a CPU.
         quantize_dynamic(model, path, weight_type=QuantType.QUInt8, per_channel=False)
         return onnx.load(path)
-
-
-def _shapes(size: int, count: int) -> Iterator[tuple[int, int]]:
-    """Yield so many different (H, W): those where something changes, others of 1 to 9 tiles."""
-    edges = [
-        *((size, size), (size + 1, size), (2 * size, 2 * size), (size // 2, size + 3)),
-        *((5, 7), (size, 9 * max(size, 64)), (2 * size + 1, 3 * size)),
-    ]
-    rng = np.random.default_rng(0)
-    shapes = dict.fromkeys(edges)
-    while len(shapes) < count:
-        height, width = rng.integers(size, 5 * size // 2, 2).tolist()
-        shapes[height, width] = None
-    yield from list(shapes)[:count]
-
-
-def _photograph(number: int, height: int, width: int) -> Pixels:
-    pixels = reference(PHOTOGRAPHS[number % len(PHOTOGRAPHS)])
-    resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(resized)
 
 
 @contextmanager

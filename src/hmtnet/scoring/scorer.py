@@ -11,13 +11,14 @@ import torch
 from hmtnet.artifact.calibration import calibrate
 from hmtnet.artifact.description import need
 from hmtnet.artifact.shipped import find_model
-from hmtnet.artifact.store import META_FILE, read_meta
+from hmtnet.artifact.store import META_FILE
 from hmtnet.data.pairs import common_part
 from hmtnet.errors import ArtifactError, DataError, SettingsError
 from hmtnet.metrics import median_grade
 from hmtnet.models.maps import MapStyle
-from hmtnet.models.quality import Means, QualityNetwork
+from hmtnet.models.quality import Means
 from hmtnet.models.reproducible import reproducible
+from hmtnet.scoring.checks import check_alone, check_weighted, find_device
 from hmtnet.scoring.familiar import Familiar
 from hmtnet.scoring.judge import judge
 from hmtnet.scoring.loss import QualityLoss
@@ -89,12 +90,12 @@ class Scorer:
         if batch_tiles < 1:
             raise SettingsError(f"batch_tiles: expected at least 1, found {batch_tiles}.")
         folder = find_model(artifact)
-        _check_weighted(folder)
+        check_weighted(folder)
         self.batch_tiles = batch_tiles
-        self.device = _device(device)
+        self.device = find_device(device)
         self._half = half
         self.restored = restore(folder)
-        _check_alone(self.restored.network, f"Stage '{self.restored.stage}' in {folder}")
+        check_alone(self.restored.network, f"Stage '{self.restored.stage}' in {folder}")
         try:
             low, high = need(folder, self.restored.meta, list, "dataset", "mos_range")
             self.mos_range = (float(low), float(high))
@@ -291,52 +292,3 @@ class Scorer:
 
 def _blind(*_: object) -> None:
     """See nothing."""
-
-
-def _check_weighted(folder: Path) -> None:
-    """Refuse a folder without weights, and say where they are."""
-    if folder.is_file():
-        raise ArtifactError(f"{folder} is a file. Give the run directory that it lies in.")
-    meta = read_meta(folder)
-    if "evaluated" in meta:
-        weights = (folder / need(folder, meta, str, "evaluated", "path")).resolve()
-        found = "" if weights.is_dir() else ", which is not there any more"
-        raise ArtifactError(
-            f"{folder} holds the predictions of an evaluation, not the weights. Give the stage "
-            f"that was evaluated: {weights}{found}."
-        )
-    if "adopted" in meta:
-        raise ArtifactError(
-            f"{folder} holds scores that were computed elsewhere, and no network. Give the run "
-            "directory of a trained stage."
-        )
-
-
-def _check_alone(network: QualityNetwork, what: str) -> None:
-    """Refuse a network that cannot judge an image which comes alone."""
-    if network.reads_labels:
-        reason = "reads the true grade of each image"
-    elif network.mixes_images:
-        reason = "judges an image by the grades of another one"
-    else:
-        return
-    raise ArtifactError(
-        f"{what} {reason}, so it cannot judge an image that comes alone. Evaluate it on a dataset "
-        "(hmtnet evaluate), or take another stage."
-    )
-
-
-def _device(name: str | torch.device) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    # torch raises one of these three where a device lacks its driver, library or kernels.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise SettingsError(
-            f"device: '{name}' cannot be used ({reason}). Give 'auto', 'cpu', or a device of this "
-            "machine."
-        ) from error
-    return device
