@@ -75,7 +75,7 @@ def test_the_table_is_for_people_and_sorted(score, photos):
     done = score("photos", "--sort")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0].split() == ["image", "score", "grade"]
+    assert lines[0].split() == ["image", "score", "90", "%", "interval", "grade"]
     scores = [float(line.split()[1]) for line in lines[2:5]]
     assert scores == sorted(scores, reverse=True)
     assert "Score: MOS, 0 to 1, 1 is best." in done.out

@@ -177,6 +177,52 @@ def test_many_is_lazy_and_keeps_the_order(finished, images):
     assert [path for path, _ in found] == images[1:3]
 
 
+def test_many_goes_on_after_a_bad_file_and_tells_which(finished, images, tmp_path, caplog):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    found = list(Scorer(finished.stages["joint"], "cpu").many([images[0], bad, images[1]]))
+    assert [path for path, _ in found] == images[:2]
+    assert "not scored" in caplog.text and str(bad) in caplog.text
+
+
+def test_a_list_of_images_of_any_sizes_is_judged_one_by_one(changed, noise):
+    scorer = Scorer(changed("joint", with_grid("cover")), "cpu")
+    images = [noise(60, 100), noise(130, 50, seed=1), noise(20, 20, seed=2)]
+    found = scorer(images, maps=False)
+    assert [verdict.score for verdict in found] == [scorer(image, False).score for image in images]
+    with pytest.raises(SettingsError, match="with a list of images"):
+        scorer(images, reference=images[0])
+
+
+def test_half_precision_says_about_the_same(joint, noise):
+    folder, image = joint()[0], noise(100, 130)
+    exact, half = (Scorer(folder, "cpu", half=half)(image).unit_score for half in (False, True))
+    assert exact != half and half == pytest.approx(exact, abs=0.05)
+
+
+def test_the_spread_over_tiles(joint, noise):
+    # Without saliency, which is of the whole image, equal tiles are judged alike.
+    scorer = Scorer(joint(perspectives=("pixels", "gradient"))[0], "cpu")
+    size = scorer.restored.settings.crops.size
+    image = noise(size, 2 * size)
+    both = [scorer(np.ascontiguousarray(image[:, :size])), scorer(image)]
+    assert both[0].tile_spread is None and both[1].tile_spread > 1e-4
+    assert scorer(np.tile(image[:, :size], (1, 2, 1))).tile_spread == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_an_interval_is_in_the_unit_of_the_dataset(changed, images, higher_is_better):
+    def told(document):
+        document["calibration"] = {"coverage": 0.9, "half_width": 0.125, "images": 99}
+        document["dataset"].update(mos_range=[10, 90], higher_is_better=higher_is_better)
+
+    verdict = Scorer(changed("joint", told), "cpu")(images[0])
+    expected = np.clip([verdict.score - 10, verdict.score + 10], 10, 90)
+    assert verdict.interval == pytest.approx(expected)
+    low, high = verdict.interval
+    assert f"90 % interval {low:.4g} to {high:.4g}" in str(verdict)
+
+
 def test_the_unit_of_the_dataset(changed, finished, images):
     def dmos(document):
         document["dataset"].update(mos_range=[10, 90], higher_is_better=False, label_kind="pseudo")

@@ -1,6 +1,7 @@
 """Trained models that come with hmtnet, by name."""
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 from hmtnet.artifact.description import META_FILE
@@ -49,7 +50,8 @@ def ship(stage: Path, name: str, card: str, models: Path = MODELS) -> Path:
     """Make a finished stage a model that comes with hmtnet.
 
     Filters and matrices are kept in half precision, which halves the file; vectors, among them the
-    statistics of norms, stay whole. What it has seen comes along, so that leaks are found.
+    statistics of norms, stay whole. What it has seen comes along, so that leaks are found, and how
+    far it was from the labels of its validation images, so that its scores have an interval.
 
     Args:
         stage: Its run directory. Its artifact must need no other: a joint network, or a system of
@@ -68,6 +70,7 @@ def ship(stage: Path, name: str, card: str, models: Path = MODELS) -> Path:
     import torch
 
     from hmtnet.artifact import store
+    from hmtnet.artifact.calibration import CALIBRATION, calibrate
 
     found = store.load(stage)
     halved = {
@@ -82,6 +85,8 @@ def ship(stage: Path, name: str, card: str, models: Path = MODELS) -> Path:
     if scenes.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(scenes, folder / SCENES_FILE)
-    store.save(folder, halved, {**found.meta, "upstream": {}})
+    calibration = calibrate(stage, found.meta)
+    meta = {**found.meta, CALIBRATION: None if calibration is None else asdict(calibration)}
+    store.save(folder, halved, {**meta, "upstream": {}})
     write_text(folder / CARD_FILE, card)
     return folder

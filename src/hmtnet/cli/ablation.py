@@ -136,7 +136,7 @@ class Ablation:
         root = read(train_settings(_written(run))[0].data).root
         images = run.predictions.select("test").image
         chosen = [root / image for image in images[:: -(-len(images) // most)]]
-        verdicts = [verdict for _, verdict in Scorer(run.path).many(chosen, maps=True)]
+        verdicts = Scorer(run.path)(chosen)
         found = [verdict.maps["attention"] for verdict in verdicts if verdict.perspectives]
         return verdicts[0].perspectives, np.mean(found, axis=0) if found else np.zeros((0, 0))
 

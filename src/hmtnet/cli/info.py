@@ -5,9 +5,11 @@ import json
 import math
 import textwrap
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hmtnet.artifact.calibration import calibrate, learned_from
 from hmtnet.artifact.description import check_files, need, read_description, value_at
 from hmtnet.artifact.digests import PREDICTIONS_FILE, RECORDED
 from hmtnet.artifact.hub import CARD_FILE
@@ -17,7 +19,7 @@ from hmtnet.artifact.shipped import find_model
 from hmtnet.errors import ArtifactError, printable
 from hmtnet.report.numbers.run import mos_range
 from hmtnet.report.numbers.summary import summarise
-from hmtnet.report.render.formats import DASH, decimals
+from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.terminal import WIDTH
 
 _INDENT = " " * 13
@@ -61,6 +63,7 @@ def card_of(model: str) -> dict[str, Any]:
             f"evaluated: {folder / str(value_at(meta, 'evaluated', 'path'))}."
         )
     low, high = mos_range(folder, meta)
+    calibration = calibrate(folder, meta)
     card = folder / CARD_FILE
     # A model may be passed on without predictions and curves.
     verified = check_files(folder, [name for name in RECORDED if (folder / name).exists()])
@@ -80,12 +83,14 @@ def card_of(model: str) -> dict[str, Any]:
         "split": _known(meta, str, "split", "id"),
         "images": _images(meta),
         "agreement": _agreement(folder, meta),
+        "interval": None if calibration is None else asdict(calibration),
+        "learned_from": {name: list(ends) for name, ends in learned_from(folder, meta).items()},
         "tiles": value_at(meta, "settings", "crops"),
         "reference": value_at(meta, "reference"),
         "parameters": _known(meta, int, "cost", "parameters"),
         "judging": _judging(meta),
         "licence_of_data": _known(meta, str, "dataset", "licence"),
-        "limits": _limits(meta, verified),
+        "limits": _limits(meta, verified, calibration is not None),
         "card": card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
     }
 
@@ -131,7 +136,7 @@ def _judging(meta: dict[str, Any]) -> dict[str, Any] | None:
     return {**numbers, "device": str(found.get("device")), "threads": found.get("threads")}
 
 
-def _limits(meta: dict[str, Any], verified: bool) -> list[str]:
+def _limits(meta: dict[str, Any], verified: bool, calibrated: bool) -> list[str]:
     dataset = value_at(meta, "dataset", "name")
     grid, size = (value_at(meta, "settings", "crops", key) for key in ("grid", "size"))
     few = isinstance(grid, int) and isinstance(size, int) and grid * size < 1_000_000
@@ -151,6 +156,9 @@ def _limits(meta: dict[str, Any], verified: bool) -> list[str]:
         f"{(grid * size) ** 2 / 12e4 if few else 0:.2g} % of 12 megapixels.": few,
         "It is unverified: an older hmtnet made it, and recorded no digests of its files.": (
             not verified
+        ),
+        "Its scores have no interval: it came without its predictions of validation images.": (
+            not calibrated
         ),
         f"Agreement was measured on images of '{dataset}'. On others it is not known.": True,
     }
@@ -191,6 +199,18 @@ def told_of(card: dict[str, Any]) -> list[tuple[str, list[str]]]:
         "cost": _cost(card["judging"]),
         "licence": f"of its data: {card['licence_of_data'] or 'not known'}",
     }
+    if card["interval"]:
+        known = card["interval"]
+        lines["interval"] = (
+            f"± {decimals(known['half_width'] * (high - low))} around a score holds "
+            f"{percent(known['coverage'])} of labels like those of its {known['images']} "
+            "validation images"
+        )
+    if card["learned_from"]:
+        lines["learned from"] = "images of " + ", ".join(
+            f"{name} {first:.3g} to {last:.3g}"
+            for name, (first, last) in card["learned_from"].items()
+        )
     told = [(name, [text]) for name, text in lines.items()]
     return [*told, ("agreement", measured), ("limits", card["limits"])]
 

@@ -27,6 +27,8 @@ commands
   info     say what a model's scores mean, and how far they can be trusted
              hmtnet info runs/qads/<split>/joint-<key>
   models   list the trained models that come with hmtnet
+  export   write a model to one file (ONNX, torch.export) that scores without hmtnet
+             hmtnet export hmtnet-lite --output hmtnet-lite.onnx
   benchmark
            measure what judging an image costs: arithmetic, time and memory, by its size
              hmtnet benchmark hmtnet-lite
@@ -72,7 +74,7 @@ or SIGHUP.
 """
 
 COMMANDS = (
-    *("score", "compare", "serve", "info", "models", "benchmark", "push"),
+    *("score", "compare", "serve", "info", "models", "export", "benchmark", "push"),
     *("train", "sweep", "evaluate", "adopt", "convert", "report", "runs", "doctor"),
     *("baseline", "data", "synthesize"),
 )

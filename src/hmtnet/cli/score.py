@@ -13,7 +13,7 @@ from hmtnet.artifact.description import read_description
 from hmtnet.artifact.shipped import find_model
 from hmtnet.cli.composing import log_to_stderr
 from hmtnet.cli.info import card_of, told_of
-from hmtnet.errors import ArtifactError, DataError, SettingsError, printable
+from hmtnet.errors import ArtifactError, DataError, SettingsError, listed, printable
 from hmtnet.files import is_folder, write_text
 from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.terminal import notes, text_table
@@ -24,7 +24,7 @@ from hmtnet.terminal import progress
 if TYPE_CHECKING:
     from hmtnet.report.render.scores import ScorePage
     from hmtnet.scoring.scorer import Scorer
-    from hmtnet.scoring.series import See
+    from hmtnet.scoring.series import OnJudged
 
 DEFAULT_MODEL = "hmtnet-lite"
 SOME_NOT_SCORED = 2
@@ -94,7 +94,7 @@ def scored(
     maps: Path | None = None,
     references: Path | None = None,
     scale: float | None = None,
-    see: "See | None" = None,
+    see: "OnJudged | None" = None,
     with_maps: bool = False,
     hidden: bool = False,
 ) -> Iterator[Row | Failure]:
@@ -216,15 +216,35 @@ def _text(form: str, rows: list[Row], failures: list[Failure]) -> str:
 def _table(rows: list[Row]) -> str:
     """Lay out scores for people: one line per image, and what the numbers mean."""
     cells = [
-        [row.image, decimals(row.score), DASH if row.grade is None else str(row.grade)]
+        [
+            row.image,
+            decimals(row.score),
+            _interval(row) + (" *" if row.outside else ""),
+            DASH if row.grade is None else str(row.grade),
+        ]
         for row in rows
     ]
     said = [f"Score: {rows[0].predicts}. Grade: 1 is worst. Model: {rows[0].model}."]
+    if all(row.interval_low is None for row in rows):
+        said.append("The model came without validation images, so its scores have no interval.")
+    strange = [f"{row.image} ({row.outside})" for row in rows if row.outside]
+    if strange:
+        said.append(
+            f"* {len(strange)} unlike what the model has learned from, so that no interval holds: "
+            f"{listed(strange, 3)}."
+        )
     least, most = (percent(choose(row.seen for row in rows)) for choose in (min, max))
     if least != percent(1):
         share = least if least == most else f"{least} to {most}"
         said.append(f"The model looked at {share} of an image's pixels.")
-    return f"{text_table(['image', 'score', 'grade'], cells)}\n\n{notes(said)}\n"
+    header = ["image", "score", "90 % interval", "grade"]
+    return f"{text_table(header, cells)}\n\n{notes(said)}\n"
+
+
+def _interval(row: Row) -> str:
+    if row.interval_low is None or row.interval_high is None:
+        return DASH
+    return f"{decimals(row.interval_low)} to {decimals(row.interval_high)}"
 
 
 def tell(failures: Sequence[Failure], scored: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from hmtnet.artifact import store
+from hmtnet.artifact.calibration import LEARNED_FROM
 from hmtnet.data.grades import Grades
 from hmtnet.data.join import Together
 from hmtnet.data.labels import Labels
@@ -21,10 +22,13 @@ from hmtnet.experiment.plan import Planned
 from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import Stage, added_systems, identified, package_of
 from hmtnet.scoring.cost import cost_of
+from hmtnet.scoring.familiar import measured
 from hmtnet.settings import plain
 from hmtnet.storage.key import PREDICTING, sources_digest
 
 log = logging.getLogger(__name__)
+
+_MEASURED = 200  # training images at least, or all: enough for the ranges of simple statistics
 
 
 def describe(
@@ -80,6 +84,19 @@ def describe(
         "conditions": recorded(planned.directory.conditions),
         "predictions": describe_predictions(stage),
         "judging": _describe_judging(context, stage, network),
+        LEARNED_FROM: _learned_from(context, before),
+    }
+
+
+def _learned_from(context: RunContext, before: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the ranges of simple statistics over training images, and over those seen before."""
+    train = context.split.train
+    some = train[:: max(1, len(train) // _MEASURED)]
+    found = [measured(context.store[row] for row in some)]
+    found += [meta[LEARNED_FROM] for meta in before if meta.get(LEARNED_FROM)]
+    return {
+        name: [min(ranges[name][0] for ranges in found), max(ranges[name][1] for ranges in found)]
+        for name in found[0]
     }
 
 

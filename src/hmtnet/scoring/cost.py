@@ -121,7 +121,7 @@ class _TensorMemory(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        TorchDispatchMode.__init__(self)
         self.most = 0
         self._now = 0
         self._alive: set[int] = set()

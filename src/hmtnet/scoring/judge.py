@@ -28,8 +28,10 @@ def judge(network: QualityNetwork, tiles: Tiles, see: See) -> Means:
 
     Returns:
         ``unit_score`` () and, of a network with grades, ``probabilities`` (K,), worst grade first;
-        float64, on the CPU.
+        where the last pass judges several tiles one by one, also ``tile_spread`` (), the standard
+        deviation of their unit scores. Float64, on the CPU.
     """
+    spread: dict[str, Tensor] = {}
 
     def run_pass(
         ask: Callable[[Crops], Prediction | Means], together: bool = False
@@ -42,6 +44,10 @@ def judge(network: QualityNetwork, tiles: Tiles, see: See) -> Means:
                 said = said.means()
             for name, values in said.items():
                 found[name].append(values.cpu().double())
-        return {name: torch.cat(values).mean(0) for name, values in found.items()}
+        joined = {name: torch.cat(parts) for name, parts in found.items()}
+        spread.clear()
+        if len(joined.get("unit_score", ())) > 1:
+            spread["tile_spread"] = joined["unit_score"].std(correction=0)
+        return {name: values.mean(0) for name, values in joined.items()}
 
-    return network.in_passes(run_pass)
+    return {**network.in_passes(run_pass), **spread}

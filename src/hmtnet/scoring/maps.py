@@ -134,7 +134,8 @@ class Collector:
     def _enlarged(self, maps: Tensor) -> Tensor:
         """(N, 1, h, w) → (N, size, size), on the CPU."""
         size = (self._tiles.layout.size,) * 2
-        return F.interpolate(maps, size, mode="bilinear", align_corners=False)[:, 0].cpu()
+        enlarged = F.interpolate(maps.float(), size, mode="bilinear", align_corners=False)
+        return enlarged[:, 0].cpu()
 
 
 def _counts(share: Tensor) -> Tensor:

@@ -33,6 +33,11 @@ class Row:
         model_digest: 16 hexadecimal digits of all that decides a score but the image.
         image_digest: 16 hexadecimal digits of the file's bytes; of both files, where a reference
             was compared.
+        tile_spread: Standard deviation of the unit scores of the image's tiles; None where that is
+            not known.
+        interval_low: Lower end of the 90 % interval, in the unit of ``score``; None without one.
+        interval_high: Its upper end.
+        outside: In which ways the image is beyond what the model has learned from; empty if none.
     """
 
     image: str
@@ -47,6 +52,10 @@ class Row:
     model: str
     model_digest: str
     image_digest: str
+    tile_spread: float | None = None
+    interval_low: float | None = None
+    interval_high: float | None = None
+    outside: str = ""
 
     @classmethod
     def from_cells(cls, cells: list[str]) -> Self:
@@ -56,7 +65,7 @@ class Row:
             ValueError: It is no such row.
         """
         found: dict[str, Any] = dict(zip(COLUMNS, map(as_it_was, cells), strict=True))
-        for name in ("score", "unit_score", "grade_probability", "seen"):
+        for name in _NUMBERS:
             found[name] = finite(found[name]) if found[name] else None
         for name in ("grade", "width", "height"):
             found[name] = whole(found[name]) if found[name] else None
@@ -78,6 +87,10 @@ class Failure:
     reason: str
 
 
+_NUMBERS = (
+    *("score", "unit_score", "grade_probability", "seen"),
+    *("tile_spread", "interval_low", "interval_high"),
+)
 COLUMNS = tuple(field.name for field in fields(Row))
 
 

@@ -3,21 +3,25 @@
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import torch
 
+from hmtnet.artifact.calibration import calibrate
 from hmtnet.artifact.description import need
 from hmtnet.artifact.shipped import find_model
-from hmtnet.artifact.store import META_FILE, read_meta
+from hmtnet.artifact.store import META_FILE
 from hmtnet.data.pairs import common_part
-from hmtnet.errors import ArtifactError, SettingsError
+from hmtnet.errors import ArtifactError, DataError, SettingsError
 from hmtnet.metrics import median_grade
 from hmtnet.models.maps import MapStyle
-from hmtnet.models.quality import Means, QualityNetwork
+from hmtnet.models.quality import Means
 from hmtnet.models.reproducible import reproducible
+from hmtnet.scoring.checks import check_alone, check_weighted, find_device
+from hmtnet.scoring.familiar import Familiar
 from hmtnet.scoring.judge import judge
+from hmtnet.scoring.loss import QualityLoss
 from hmtnet.scoring.maps import Collector
 from hmtnet.scoring.pixels import ImageLike, read_rgb
 from hmtnet.scoring.restore import restore
@@ -26,19 +30,22 @@ from hmtnet.scoring.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
+AnImage = TypeVar("AnImage", bound=ImageLike)
 
-def load(artifact: Path | str, device: str | torch.device = "auto") -> "Scorer":
+
+def load(artifact: Path | str, device: str | torch.device = "auto", half: bool = False) -> "Scorer":
     """Load a finished stage to score images with: ``load("runs/…/joint-<key>")("photo.png")``.
 
     Args:
         artifact: The run directory of a finished stage, or a shipped model's name.
         device: ``auto`` takes a GPU if there is one; or torch's name of a device.
+        half: See `Scorer`.
 
     Raises:
         ArtifactError: The artifact is missing, damaged, or cannot judge an image that comes alone.
         SettingsError: The device cannot be used.
     """
-    return Scorer(artifact, device)
+    return Scorer(artifact, device, half=half)
 
 
 class Scorer:
@@ -55,10 +62,15 @@ class Scorer:
         device: ``auto`` takes a GPU if there is one; or torch's name of a device.
         batch_tiles: Tiles that are looked at together: more need more memory and may be faster. It
             changes a score by no more than rounding.
+        half: Whether the network computes in half precision: float16 on a GPU, bfloat16 on a CPU,
+            where few are faster for it. Scores move by some thousandths of their range.
 
     Attributes:
         restored: The network, with its settings and description.
         device: Where it computes.
+        mos_range: Lowest and highest possible score of the dataset that the stage was trained on.
+        higher_is_better: Whether a higher score of it means better quality.
+        label_kind: ``human`` or ``pseudo``.
         capped: Whether ``trainer.debug`` capped its training, or that of a stage before it: then
             its scores mean nothing, which is logged as a warning.
 
@@ -69,28 +81,35 @@ class Scorer:
     """
 
     def __init__(
-        self, artifact: Path | str, device: str | torch.device = "auto", batch_tiles: int = 16
+        self,
+        artifact: Path | str,
+        device: str | torch.device = "auto",
+        batch_tiles: int = 16,
+        half: bool = False,
     ) -> None:
         if batch_tiles < 1:
             raise SettingsError(f"batch_tiles: expected at least 1, found {batch_tiles}.")
         folder = find_model(artifact)
-        _check_weighted(folder)
+        check_weighted(folder)
         self.batch_tiles = batch_tiles
-        self.device = _device(device)
+        self.device = find_device(device)
+        self._half = half
         self.restored = restore(folder)
-        _check_alone(self.restored.network, f"Stage '{self.restored.stage}' in {folder}")
+        check_alone(self.restored.network, f"Stage '{self.restored.stage}' in {folder}")
         try:
             low, high = need(folder, self.restored.meta, list, "dataset", "mos_range")
-            self._range = (float(low), float(high))
+            self.mos_range = (float(low), float(high))
         except (TypeError, ValueError, OverflowError) as error:
             raise ArtifactError(
                 f"{folder / META_FILE} does not say what its scores mean ({type(error).__name__}: "
                 f"{error}). Train the stage again."
             ) from error
-        self._higher_is_better = need(
+        self.higher_is_better = need(
             folder, self.restored.meta, bool, "dataset", "higher_is_better"
         )
-        self._label_kind = need(folder, self.restored.meta, str, "dataset", "label_kind")
+        self.label_kind = need(folder, self.restored.meta, str, "dataset", "label_kind")
+        self._calibration = calibrate(folder, self.restored.meta)
+        self._familiar = Familiar(folder, self.restored.meta)
         self.capped = bool(self.restored.meta.get("debug"))
         if self.capped:
             log.warning(
@@ -100,18 +119,32 @@ class Scorer:
             )
         self._network = self.restored.network.to(self.device).eval()
 
+    @overload
     def __call__(
         self,
         image: ImageLike,
         maps: bool = True,
         reference: ImageLike | None = None,
         scale: float | None = None,
-    ) -> Verdict:
+    ) -> Verdict: ...
+
+    @overload
+    def __call__(
+        self, image: list[AnImage] | tuple[AnImage, ...], maps: bool = True
+    ) -> list[Verdict]: ...
+
+    def __call__(
+        self,
+        image: ImageLike | list[AnImage] | tuple[AnImage, ...],
+        maps: bool = True,
+        reference: ImageLike | None = None,
+        scale: float | None = None,
+    ) -> Verdict | list[Verdict]:
         """Judge one image, beside its reference where the stage is of a full-reference system.
 
         Args:
             image: A file, a Pillow image of mode RGB, a uint8 array (H, W, 3) or a uint8 tensor
-                (3, H, W).
+                (3, H, W); or a list of these, of any sizes, each judged by itself.
             maps: Whether the verdict has maps. They need memory as large as the image, several
                 times; without, memory holds the image, its saliency and ``batch_tiles`` tiles; a
                 network that declares no passes needs all tiles together.
@@ -126,20 +159,28 @@ class Scorer:
             SettingsError: The stage needs a reference and there is none, or the other way round; or
                 there is a scale factor without a reference, or one below 1.
         """
+        if isinstance(image, (list, tuple)):
+            if reference is not None:
+                raise SettingsError(
+                    "A reference is given with a list of images. Give each image with its own."
+                )
+            return [self(one, maps) for one in image]
         self._check_reference(reference, scale)
         network = self._network
-        with reproducible(self.device):
-            tiles = self._tiles(image, reference, scale)
+        with reproducible(self.device), torch.autocast(self.device.type, enabled=self._half):
+            tiles, outside = self._tiles(image, reference, scale)
             if not maps:
-                return self._verdict(judge(network, tiles, _blind), tiles, {}, {})
+                return self._verdict(judge(network, tiles, _blind), tiles, outside, {}, {})
             collector = Collector(network.shows, tiles)
             means = judge(network, tiles, collector.see)
-            return self._verdict(means, tiles, collector.maps(), collector.styles())
+            return self._verdict(means, tiles, outside, collector.maps(), collector.styles())
 
     def many(
         self, images: Iterable[Path | str], maps: bool = False
     ) -> Iterator[tuple[Path, Verdict]]:
         """Judge files one after another: each when it is asked for, none kept.
+
+        A file that cannot be read is passed over, with a warning that names it and says why.
 
         Args:
             images: Paths.
@@ -149,21 +190,42 @@ class Scorer:
             Each path and its verdict, in the order given.
 
         Raises:
-            DataError: An image cannot be read; no further ones follow.
             SettingsError: The stage needs a reference with each image.
         """
         for image in images:
             path = Path(image)
-            yield path, self(path, maps)
+            try:
+                verdict = self(path, maps)
+            except DataError as error:
+                log.warning("not scored: %s: %s", path, error)
+                continue
+            yield path, verdict
 
-    def _tiles(self, image: ImageLike, reference: ImageLike | None, scale: float | None) -> Tiles:
-        """Read the images; the decoded ones are not kept, as the tiles have their own."""
+    def as_loss(self, reduction: Literal["mean", "none"] = "mean") -> QualityLoss:
+        """Return the stage as a loss for training: a `torch.nn.Module`, lower is better.
+
+        Args:
+            reduction: ``"mean"`` over the images of a batch, or ``"none"``.
+
+        Raises:
+            SettingsError: There is no such reduction.
+        """
+        return QualityLoss(self.restored, reduction)
+
+    def _tiles(
+        self, image: ImageLike, reference: ImageLike | None, scale: float | None
+    ) -> tuple[Tiles, tuple[str, ...]]:
+        """Read the images, and say in which ways they are unlike what was learned from.
+
+        The decoded ones are not kept, as the tiles have their own.
+        """
         pixels, pristine = read_rgb(image), None
         if reference is not None:
             name = str(image) if isinstance(image, (str, Path)) else "given"
             pixels, pristine = common_part(pixels, read_rgb(reference), scale, name)
         crops, operator = self.restored.settings.crops, self._network.saliency_operator
-        return Tiles(pixels, crops, operator, self.device, self.batch_tiles, pristine)
+        outside = self._familiar.outside(pixels)
+        return Tiles(pixels, crops, operator, self.device, self.batch_tiles, pristine), outside
 
     def _check_reference(self, reference: ImageLike | None, scale: float | None) -> None:
         stage, needed = self.restored.stage, self._network.needs_reference
@@ -185,75 +247,48 @@ class Scorer:
             )
 
     def _verdict(
-        self, means: Means, tiles: Tiles, maps: dict[str, Any], styles: dict[str, MapStyle]
+        self,
+        means: Means,
+        tiles: Tiles,
+        outside: tuple[str, ...],
+        maps: dict[str, Any],
+        styles: dict[str, MapStyle],
     ) -> Verdict:
-        low, high = self._range
         unit = float(means["unit_score"])
-        distance = unit * (high - low)
         found = means.get("probabilities")
         probabilities = np.zeros(0) if found is None else found.numpy()
+        known = self._calibration
+        interval = None
+        if known is not None:
+            ends = (
+                self._in_unit(min(1.0, max(0.0, unit + step)))
+                for step in (-known.half_width, known.half_width)
+            )
+            first, last = sorted(ends)
+            interval = (first, last)
+        spread = means.get("tile_spread")
         return Verdict(
-            score=low + distance if self._higher_is_better else high - distance,
+            score=self._in_unit(unit),
             unit_score=unit,
-            mos_range=self._range,
-            higher_is_better=self._higher_is_better,
-            label_kind=self._label_kind,
+            mos_range=self.mos_range,
+            higher_is_better=self.higher_is_better,
+            label_kind=self.label_kind,
             grade=None if found is None else int(median_grade(probabilities[None])[0]) + 1,
             probabilities=probabilities,
             maps=maps,
             styles={name: styles[name] for name in maps},
             layout=tiles.layout,
+            tile_spread=None if spread is None else float(spread),
+            interval=interval,
+            outside=outside,
         )
+
+    def _in_unit(self, unit: float) -> float:
+        """Return a unit score in the unit of the dataset."""
+        low, high = self.mos_range
+        distance = unit * (high - low)
+        return low + distance if self.higher_is_better else high - distance
 
 
 def _blind(*_: object) -> None:
     """See nothing."""
-
-
-def _check_weighted(folder: Path) -> None:
-    """Refuse a folder without weights, and say where they are."""
-    if folder.is_file():
-        raise ArtifactError(f"{folder} is a file. Give the run directory that it lies in.")
-    meta = read_meta(folder)
-    if "evaluated" in meta:
-        weights = (folder / need(folder, meta, str, "evaluated", "path")).resolve()
-        found = "" if weights.is_dir() else ", which is not there any more"
-        raise ArtifactError(
-            f"{folder} holds the predictions of an evaluation, not the weights. Give the stage "
-            f"that was evaluated: {weights}{found}."
-        )
-    if "adopted" in meta:
-        raise ArtifactError(
-            f"{folder} holds scores that were computed elsewhere, and no network. Give the run "
-            "directory of a trained stage."
-        )
-
-
-def _check_alone(network: QualityNetwork, what: str) -> None:
-    """Refuse a network that cannot judge an image which comes alone."""
-    if network.reads_labels:
-        reason = "reads the true grade of each image"
-    elif network.mixes_images:
-        reason = "judges an image by the grades of another one"
-    else:
-        return
-    raise ArtifactError(
-        f"{what} {reason}, so it cannot judge an image that comes alone. Evaluate it on a dataset "
-        "(hmtnet evaluate), or take another stage."
-    )
-
-
-def _device(name: str | torch.device) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    # torch raises one of these three where a device lacks its driver, library or kernels.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise SettingsError(
-            f"device: '{name}' cannot be used ({reason}). Give 'auto', 'cpu', or a device of this "
-            "machine."
-        ) from error
-    return device

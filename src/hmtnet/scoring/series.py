@@ -21,7 +21,7 @@ from hmtnet.scoring.verdict import Verdict
 T = TypeVar("T")
 R = TypeVar("R")
 
-See = Callable[[str, Pixels, Verdict], None]
+OnJudged = Callable[[str, Pixels, Verdict], None]
 """What is told of each image that is judged anew, before its row: name, pixels and verdict."""
 
 _NO_MEMORY = "it needs more memory than there is. Crop it, or leave out the maps."
@@ -65,7 +65,7 @@ class Series:
         maps: Path | None = None,
         references: Path | None = None,
         scale: float | None = None,
-        see: See | None = None,
+        see: OnJudged | None = None,
         with_maps: bool = False,
     ) -> None:
         self._scorer = scorer
@@ -149,6 +149,10 @@ class Series:
             model=self._model,
             model_digest=self._scorer.restored.digest,
             image_digest=digest,
+            tile_spread=verdict.tile_spread,
+            interval_low=None if verdict.interval is None else verdict.interval[0],
+            interval_high=None if verdict.interval is None else verdict.interval[1],
+            outside="; ".join(verdict.outside),
         )
 
     def _reference_of(self, image: Listed) -> Path | None:

@@ -39,6 +39,12 @@ class Verdict:
               fine to coarse; each level sums to 1.
         styles: By name, how to read each of these maps.
         layout: Where the image was looked at.
+        tile_spread: Standard deviation of the unit scores of its tiles: how unlike its parts are.
+            None where there is one tile, or a network looks at all of them together.
+        interval: What holds the label of nine in ten images like the stage's validation images, in
+            the unit of ``score``; None where too few of these are known.
+        outside: In which ways the image is beyond what the network has learned from; () if in none
+            that is looked at. Then the interval promises nothing.
     """
 
     score: float
@@ -51,6 +57,9 @@ class Verdict:
     maps: Mapping[str, npt.NDArray[np.float32]]
     styles: Mapping[str, MapStyle]
     layout: Layout
+    tile_spread: float | None = None
+    interval: tuple[float, float] | None = None
+    outside: tuple[str, ...] = ()
 
     @property
     def perspectives(self) -> tuple[str, ...]:
@@ -78,6 +87,10 @@ class Verdict:
         if self.grade is not None:
             share = self.probabilities[self.grade - 1]
             parts.append(f"grade {self.grade} of {self.grades} (probability {share:.2f})")
+        if self.interval is not None:
+            low, high = self.interval
+            parts.append(f"90 % interval {low:.4g} to {high:.4g}")
+        parts += [f"unlike what it has learned from: {told}" for told in self.outside]
         if self.layout.padded:
             size = self.layout.size
             height, width = max(self.layout.height, size), max(self.layout.width, size)
