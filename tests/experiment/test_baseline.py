@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hmtnet.artifact import predictions as prediction_files
+from hmtnet.artifact.digests import is_as_recorded_beside
 from hmtnet.data.grades import Grades
 from hmtnet.data.images import decode
 from hmtnet.data.protocols import make
@@ -87,3 +88,4 @@ def test_what_does_not_apply_has_no_file_but_a_reason(tiny_root, tmp_path):
     assert all(path is None and baseline.reason for baseline, path in labels)
     assert sharp.name == "sharpness" and not sharp.reason
     assert list(tmp_path.glob("*/*/*")) == [path.parent]
+    assert is_as_recorded_beside(path)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tests.faults.judge import RECOVERED, Outcome, Verdict, judge, refusal, wrong
 from tests.faults.kills import resume
-from tests.faults.processes import Ended
 from tests.faults.scene import Base, Case, Scene
 from tests.faults.tiny import STAGES
 
@@ -115,21 +114,12 @@ def _like(foreign: Path, name: Path) -> Path:
 
 def report(scene: Scene, name: Path) -> Verdict:
     """Judge a report of runs, of which a file is damaged, by one of whole runs."""
-    ended = scene.run(*_report_words(scene, scene.runs))
+    ended = scene.report(scene.runs)
     told = refusal(ended, *_told(name))
     if told is not None:
         return told
-    whole = scene.run(*_report_words(scene, scene.base.finished))
-    if _numbers(ended, scene.runs) == _numbers(whole, scene.base.finished):
+    if json.loads(ended.out) == json.loads(scene.base.report):
         return RECOVERED
     if any(text in ended.err for text in _told(name)):
         return Verdict(Outcome.REFUSED, ended.last_line)
     return wrong("the report differs, and says nothing of it")
-
-
-def _report_words(scene: Scene, runs: Path) -> tuple[str, ...]:
-    return ("report", str(runs), "--format", "json", "--output", str(scene.folder / "report"))
-
-
-def _numbers(ended: Ended, runs: Path) -> object:
-    return json.loads(ended.out.replace(str(runs), "runs"))

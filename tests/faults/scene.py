@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.faults.judge import Verdict, differences
@@ -35,6 +35,11 @@ class Base:
     def foreign(self) -> Path:
         """The same under another seed."""
         return self.folder / "foreign"
+
+    @property
+    def report(self) -> str:
+        """What a report says of the finished runs."""
+        return (self.folder / "report.json").read_text()
 
     @property
     def home(self) -> Path:
@@ -136,6 +141,12 @@ class Scene:
         """Run a command to its end."""
         return self.start(*words, before=before).wait()
 
+    def report(self, runs: Path) -> Ended:
+        """Report runs, and say in the output ``runs`` for their folder."""
+        output = str(self.folder / "report")
+        ended = self.run("report", str(runs), "--format", "json", "--output", output)
+        return replace(ended, out=ended.out.replace(str(runs), "runs"))
+
 
 @dataclass(frozen=True)
 class Case:
@@ -195,6 +206,9 @@ def make_finished(base: Base) -> Scene:
     trained(work, before_each(lambda *_: os.write(operations, b"."), work.runs))
     os.close(operations)
     work.runs.rename(base.finished)
+    ended = work.report(base.finished)
+    assert ended.code == 0, ended.err
+    (base.folder / "report.json").write_text(ended.out)
     return work
 
 

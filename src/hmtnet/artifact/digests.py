@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hmtnet.files import digest_file, digest_text
+from hmtnet.files import digest_file, digest_text, write_text
 
 WEIGHTS_FILE = "stage.safetensors"
 SCENES_FILE = "scenes.safetensors"
@@ -67,6 +67,35 @@ def own_digest(document: Mapping[str, Any]) -> str:
     """Return the digest of the content of ``stage.json``, whatever its layout."""
     content = {key: value for key, value in document.items() if key != "sha256"}
     return digest_text(json.dumps(content, sort_keys=True, separators=(",", ":")))
+
+
+def digest_beside(path: Path) -> Path:
+    """Return where the digest of a file lies that no ``stage.json`` records: beside the file."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def record_beside(path: Path, content: Path | None = None, durable: bool = False) -> None:
+    """Write the digest of a file beside it, as ``sha256sum`` does.
+
+    Args:
+        path: The file.
+        content: Where its content lies now, if it is not there yet.
+        durable: Wait until the disk has it.
+
+    Raises:
+        OSError: The file cannot be read, or nothing can be written beside it.
+    """
+    digest = digest_file(content or path)
+    write_text(digest_beside(path), f"{digest}  {path.name}\n", durable=durable)
+
+
+def is_as_recorded_beside(path: Path) -> bool | None:
+    """Return whether a file has the digest beside it; None where one of both cannot be read."""
+    try:
+        beside = digest_beside(path).read_text(encoding="utf-8").split()
+        return beside == [digest_file(path), path.name]
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _is_as_written(path: Path, known: Mapping[str, Any]) -> bool:

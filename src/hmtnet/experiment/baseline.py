@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from hmtnet.artifact import predictions as prediction_files
+from hmtnet.artifact.digests import record_beside
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.baselines import Baseline, pixel_free, sharpness
+from hmtnet.baselines import SHARPNESS, Baseline, pixel_free, sharpness
 from hmtnet.data.datamodule import Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.join import Together
@@ -102,5 +103,7 @@ def write_baselines(
                 none = np.zeros((len(rows), 0))
                 parts.append(tabulate(manifest, grades, subset, rows, score, grade, none))
             prediction_files.write(path, Predictions.concatenate(parts))
+            if baseline.name == SHARPNESS:  # a report reads it, and computes the others itself
+                record_beside(path)
         written.append((baseline, path))
     return written

@@ -19,8 +19,9 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+from hmtnet.artifact.digests import digest_beside, is_as_recorded_beside, record_beside
 from hmtnet.errors import ArtifactError
-from hmtnet.files import digest_file, write_text, written_aside
+from hmtnet.files import written_aside
 from hmtnet.models.task import SELECTED_BY
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class EpochCheckpoints(Checkpoint):
         if trainer.is_global_zero:
             for _, old in _by_epoch(self.folder)[_KEPT:]:
                 old.unlink()
-                _digest_beside(old).unlink(missing_ok=True)
+                digest_beside(old).unlink(missing_ok=True)
 
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
@@ -112,7 +113,7 @@ class ProvenCheckpoints(TorchCheckpointIO):
         path = Path(path)
         with written_aside(path, durable=True) as aside:
             torch.save(checkpoint, aside)
-            write_text(_digest_beside(path), f"{digest_file(aside)}  {path.name}\n", durable=True)
+            record_beside(path, aside, durable=True)
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Load tensors and plain values only."""
@@ -178,10 +179,8 @@ def _ranked(score: float) -> float:
 
 def _flaw_of(path: Path, key: str) -> str | None:
     """Return why a checkpoint cannot be resumed from; None if it can."""
-    try:
-        beside = _digest_beside(path).read_text(encoding="utf-8").split()
-        proven = beside == [digest_file(path), path.name]
-    except (OSError, UnicodeDecodeError):
+    proven = is_as_recorded_beside(path)
+    if proven is None:
         return "has no SHA-256 beside it that could be read"
     if not proven:
         return "is damaged: its SHA-256 is not the one beside it"
@@ -196,7 +195,3 @@ def _by_epoch(folder: Path) -> list[Resumable]:
     """Return the checkpoints in a folder, the newest first."""
     matched = [(_NAME.fullmatch(path.name), path) for path in folder.glob("epoch-*.ckpt")]
     return sorted((Resumable(int(m[1]), path) for m, path in matched if m), reverse=True)
-
-
-def _digest_beside(path: Path) -> Path:
-    return path.with_name(path.name + ".sha256")

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hmtnet.artifact.digests import record_beside
 from hmtnet.artifact.predictions import read, write
 from hmtnet.metrics import srcc
 from hmtnet.report.numbers.collect import collect
@@ -135,6 +136,21 @@ def test_sharpness_is_read_from_where_training_left_it(runs):
         dataclasses.replace(left, mos=left.mos + 0.01),
     )
     assert "sharpness" not in rows(runs)
+
+
+def test_what_is_left_of_sharpness_is_told_where_it_was_changed(runs):
+    folder = runs.write()
+    path = folder.parent / "sharpness-0a1b" / "predictions.csv"
+    write(path, read(folder / "predictions.csv").select("test"))
+    assert collect([runs.root]).problems == ()  # of a version that wrote no digest
+    record_beside(path)
+    assert collect([runs.root]).problems == () and "sharpness" in rows(runs)
+    edited = path.read_text().replace(",0.", ",1.", 1)
+    for spoil in (lambda: path.write_text(edited), lambda: path.write_text(""), path.unlink):
+        spoil()
+        (problem,) = collect([folder]).problems
+        assert problem.path == path.parent and "predictions.csv" in problem.message
+        assert "sharpness" not in rows(runs)
 
 
 def test_other_grades_have_an_oracle_of_their_own(runs):

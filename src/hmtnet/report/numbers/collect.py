@@ -21,6 +21,7 @@ from hmtnet.artifact.digests import CURVES_FILE, PREDICTIONS_FILE, RECORDED
 from hmtnet.baselines import KEPT
 from hmtnet.errors import ArtifactError, DataError, listed
 from hmtnet.files import is_folder
+from hmtnet.report.numbers.reference_rows import flaws_of_what_was_left
 from hmtnet.report.numbers.run import Run, by_dataset, run_from
 from hmtnet.storage import status as run_status
 
@@ -86,6 +87,7 @@ def collect(paths: Sequence[Path]) -> Collection:
                 problems.append(Problem(folder, run.history.lost))
         except ArtifactError as error:
             problems.append(Problem(folder, str(error)))
+    problems += (Problem(folder, why) for folder, why in flaws_of_what_was_left(runs).items())
     kept, contradicting = _consistent(_on_common_images(runs))
     return Collection(tuple(kept), (*problems, *contradicting))
 

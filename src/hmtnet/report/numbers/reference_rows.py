@@ -13,6 +13,7 @@ import numpy as np
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.description import META_FILE
+from hmtnet.artifact.digests import CHANGED, PREDICTIONS_FILE, is_as_recorded_beside
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.baselines.labels import (
     Baseline,
@@ -115,18 +116,46 @@ def _sharpness(runs: Sequence[Run]) -> list[ReferenceRow]:
 def _left_scores(run: Run) -> Floats | None:
     """Read what training has left of sharpness beside a run, if it is of the same test images."""
     test = run.predictions.select("test")
-    for path in sorted(Path(run.path).resolve().parent.glob(f"{SHARPNESS}-*/predictions.csv")):
-        if (path.parent / META_FILE).exists():  # a system of that name
-            continue
+    for folder in _left_beside(run):
         try:
-            found = prediction_files.read(path).select("test")
-        except ArtifactError:
+            found = _read_left(folder).select("test")
+        except ArtifactError:  # see `flaws_of_what_was_left`
             continue
         labels = dict(zip(found.image, zip(found.mos, found.score, strict=True), strict=True))
         known = [labels.get(image, (np.nan, np.nan)) for image in test.image]
         if np.array_equal([mos for mos, _ in known], test.mos):
             return np.array([score for _, score in known])
     return None
+
+
+def flaws_of_what_was_left(runs: Sequence[Run]) -> dict[Path, str]:
+    """Return why what training has left of sharpness cannot be shown, by its folder."""
+    flaws = {}
+    for folder in dict.fromkeys(folder for run in runs for folder in _left_beside(run)):
+        try:
+            _read_left(folder)
+        except ArtifactError as error:
+            flaws[folder] = str(error)
+    return flaws
+
+
+def _left_beside(run: Run) -> list[Path]:
+    """Return the folders of sharpness beside a run, of other labels and grades too."""
+    folders = sorted(Path(run.path).resolve().parent.glob(f"{SHARPNESS}-*"))
+    # A system may have that name.
+    return [folder for folder in folders if folder.is_dir() and not (folder / META_FILE).exists()]
+
+
+def _read_left(folder: Path) -> Predictions:
+    path = folder / PREDICTIONS_FILE
+    try:
+        if is_as_recorded_beside(path) is False:
+            raise ArtifactError(f"{PREDICTIONS_FILE} {CHANGED}.")
+        return prediction_files.read(path)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{error} Its row is left out. Run the same command again: it is measured anew."
+        ) from error
 
 
 def _shows_references(run: Run) -> bool:
