@@ -38,7 +38,7 @@ from hmtnet.scoring.score_table import Row, ScoreFile
 from hmtnet.storage import trials
 from hmtnet.storage.directory import RunDirectory
 from tests.data.conftest import save_noise
-from tests.fuzz.run_targets import network, tiny_network
+from tests.fuzz.weights_targets import network, tiny_network
 from tests.report.conftest import Runs
 
 FORMULAS = ("=1+1", "+1-a", "-1.png", "@sum", "\t=1", "\r=1")

@@ -80,7 +80,7 @@ def refusal(ended: Ended, *names: str) -> Verdict | None:
     message = ended.err[ended.err.rfind("\nhmtnet: ") + 1 :]
     if not message.startswith("hmtnet: "):
         return wrong(f"exit code 2 without a message: {ended.last_line}")
-    if names and not any(name in message for name in names):
+    if names and not any(name.casefold() in message.casefold() for name in names):
         return wrong(f"refused, but not by name: {message.strip()}")
     return Verdict(Outcome.REFUSED, message.strip())
 

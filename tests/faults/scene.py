@@ -142,10 +142,10 @@ class Scene:
         return self.start(*words, before=before).wait()
 
     def report(self, runs: Path) -> Ended:
-        """Report runs, and say in the output ``runs`` for their folder."""
+        """Report runs, and say in the output ``runs`` and ``report`` for its folders."""
         output = str(self.folder / "report")
         ended = self.run("report", str(runs), "--format", "json", "--output", output)
-        return replace(ended, out=ended.out.replace(str(runs), "runs"))
+        return replace(ended, out=ended.out.replace(str(runs), "runs").replace(output, "report"))
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from tests.fuzz.mutations import EDITS, Edits, spoilt
 from tests.fuzz.run_targets import RUN_TARGETS
 from tests.fuzz.target import Target
 from tests.fuzz.watch import watched
+from tests.fuzz.weights_targets import WEIGHTS_TARGETS
 
-TARGETS = (*DATA_TARGETS, *RUN_TARGETS)
+TARGETS = (*DATA_TARGETS, *RUN_TARGETS, *WEIGHTS_TARGETS)
 MANY, FEW, QUICK = 2_500, 400, 4
 MOST_MEMORY = 2_000_000_000
 """Bytes that all inputs of a target may add to the process; an image may have 100 megapixels."""

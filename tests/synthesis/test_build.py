@@ -62,6 +62,13 @@ def test_what_is_finished_is_not_made_again(settings, tmp_path):
     (folder / worker.IMAGES / ".img01-half.png").write_bytes(b"half")
     assert build(settings()).made == 2
     assert bytes_of(folder) == whole and images[1].stat().st_mtime_ns == kept
+    # A damaged image, a damaged line and an edited score are made again too.
+    images[0].write_bytes(images[0].read_bytes()[:-20])
+    first, second, third, *rest = log.read_bytes().splitlines()
+    edited = {**json.loads(third), "reference": "img99"}
+    log.write_bytes(b"\n".join([first, b"\xfb" + second, json.dumps(edited).encode(), *rest]))
+    assert build(settings()).made == 3
+    assert bytes_of(folder) == whole and images[1].stat().st_mtime_ns == kept
 
 
 def test_another_recipe_or_another_folder_is_refused_and_nothing_is_changed(settings, tmp_path):

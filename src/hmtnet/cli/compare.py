@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hmtnet.artifact.description import need, read_description
+from hmtnet.artifact.description import read_description
 from hmtnet.artifact.shipped import find_model
 from hmtnet.cli.composing import log_to_stderr, run_composed
 from hmtnet.cli.dataset import DatasetSettings
@@ -16,6 +16,7 @@ from hmtnet.cli.score import add_model, check_model, scored, tell
 from hmtnet.data.readers import read_labels
 from hmtnet.errors import SettingsError, listed
 from hmtnet.report.numbers.methods import compare_methods
+from hmtnet.report.numbers.run import label_kind
 from hmtnet.report.render.methods import Disputed, Told, as_document, as_text, write_comparison
 from hmtnet.scoring.contents import Matched, contents_of, match_contents, names_of
 from hmtnet.scoring.listing import find_images
@@ -127,7 +128,7 @@ def _run(given: argparse.Namespace, matched: Matched, title: str) -> int:
 def _notes(model: str, matched: Matched, kept: Sequence[int]) -> tuple[str, ...]:
     """Say what the scores are, and which images do not count."""
     folder = find_model(model)
-    pseudo = need(folder, read_description(folder), str, "dataset", "label_kind") == "pseudo"
+    pseudo = label_kind(folder, read_description(folder), "dataset", "label_kind") == "pseudo"
     learned = "a pseudo-MOS, not people's scores" if pseudo else "people's scores"
     notes = [
         f"Judged by {model}, which has learned {learned}; hmtnet info {model} says how far to "

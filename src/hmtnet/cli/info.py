@@ -17,7 +17,7 @@ from hmtnet.artifact.predictions import SUBSETS
 from hmtnet.artifact.predictions import read as read_predictions
 from hmtnet.artifact.shipped import find_model
 from hmtnet.errors import ArtifactError, printable
-from hmtnet.report.numbers.run import mos_range
+from hmtnet.report.numbers.run import label_kind, mos_range
 from hmtnet.report.numbers.summary import summarise
 from hmtnet.report.render.formats import DASH, decimals, percent
 from hmtnet.report.render.terminal import WIDTH
@@ -74,10 +74,10 @@ def card_of(model: str) -> dict[str, Any]:
         "range": [low, high],
         "best": high if need(folder, meta, bool, "dataset", "higher_is_better") else low,
         "unit": _known(meta, str, "dataset", "unit"),
-        "label_kind": need(folder, meta, str, "dataset", "label_kind"),
+        "label_kind": label_kind(folder, meta, "dataset", "label_kind"),
         "trained_on": need(folder, meta, str, "dataset", "name"),
         "parts": {
-            need(folder, part, str, "name"): need(folder, part, str, "label_kind")
+            need(folder, part, str, "name"): label_kind(folder, part, "label_kind")
             for part in _known(meta, list, "dataset", "parts") or ()
         },
         "split": _known(meta, str, "split", "id"),

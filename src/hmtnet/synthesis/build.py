@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from hmtnet.errors import DataError, listed
+from hmtnet.files import write_text
 from hmtnet.synthesis.listing import LOG, write_listings
 from hmtnet.synthesis.methods import NEED_OTHERS, Toolbox
 from hmtnet.synthesis.photographs import survey
@@ -91,7 +92,7 @@ def build(settings: SynthesisSettings) -> Built:
         if not have_others(references):
             toolbox = toolbox.without(dict.fromkeys(NEED_OTHERS, "needs several photographs"))
         images = plan(settings, references, toolbox)
-        rows = _read_log(folder, images, settings.formula)
+        rows = _read_log(shop, images)
         todo = [image for image in images if image.name not in rows]
         failed = _make(shop, pool, todo, rows)
         if not rows:
@@ -124,25 +125,22 @@ def _make(
     return failed
 
 
-def _read_log(folder: Path, images: Iterable[PlannedImage], formula: str) -> dict[str, Row]:
-    """Return the rows of images that are there and are scored by a formula."""
-    path = folder / LOG
-    rows: dict[str, Row] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        try:
+def _read_log(shop: Workshop, images: Iterable[PlannedImage]) -> dict[str, Row]:
+    """Return the rows of images that are there as they were made."""
+    path, found = shop.folder / LOG, {}
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        # A line that a killed process or a bad disk has left: its image is scored again.
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             row = json.loads(line)
-            if row["formula"] == formula:
-                rows[row["image"]] = row
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue  # a line that a killed process has left; its image is scored again
+            found[row["image"]] = row
+    named = [image for image in images if image.name in found]
+    kept = {i.name: found[i.name] for i in named if shop.knows(i, found[i.name])}
+    for image in named:
+        if image.name not in kept:  # it may be the image that was changed
+            (shop.folder / IMAGES / image.name).unlink(missing_ok=True)
     # A line break that is missing there would spoil the next one, so the log begins anew.
-    kept = {i.name: rows[i.name] for i in images if i.name in rows and _is_there(folder, i.name)}
-    path.write_text("".join(json.dumps(row) + "\n" for row in kept.values()), encoding="utf-8")
+    write_text(path, "".join(json.dumps(row) + "\n" for row in kept.values()))
     return kept
-
-
-def _is_there(folder: Path, name: str) -> bool:
-    return (folder / IMAGES / name).is_file()
 
 
 @contextmanager

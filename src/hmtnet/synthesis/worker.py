@@ -1,5 +1,7 @@
 """One image at a time, in a process of its own: degrade, super-resolve, save, score."""
 
+import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -136,16 +138,34 @@ class Workshop:
         except HmtnetError as error:
             return Failure(image.name, str(error))
         return {
-            "image": image.name,
-            "reference": image.reference.name,
-            "photograph": image.reference.photograph.name,
-            "scale": image.scale,
-            "degradation": asdict(image.degradation),
-            "enlargement": asdict(image.enlargement),
+            **_drawn(image),
             "sha256": digest_file(path),
             "formula": self.formula,
             "mos": round(mos, 6),
         }
+
+    def knows(self, image: PlannedImage, row: Row) -> bool:
+        """Whether a row that was written down before is what `make` would return."""
+        path, drawn, mos = self.folder / IMAGES / image.name, _drawn(image), row.get("mos")
+        return (
+            {name: row.get(name) for name in drawn} == json.loads(json.dumps(drawn))
+            and row.get("formula") == self.formula
+            and isinstance(mos, float)
+            and math.isfinite(mos)
+            and path.is_file()
+            and row.get("sha256") == digest_file(path)
+        )
+
+
+def _drawn(image: PlannedImage) -> Row:
+    return {
+        "image": image.name,
+        "reference": image.reference.name,
+        "photograph": image.reference.photograph.name,
+        "scale": image.scale,
+        "degradation": asdict(image.degradation),
+        "enlargement": asdict(image.enlargement),
+    }
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,11 @@ def test_an_older_version_without_what_tables_need(bad, runs, key, change):
     assert "Train the stage again" in message
 
 
+def test_labels_of_an_unknown_kind_do_not_pass_for_those_of_people(bad, runs, change):
+    change(bad, dataset__label_kind="pseud")
+    assert "must be one of human, pseudo; found 'pseud'" in only_problem(runs).message
+
+
 @pytest.mark.parametrize("wrong", [[1, 0], [0], [0, "a"], [0, 1, 2], [0, 10**400]])
 def test_a_range_that_is_none(bad, runs, wrong, change):
     change(bad, dataset__mos_range=wrong)

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from hmtnet.artifact.description import META_FILE, need, value_at
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.grades import Grades
+from hmtnet.data.settings import LabelKind
 from hmtnet.errors import ArtifactError, SettingsError
 from hmtnet.report.numbers.history import History, read_history
 
@@ -120,7 +121,6 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
             "stage": ("stage",),
             "dataset": ("dataset", "name"),
             "fingerprint": ("dataset", "fingerprint"),
-            "label_kind": ("dataset", "label_kind"),
             "split": ("split", "id"),
             "protocol": ("split", "protocol"),
             "variant": ("split", "variant"),
@@ -132,6 +132,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
     return Run(
         **texts,
         path=folder,
+        label_kind=label_kind(folder, meta, "dataset", "label_kind"),
         mos_range=(low, high),
         higher_is_better=need(folder, meta, bool, "dataset", "higher_is_better"),
         leaky=need(folder, meta, bool, "split", "leaky"),
@@ -153,7 +154,7 @@ def run_from(folder: Path, meta: Mapping[str, Any], predictions: Predictions, fi
         fold=_fold(folder, meta) if value_at(meta, "split", "folds") else None,
         partial=meta.get("partial") is True,
         parts={
-            need(folder, part, str, "name"): need(folder, part, str, "label_kind")
+            need(folder, part, str, "name"): label_kind(folder, part, "label_kind")
             for part in value_at(meta, "dataset", "parts") or ()
         },
     )
@@ -225,6 +226,21 @@ def mos_range(folder: Path, meta: Mapping[str, Any]) -> tuple[float, float]:
             f"{values!r}. Train the stage again."
         )
     return float(values[0]), float(values[1])
+
+
+def label_kind(folder: Path, meta: Mapping[str, Any], *where: str) -> LabelKind:
+    """Return who gave a dataset's labels, as a description says in one place.
+
+    Raises:
+        ArtifactError: The description does not say. A formula must never pass for people.
+    """
+    kind: LabelKind = need(folder, meta, str, *where)
+    if kind not in get_args(LabelKind):
+        raise ArtifactError(
+            f"{folder / META_FILE}: '{'.'.join(where)}' must be one of "
+            f"{', '.join(get_args(LabelKind))}; found {kind!r}. Train the stage again."
+        )
+    return kind
 
 
 def _reference(folder: Path, value: Any) -> str:
