@@ -1,4 +1,5 @@
 import inspect
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +83,18 @@ def no_room_for_a_kernel():
     raise RuntimeError("could not create a primitive")  # as oneDNN does under `ulimit -v`
 
 
+def no_room_for_a_thread():
+    before = threading.stack_size(2**46)
+    try:
+        threading.Thread(target=print).start()
+    finally:
+        threading.stack_size(before)
+
+
 @pytest.mark.parametrize(
     ("fault", "advice"),
     [
+        (no_room_for_a_thread, "memory ran out, or the system allows no more"),
         (no_room_for_a_kernel, "Memory ran out"),
         (out_of_memory, "Lower size.batch_size"),
         (lambda: np.zeros(2**57), "data.cache=none"),

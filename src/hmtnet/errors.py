@@ -58,11 +58,17 @@ class TerminatedError(KeyboardInterrupt):
 
 
 _DISK = "The disk is full. Make room."
+_NO_THREAD = (
+    "No thread or process could be started: memory ran out, or the system allows no more of them "
+    "(ulimit -u). Lower trainer.workers, trainer.threads or size.batch_size, or raise the limit."
+)
 _SIGNS = {
     "DataLoader worker": (
         "A process that loads images was lost: the system has ended it, most often because memory "
         "ran out. Lower trainer.workers (0 loads in the main process), or set data.cache=none."
     ),
+    "can't start new thread": _NO_THREAD,
+    "Resource temporarily unavailable": _NO_THREAD,  # of a process
     # What torch says of a file that takes no more, by where it notices.
     "PytorchStreamWriter failed": _DISK,
     "unexpected pos": _DISK,
