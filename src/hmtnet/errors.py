@@ -80,7 +80,7 @@ _MEMORY = (
 )
 # The last is oneDNN's, which gives no reason; on networks of ours it has no other.
 _OUT_OF_MEMORY = (
-    *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"),
+    *("can't allocate", "not enough memory", "out of memory", "bad_alloc"),
     "could not create a primitive",
 )
 

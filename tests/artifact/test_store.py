@@ -10,6 +10,7 @@ from torch import nn
 from hmtnet import __version__
 from hmtnet.artifact import store
 from hmtnet.artifact.description import FORMAT
+from hmtnet.artifact.digests import own_digest
 from hmtnet.errors import ArtifactError
 
 META = {"stage": "grading", "edges": [0.2, 0.4], "srcc": None, "name": "ä", "nested": {"k": 5}}
@@ -209,6 +210,10 @@ def test_a_file_that_is_no_safetensors_is_damaged_even_with_the_right_digest(sav
         store.load(saved)
 
 
+_ODD = {"format": 3, "hmtnet": "0.1.0", "files": 0.5}
+FILES_NO_OBJECT = json.dumps({**_ODD, "sha256": own_digest(_ODD)}).encode()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -219,6 +224,7 @@ def test_a_file_that_is_no_safetensors_is_damaged_even_with_the_right_digest(sav
         (b"{}", "lacks format, hmtnet, weights_sha256"),
         (b'{"format": 1, "hmtnet": "0.1.0"}', "lacks weights_sha256"),
         (b'{"format": 3, "hmtnet": "0.1.0"}', "lacks sha256, files"),
+        (FILES_NO_OBJECT, "its 'files' are no JSON object"),
         (b'{"format": 4, "hmtnet": "9.8.7"}', r"format 4, made by hmtnet 9\.8\.7;.*Upgrade"),
     ],
 )

@@ -13,7 +13,7 @@ from hmtnet.data.images import ImageStore, decode, size_of
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.memory import free_memory
 from hmtnet.data.record import Record
-from hmtnet.errors import DataError, SettingsError
+from hmtnet.errors import DataError, ResourceError, SettingsError
 
 RGB = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
@@ -81,6 +81,18 @@ def png(width, height, depth, colour, rows):
         + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
+
+
+def test_a_lack_of_memory_is_no_damage_of_the_image(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(png(2, 1, 8, 2, bytes(7)))
+
+    def no_lock(*_):
+        raise RuntimeError("can't allocate read lock")  # as a stream does under `ulimit -v`
+
+    Image.init()  # else it would be registered anew
+    monkeypatch.setitem(Image.OPEN, "PNG", (no_lock, None))
+    with pytest.raises(ResourceError, match="Memory ran out"):
+        decode(tmp_path / "a.png")
 
 
 @pytest.mark.filterwarnings("error")

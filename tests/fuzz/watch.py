@@ -43,9 +43,16 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     else:
         return
     for path in paths:
-        found = os.path.realpath(os.fsdecode(path))
+        found = _resolved(os.fsdecode(path), event in _CHANGES)
         if not any(Path(found).is_relative_to(folder) for folder in _inside):
             _seen.append(f"{event} {found}")
+
+
+def _resolved(path: str, is_link_itself: bool) -> str:
+    """Return what is touched: of a link what it leads to, unless it is removed or renamed."""
+    if not is_link_itself:
+        return os.path.realpath(path)
+    return f"{os.path.realpath(Path(path).parent)}/{Path(path).name}"
 
 
 sys.addaudithook(_hook)

@@ -186,6 +186,8 @@ def read_document(folder: Path) -> dict[str, Any]:
         raise damaged(path, f"it lacks {listed(missing)}")
     if verifiable and own_digest(document) != document["sha256"]:
         raise changed(path, CHANGED)
+    if verifiable and not isinstance(document["files"], dict):
+        raise damaged(path, "its 'files' are no JSON object")
     return document
 
 

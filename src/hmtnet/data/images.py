@@ -14,7 +14,7 @@ from hmtnet.data.memory import Cache, keeps
 from hmtnet.data.pairs import Size, common_part
 from hmtnet.data.pillow import DAMAGED, opened
 from hmtnet.data.threads import map_images
-from hmtnet.errors import DataError, listed
+from hmtnet.errors import DataError, explained, listed
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -54,7 +54,7 @@ def decode(path: Path) -> Pixels:
     except FileNotFoundError as error:
         raise DataError(f"Image '{path}' does not exist.") from error
     except DAMAGED as error:
-        raise DataError(
+        raise explained(error) or DataError(
             f"Image '{path}' cannot be decoded ({error}); {_look(path)}. Copy it anew from the "
             "dataset, or remove its label."
         ) from error

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hmtnet.data.images import Pixels, decode
 from hmtnet.data.pillow import DAMAGED
-from hmtnet.errors import DataError
+from hmtnet.errors import DataError, explained
 from hmtnet.files import is_folder
 
 ImageLike = Path | str | Image.Image | Pixels | Tensor
@@ -55,9 +55,9 @@ def _from_pillow(image: Image.Image) -> Pixels:
     try:
         return np.asarray(image)
     except DAMAGED as error:
-        raise DataError(f"The Pillow image cannot be decoded ({error}). Copy its file anew.") from (
-            error
-        )
+        raise explained(error) or DataError(
+            f"The Pillow image cannot be decoded ({error}). Copy its file anew."
+        ) from error
 
 
 def _check(is_uint8: bool, shape: tuple[int, ...], dtype: str, wanted: str) -> None:
