@@ -24,9 +24,10 @@ from hmtnet.data import demo
 
 
 def pytest_configure():
-    # What a shell starts in the background ignores Ctrl-C, and so would all that is started from
-    # here to be interrupted; a handler is not inherited.
+    # What a shell starts in the background ignores Ctrl-C, and what nohup starts a lost terminal; so
+    # would all that tests start to stop it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -138,7 +138,7 @@ PLACES = {
     "before anything is trained": (training, "fit", 1, False),
     "after an epoch's curve": (callbacks.curves, "write", 3, True),
     "before a checkpoint": (*CHECKPOINTS, 2, False),
-    "between a checkpoint's digest and its name": (checkpoints, "write_text", 3, True),
+    "between a checkpoint's digest and its name": (checkpoints, "record_beside", 3, True),
     "after a checkpoint": (*CHECKPOINTS, 3, True),
     "after the last epoch": (training, "fit_stage", 1, True),
     "before predictions are written": (training.prediction_files, "write", 1, False),

@@ -143,7 +143,7 @@ def _swept(root: Path) -> None:
 
 _SCORE_ROW = [
     *("a.png", "0.5", "-0.5", "2", "0.75", "640", "480", "1.0", "MOS 0 to 1", "hmtnet-lite"),
-    *("0" * 16, "1" * 16),
+    *("0" * 16, "1" * 16, "0.1", "-0.9", "-0.1", "smaller than a tile"),
 ]
 
 

@@ -155,7 +155,7 @@ def test_a_map_that_the_network_has_not_is_absent(leave, finished, noise):
     )
     folder, _ = leave(settings, stage="sfen")
     verdict = Scorer(folder, "cpu")(image)
-    assert set(verdict.maps) == {"attention"}
+    assert set(verdict.maps) == {"attention", "texture"}
     np.testing.assert_array_equal(verdict.maps["attention"], [[1], [1]])
     assert verdict.perspectives == ("texture",)
 

@@ -133,7 +133,12 @@ def scored(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of files that are damaged or not
         yield from progress(
-            series.score(images), total=len(images), title="scoring", unit="image", hidden=hidden
+            series.score(images),
+            total=len(images),
+            title="scoring",
+            unit="image",
+            hidden=hidden
+            or not sys.stderr.isatty(),  # where it is told, it is noise
         )
 
 

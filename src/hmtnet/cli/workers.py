@@ -156,7 +156,7 @@ def _pass_on(worker: "subprocess.Popen[bytes]", line: "tqdm[None]") -> None:
     """
     assert worker.stdout is not None
     for told in worker.stdout:
-        text = told.decode(errors="replace").rstrip()
+        text = told.decode(errors="replace").rstrip("\r\n")  # the mark counts as white space
         shown = printable(text.removesuffix(_PASSING))
         if text.endswith(_PASSING) and not line.disable:
             line.set_description_str(shown)

@@ -58,6 +58,7 @@ def test_it_is_one_stage_that_starts_from_nothing_and_learns_from_references():
 
 def test_it_leaves_what_every_stage_leaves(trained):
     names = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv", "scatter.svg"}
+    names |= {"report.html"}
     assert {path.name for path in trained.iterdir()} == names | {
         "stage.safetensors",
         "scenes.safetensors",

@@ -59,6 +59,7 @@ def test_labels_that_cannot_be_graded_train_a_system_without_grades(
 
 def test_it_leaves_what_every_stage_leaves(trained):
     names = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv", "scatter.svg"}
+    names |= {"report.html"}
     assert {path.name for path in trained.iterdir()} == names | {
         "stage.safetensors",
         "scenes.safetensors",

@@ -46,6 +46,7 @@ def test_it_is_one_stage_that_starts_from_nothing():
 
 def test_it_leaves_what_every_stage_leaves(solved):
     names = {"settings.yaml", "status.json", "metrics.csv", "predictions.csv", "scatter.svg"}
+    names |= {"report.html"}
     assert {path.name for path in solved.iterdir()} == names | {
         "stage.safetensors",
         "scenes.safetensors",

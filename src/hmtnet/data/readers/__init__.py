@@ -103,16 +103,16 @@ def list_datasets() -> list[str]:
 
 
 @overload
-def read_dataset(name: str, *, labels_only: Literal[True], **settings: Any) -> Labels: ...
+def read_dataset(name: str, /, *, labels_only: Literal[True], **settings: Any) -> Labels: ...
 
 
 @overload
 def read_dataset(
-    name: str, *, labels_only: Literal[False] = False, **settings: Any
+    name: str, /, *, labels_only: Literal[False] = False, **settings: Any
 ) -> Manifest: ...
 
 
-def read_dataset(name: str, *, labels_only: bool = False, **settings: Any) -> Labels:
+def read_dataset(name: str, /, *, labels_only: bool = False, **settings: Any) -> Labels:
     """Read a dataset: its records, and the digests of its images.
 
     Args:

@@ -20,7 +20,8 @@ _FACTS = (
     "marks",
 )
 _COUNTS = ("splits", "seeds", "images", "srcc_low", "srcc_high", "groups", "interval_note", "fits")
-_BEHIND = ("parameters", "trained_parameters", "seconds", "runs", "settings")
+_JUDGING = ("gflops", "seconds", "tensors_mb", "device")
+_BEHIND = ("parameters", "trained_parameters", "seconds")
 
 
 def as_csv(report: Report) -> str:
@@ -29,7 +30,8 @@ def as_csv(report: Report) -> str:
     Numbers have all their digits, so that they can be compared with a computation of one's own.
     """
     numbers = [f"{q.key}_{what}" for q in QUANTITIES for what in ("median", "mean", "sd")]
-    columns = [*_FACTS, *numbers, *_COUNTS, *_BEHIND]
+    judging = [f"judging_{key}" for key in _JUDGING]
+    columns = [*_FACTS, *numbers, *_COUNTS, *_BEHIND, *judging, "runs", "settings"]
     found = [
         {**_facts(section), **row}
         for section in report.sections
@@ -45,7 +47,7 @@ def _facts(section: Section) -> dict[str, object]:
         "dataset": grounds.dataset,
         "fingerprint": grounds.fingerprint,
         "labels": "pseudo-MOS (not human)" if grounds.label_kind == "pseudo" else "human MOS",
-        "protocol": grounds.variant if grounds.variant != grounds.protocol else grounds.protocol,
+        "protocol": grounds.variant,
         "leaky": "yes" if grounds.leaky else "no",
     }
 
@@ -73,9 +75,9 @@ def _entry(entry: Entry) -> dict[str, object]:
         found["interval_note"] = entry.interval.reason or ""
     if entry.configuration is not None:
         cost = entry.runs[0].cost
-        found |= {key: cost.get(key, "") for key in ("parameters", "trained_parameters", "seconds")}
+        found |= {key: cost.get(key, "") for key in _BEHIND}
         judging = entry.runs[0].judging
-        for key in ("gflops", "seconds", "tensors_mb", "device"):
+        for key in _JUDGING:
             found[f"judging_{key}"] = judging.get(key, "")
         found["settings"] = "; ".join(
             f"{key}={value}" for key, value in entry.configuration.differences.items()
