@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 
 BROWSER = next(
@@ -16,6 +17,16 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 
+# The pipes must be files 3 and 4 of the browser, whatever they are here; some shells know no file
+# above 9. They are moved away first, lest one be the other's place.
+AS_3_AND_4 = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 
 class Page:
     """One page; ``errors`` gathers what its console and its security policy complain of."""
@@ -25,7 +36,7 @@ class Page:
         self._in, mine = os.pipe()
         words = [BROWSER, *FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}"]
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{theirs} 4>&{mine}', "sh", *words],
+            [sys.executable, "-c", AS_3_AND_4, str(theirs), str(mine), *words],
             pass_fds=(theirs, mine),
             stderr=subprocess.DEVNULL,
         )
