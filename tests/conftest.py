@@ -24,8 +24,8 @@ from hmtnet.data import demo
 
 
 def pytest_configure():
-    # What a shell starts in the background ignores Ctrl-C, and what nohup starts a lost terminal; so
-    # would all that tests start to stop it.
+    # What a shell starts in the background ignores Ctrl-C, and what nohup starts a lost terminal.
+    # So would all that tests start in order to stop it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

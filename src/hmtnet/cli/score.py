@@ -137,8 +137,7 @@ def scored(
             total=len(images),
             title="scoring",
             unit="image",
-            hidden=hidden
-            or not sys.stderr.isatty(),  # where it is told, it is noise
+            hidden=hidden or not sys.stderr.isatty(),  # where it is told, it is noise
         )
 
 
