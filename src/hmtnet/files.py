@@ -13,6 +13,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+OFFLINE = "HMTNET_OFFLINE"
+"""The environment variable that forbids to fetch files; empty and ``0`` do not."""
+
 _MOST_VALUES = 100_000  # in a file of settings
 
 
@@ -211,6 +214,11 @@ def built_aside(folder: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def is_offline() -> bool:
+    """Whether ``HMTNET_OFFLINE`` forbids to fetch any file."""
+    return os.environ.get(OFFLINE, "") not in ("", "0")
 
 
 def is_file(path: Path) -> bool:

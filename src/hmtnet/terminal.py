@@ -50,6 +50,7 @@ def progress(
     return bar
 
 
+# logging.StreamHandler is generic for type checkers alone: [TextIO] would be an error when run.
 class LogHandler(logging.StreamHandler):  # type: ignore[type-arg]
     """Lines on standard error, above a bar that is shown there."""
 

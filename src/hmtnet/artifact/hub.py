@@ -5,7 +5,6 @@ The hub's own settings count: ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HOME``, ``HF_H
 
 import functools
 import logging
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +13,12 @@ from pathlib import Path
 from hmtnet.artifact.description import META_FILE
 from hmtnet.artifact.digests import SCENES_FILE, WEIGHTS_FILE
 from hmtnet.errors import ArtifactError
+from hmtnet.files import OFFLINE, is_offline
 
 HUB = "hf://"
 CARD_FILE = "card.md"
 FILES = (META_FILE, WEIGHTS_FILE, SCENES_FILE, CARD_FILE)
 """What is taken from the hub; nothing else that lies there is looked at."""
-
-OFFLINE = "HMTNET_OFFLINE"
 
 _NAME = r"[\w-]+(?:\.[\w-]+)*"
 _ADDRESS = re.compile(rf"{HUB}({_NAME}/{_NAME})(?:@([\w.-]+))?", re.ASCII)
@@ -63,7 +61,7 @@ def fetch(address: str) -> Path:
     )
 
     name, revision = parse(address)
-    offline = os.environ.get(OFFLINE, "") not in ("", "0")
+    offline = is_offline()
     wanted = list(FILES)
     try:
         with _quiet_hub():
@@ -117,7 +115,7 @@ def upload(folder: Path, address: str, private: bool = False) -> str:
     from huggingface_hub import HfApi
 
     name, revision = parse(address)
-    if os.environ.get(OFFLINE, "") not in ("", "0"):
+    if is_offline():
         raise ArtifactError(f"{OFFLINE} forbids to ask the hub. Unset it, and push again.")
     api = HfApi()
     try:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from hmtnet.cli.composing import log_to_stderr
 from hmtnet.cli.score import add_model, check_model, load_scorer
 from hmtnet.errors import SettingsError
@@ -15,6 +13,7 @@ from hmtnet.experiment.machine import device_name, peak_memory
 from hmtnet.files import csv_text, size_words
 from hmtnet.report.render.formats import DASH, counted, decimals
 from hmtnet.report.render.terminal import notes, text_table
+from hmtnet.terminal import progress
 
 if TYPE_CHECKING:
     from hmtnet.scoring.scorer import Scorer
@@ -54,7 +53,7 @@ def _measured(scorer: "Scorer", sizes: Sequence[float], repeats: int) -> Iterato
 
     network, crops = scorer.restored.network, scorer.restored.settings.crops
     name = device_name(scorer.device)
-    for size in tqdm(sizes, desc="measuring", unit="size", disable=None):
+    for size in progress(sizes, total=len(sizes), title="measuring", unit="size"):
         found = cost_of(network, crops, scorer.device, name, size, repeats)
         assert found is not None, "a scorer judges images that come alone"
         peak = peak_memory()

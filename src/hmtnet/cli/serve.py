@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from hmtnet.cli.composing import log_to_stderr
 from hmtnet.cli.info import card_of, told_of
+from hmtnet.cli.main import INTERRUPTED
 from hmtnet.cli.score import add_model, check_model, load_scorer
 from hmtnet.errors import SettingsError, TerminatedError
-
-INTERRUPTED = 130
 
 
 def serve(arguments: Sequence[str]) -> int:

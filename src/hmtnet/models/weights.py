@@ -1,6 +1,5 @@
 """Pretrained weights: from a file, a package, the hub, or none, and never silently another."""
 
-import os
 import re
 from argparse import Namespace
 from dataclasses import dataclass, replace
@@ -13,10 +12,8 @@ from torch import Tensor
 from torch.serialization import safe_globals
 
 from hmtnet.errors import WeightsError, listed
-from hmtnet.files import digest_file, is_file
+from hmtnet.files import OFFLINE, digest_file, is_file, is_offline
 from hmtnet.models.packaged import in_timm_names, packaged_file
-
-OFFLINE = "HMTNET_OFFLINE"
 
 # What training scripts pickle beside tensors, and nothing else: their command line, and numbers of
 # NumPy's, whose function has had two names.
@@ -185,7 +182,6 @@ def hub_state(name: str, told_by: str = WeightedSettings.told_by) -> dict[str, T
             f"Backbone '{name}' has no tag, so its weights are not defined. "
             f"Say which: {listed(tags) or 'none are known'}."
         )
-    offline = os.environ.get(OFFLINE, "") not in ("", "0")
     config = timm.get_pretrained_cfg(name)
     source = config.hf_hub_id if config else None
     advice = (
@@ -199,7 +195,7 @@ def hub_state(name: str, told_by: str = WeightedSettings.told_by) -> dict[str, T
     cached = try_to_load_from_cache(source, "model.safetensors")
     if isinstance(cached, str):
         return read_weights(Path(cached))
-    if offline:
+    if is_offline():
         raise WeightsError(
             f"{OFFLINE}=1, and '{source}/model.safetensors' is not in the hub's cache. {advice}"
         )

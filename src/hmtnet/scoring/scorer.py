@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
-import numpy as np
 import torch
 
 from hmtnet.artifact.calibration import calibrate
@@ -14,7 +14,6 @@ from hmtnet.artifact.shipped import find_model
 from hmtnet.artifact.store import META_FILE
 from hmtnet.data.pairs import common_part
 from hmtnet.errors import ArtifactError, DataError, SettingsError
-from hmtnet.metrics import median_grade
 from hmtnet.models.maps import MapStyle
 from hmtnet.models.quality import Means
 from hmtnet.models.reproducible import reproducible
@@ -26,7 +25,7 @@ from hmtnet.scoring.maps import Collector
 from hmtnet.scoring.pixels import ImageLike, read_rgb
 from hmtnet.scoring.restore import restore
 from hmtnet.scoring.tiles import Tiles
-from hmtnet.scoring.verdict import Verdict
+from hmtnet.scoring.verdict import Verdict, in_unit, verdict_of
 
 log = logging.getLogger(__name__)
 
@@ -254,40 +253,20 @@ class Scorer:
         maps: dict[str, Any],
         styles: dict[str, MapStyle],
     ) -> Verdict:
-        unit = float(means["unit_score"])
-        found = means.get("probabilities")
-        probabilities = np.zeros(0) if found is None else found.numpy()
-        known = self._calibration
-        interval = None
-        if known is not None:
-            ends = (
-                self._in_unit(min(1.0, max(0.0, unit + step)))
-                for step in (-known.half_width, known.half_width)
-            )
-            first, last = sorted(ends)
-            interval = (first, last)
-        spread = means.get("tile_spread")
-        return Verdict(
-            score=self._in_unit(unit),
-            unit_score=unit,
+        meaning = (self.mos_range, self.higher_is_better)
+        verdict = verdict_of(
+            *(means, tiles.layout, maps, styles),
             mos_range=self.mos_range,
             higher_is_better=self.higher_is_better,
             label_kind=self.label_kind,
-            grade=None if found is None else int(median_grade(probabilities[None])[0]) + 1,
-            probabilities=probabilities,
-            maps=maps,
-            styles={name: styles[name] for name in maps},
-            layout=tiles.layout,
-            tile_spread=None if spread is None else float(spread),
-            interval=interval,
-            outside=outside,
         )
-
-    def _in_unit(self, unit: float) -> float:
-        """Return a unit score in the unit of the dataset."""
-        low, high = self.mos_range
-        distance = unit * (high - low)
-        return low + distance if self.higher_is_better else high - distance
+        interval = None
+        if self._calibration is not None:
+            half = self._calibration.half_width
+            ends = (verdict.unit_score - half, verdict.unit_score + half)
+            first, last = sorted(in_unit(min(1.0, max(0.0, end)), *meaning) for end in ends)
+            interval = (first, last)
+        return replace(verdict, interval=interval, outside=outside)
 
 
 def _blind(*_: object) -> None:

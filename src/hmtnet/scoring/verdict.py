@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hmtnet.metrics import median_grade
 from hmtnet.models.maps import MapStyle
+from hmtnet.models.quality import Means
 from hmtnet.scoring.tiles import Layout
 
 
@@ -96,3 +98,49 @@ class Verdict:
             height, width = max(self.layout.height, size), max(self.layout.width, size)
             parts.append(f"mirrored outwards to {width} × {height} pixels")
         return ", ".join(parts)
+
+
+def verdict_of(
+    means: Means,
+    layout: Layout,
+    maps: Mapping[str, npt.NDArray[np.float32]],
+    styles: Mapping[str, MapStyle],
+    *,
+    mos_range: tuple[float, float],
+    higher_is_better: bool,
+    label_kind: str,
+) -> Verdict:
+    """Say what the means over an image's tiles amount to; nothing is known of an interval here.
+
+    Args:
+        means: Of `hmtnet.scoring.judge.judge`.
+        layout: Where the image was looked at.
+        maps: What is shown of it.
+        styles: How to read these maps, and perhaps others.
+        mos_range: See `Verdict`.
+        higher_is_better: See there.
+        label_kind: See there.
+    """
+    unit, spread = float(means["unit_score"]), means.get("tile_spread")
+    found = means.get("probabilities")
+    probabilities = np.zeros(0) if found is None else found.numpy()
+    return Verdict(
+        score=in_unit(unit, mos_range, higher_is_better),
+        unit_score=unit,
+        mos_range=mos_range,
+        higher_is_better=higher_is_better,
+        label_kind=label_kind,
+        grade=None if found is None else int(median_grade(probabilities[None])[0]) + 1,
+        probabilities=probabilities,
+        maps=maps,
+        styles={name: styles[name] for name in maps},
+        layout=layout,
+        tile_spread=None if spread is None else float(spread),
+    )
+
+
+def in_unit(unit: float, mos_range: tuple[float, float], higher_is_better: bool) -> float:
+    """Return a unit score in the unit of the dataset."""
+    low, high = mos_range
+    distance = unit * (high - low)
+    return low + distance if higher_is_better else high - distance

@@ -13,12 +13,11 @@ from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.fitting import uncompiled
 from hmtnet.experiment.loggers.sink import Picture
 from hmtnet.experiment.loggers.stage_log import StageLog
-from hmtnet.metrics import median_grade
 from hmtnet.models.task import QualityTask
 from hmtnet.scoring.judge import judge
 from hmtnet.scoring.maps import Collector
 from hmtnet.scoring.tiles import Tiles
-from hmtnet.scoring.verdict import Verdict
+from hmtnet.scoring.verdict import Verdict, verdict_of
 
 if TYPE_CHECKING:
     from hmtnet.scoring.shading import Scale
@@ -74,19 +73,11 @@ class MapsOfValidation(Callback):
         tiles = Tiles(pixels, crops, operator, task.device, _GROUP, reference)
         collector = Collector(network.shows, tiles)
         means = judge(network, tiles, collector.see)
-        unit, maps, styles = float(means["unit_score"]), collector.maps(), collector.styles()
-        probabilities = means["probabilities"].numpy() if network.graded else np.zeros(0)
-        verdict = Verdict(
-            score=float(manifest.from_unit(unit)),
-            unit_score=unit,
+        verdict = verdict_of(
+            *(means, tiles.layout, collector.maps(), collector.styles()),
             mos_range=manifest.mos_range,
             higher_is_better=manifest.higher_is_better,
             label_kind=manifest.label_kind,
-            grade=int(median_grade(probabilities[None])[0]) + 1 if network.graded else None,
-            probabilities=probabilities,
-            maps=maps,
-            styles={name: styles[name] for name in maps},
-            layout=tiles.layout,
         )
         return pixels, verdict
 
