@@ -10,11 +10,11 @@ from hmtnet.errors import ArtifactError
 from hmtnet.scoring.familiar import Familiar, measured, statistics
 
 
-def known(folder, greys=(), **more):
+def known(folder, greys=(), grid=2, **more):
     """Read what a model says of its training images."""
     if len(greys):
         write_scenes(folder, {"some": greys})
-    store.save(folder, {}, {"settings": {"crops": {"size": 48}}, **more})
+    store.save(folder, {}, {"settings": {"crops": {"size": 48, "grid": grid}}, **more})
     return Familiar(folder, store.read_meta(folder))
 
 
@@ -38,6 +38,13 @@ def test_what_was_learned_from_is_familiar_and_what_is_beyond_is_told(familiar, 
     told = familiar.outside(np.full((400, 500, 3), 255, np.uint8))
     assert told[0].startswith("brighter than") and any("larger" in words for words in told)
     assert familiar.outside(seen[0][:30])[0] == "smaller than a tile of 48 pixels"
+
+
+def test_no_image_is_too_large_for_tiles_that_cover_it(tmp_path, seen):
+    covering = known(tmp_path, grid="cover", learned_from=measured(seen))
+    white = np.full((400, 500, 3), 255, np.uint8)
+    assert not any("larger" in words for words in covering.outside(white))
+    assert any(told.startswith("smaller than any") for told in covering.outside(seen[0][:50]))
 
 
 def test_pictures_of_what_was_seen_give_brightness_and_contrast(tmp_path, noise):

@@ -31,7 +31,8 @@ class Familiar:
 
     Brightness and contrast, mean and deviation of 24 × 24 grey levels, are known of every model
     that has its pictures of what it has seen (``scenes.safetensors``); the shorter side and
-    sharpness where ``stage.json`` tells them.
+    sharpness where ``stage.json`` tells them. A model whose tiles cover the image knows no largest
+    side.
 
     That an image lies within all of them does not make it familiar; beyond one, it is not.
 
@@ -55,6 +56,9 @@ class Familiar:
                 values = np.concatenate([of(stack, axis=(1, 2)) for stack in greys])
                 self.ranges[name] = (float(values.min()), float(values.max()))
         self.ranges |= learned_from(folder, meta)
+        if "side" in self.ranges and value_at(meta, "settings", "crops", "grid") == "cover":
+            # Tiles cover an image of any size, and each is as large as in training.
+            self.ranges["side"] = (self.ranges["side"][0], np.inf)
 
     def outside(self, pixels: Pixels) -> tuple[str, ...]:
         """Say in which ways an image (H, W, 3) is beyond what was learned from; () if in none."""
