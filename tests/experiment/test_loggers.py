@@ -276,14 +276,20 @@ def test_a_run_that_cannot_be_sent_is_logged_offline(
     assert all(read_runs(stages_of(tmp_path)[stage]) for stage in ("grading", "sfen"))
 
 
-def test_a_home_and_a_run_directory_that_cannot_be_written(tmp_path, monkeypatch, warned):
+def test_a_home_and_a_run_directory_that_cannot_be_written(tmp_path, monkeypatch, warned, capfd):
     home = tmp_path / "home"
     home.write_text("")  # a file: nobody, not even root, can write below it
     monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_CACHE_HOME", "WANDB_CACHE_DIR"):
+        monkeypatch.setenv(name, "")  # so that it is taken back
+        monkeypatch.delenv(name)
+    wandb.teardown()  # its service, which looks for a place of its own, starts anew
     log = open_log(tmp_path / "run")
     log.sink.tables({"table": Table(["a"], [[1]], {})})
     log.close()
+    wandb.teardown()
     assert not warned and read_runs(tmp_path / "run")[0].tables
+    assert capfd.readouterr().err == ""
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "wandb").write_text("")
     log = open_log(tmp_path / "full")
