@@ -1,5 +1,5 @@
-import dataclasses
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,13 +36,14 @@ ROW = Row(
 def write(tmp_path):
     """Write a page of so many images, which is said to be going to hold ``expected``."""
 
-    def make(number, expected=1, failures=()):
+    def make(number, expected=1, failures=(), spread=None, **told):
         page = ScorePage(tmp_path / "page.html", "some", [("limits", ["all <b>"])], expected)
         scores = np.linspace(0.9, 0.1, number).round(3).tolist()
         rows = [
-            dataclasses.replace(ROW, image=f"i{i}.png", score=s, unit_score=s)
+            replace(ROW, image=f"i{i}.png", score=s, unit_score=s, tile_spread=spread and spread(i))
             for i, s in enumerate(scores)
         ]
+        rows[0] = replace(rows[0], **told)
         for row in rows:
             page.see(row.image, PIXELS, VERDICT)
             page.append(row)
@@ -73,6 +74,21 @@ def test_best_and_worst_stand_above_many(write):
     best, worst = sheet.split("The best")[1].split("The worst")
     assert re.findall(r'alt="i(\d+)', best) == list("012345")
     assert re.findall(r'alt="i(\d+)', worst) == ["12", "11", "10", "9", "8", "7"]
+
+
+def test_the_most_disputed_are_those_whose_tiles_differ_most(write):
+    text = write(13, spread=lambda i: (i * 5 % 13) / 13)
+    _, _, disputed = text.partition("All images")[0].partition("The most disputed")
+    order = sorted(range(13), key=lambda i: -(i * 5 % 13))[:6]
+    assert re.findall(r'alt="i(\d+)', disputed) == [str(i) for i in order]
+    assert "disputed" not in write(13)
+
+
+def test_a_score_has_its_interval_and_an_image_that_is_unlike_others_says_so(write):
+    text = write(2, interval_low=0.125, interval_high=0.875, outside="darker than any <image>")
+    assert "0.125 to 0.875" in text and "holds 90 % of labels" in text
+    assert text.count("unlike what the model has learned from: darker than any &lt;image&gt;") == 1
+    assert "the interval that holds" not in write(2)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from hmtnet.artifact.calibration import COVERAGE
 from hmtnet.artifact.thumbnails import as_thumbnail
 from hmtnet.data.images import Pixels
 from hmtnet.errors import DataError, SettingsError
 from hmtnet.files import is_folder, parse_json, write_text
-from hmtnet.report.render.formats import counted
+from hmtnet.report.render.formats import counted, percent
 from hmtnet.report.render.templating import render
 from hmtnet.scoring.score_table import Failure, Row, as_csv
 from hmtnet.scoring.shading import Scale, grade_scale, reduced, shaded_maps, step_of
@@ -29,7 +30,7 @@ THUMBNAIL, PANEL = 96, 256
 """Longer side of a thumbnail, and of what a click on it shows, pixels."""
 
 _MOST_GRADES = 100  # that a page is believed to have
-_SHEET = 6  # images of the best and of the worst above the table
+_SHEET = 6  # images of the best, of the worst and of the most disputed above the table
 _GENERATOR = "hmtnet score"
 _ROWS = "<!-- rows -->\n"
 _KEPT = re.compile(r'<tr data-kept="([^"]*)">')
@@ -205,6 +206,7 @@ class ScorePage:
             card=self._card,
             sheet=_sheet(entries) if finished else (),
             pictured=any(entry.shown.picture for entry in entries),
+            intervals=percent(COVERAGE, 0) if any(r.interval_low is not None for r in rows) else "",
         )
         head, tail = text.split(_ROWS)
         lines = [self._line(row, number) for number, row in enumerate(rows, 1)]
@@ -254,10 +256,13 @@ class ScorePage:
 
 
 def _sheet(ranked: Sequence[Entry]) -> list[tuple[str, Sequence[Entry]]]:
-    """Return the best and the worst of many images."""
+    """Return the best and the worst of many images, and those about which tiles disagree most."""
     if len(ranked) <= 2 * _SHEET:
         return []
-    return [("The best", ranked[:_SHEET]), ("The worst", ranked[: -_SHEET - 1 : -1])]
+    spread = [entry for entry in ranked if entry.row.tile_spread]
+    disputed = sorted(spread, key=lambda entry: -(entry.row.tile_spread or 0))[:_SHEET]
+    sheet = [("The best", ranked[:_SHEET]), ("The worst", ranked[: -_SHEET - 1 : -1])]
+    return sheet + ([("The most disputed: their parts differ most", disputed)] if disputed else [])
 
 
 def _encoded(pixels: Pixels, side: int) -> str:

@@ -20,8 +20,13 @@ const told = (found) => {
   const label = found.predicts.split(",")[0];
   const grade = found.grade === null ? "" :
     `, grade ${found.grade} of ${found.shown.grades} (probability ${found.grade_probability.toFixed(2)})`;
-  return `${label} ${found.score.toFixed(3)}${grade}`;
+  const unlike = found.outside && `. Unlike what the model has learned from: ${found.outside}`;
+  return `${label} ${found.score.toFixed(3)}${grade}${unlike}`;
 };
+const between = (found) => found.interval_low === null ? [] : [made("span", {
+  className: "below", title: "interval that holds 90 % of labels of images like those the model was tried on",
+  textContent: `${found.interval_low.toFixed(3)} to ${found.interval_high.toFixed(3)}`,
+})];
 const picture = (base64) => `data:image/webp;base64,${base64}`;
 
 // ---- asking the server
@@ -101,7 +106,7 @@ function rank(one) {
   one.row = made("tr", {},
     made("td"),
     made("th", {scope: "row"}, made("div", {className: "named"}, small, name)),
-    made("td", {textContent: one.found.score.toFixed(3)}),
+    made("td", {}, one.found.score.toFixed(3), ...between(one.found)),
     made("td", {textContent: one.found.grade ?? "–"}),
     made("td", {}, made("label", {}, box)));
   const worse = judged.findIndex((other) => other.found.unit_score < one.found.unit_score);
