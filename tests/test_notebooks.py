@@ -144,6 +144,7 @@ def skill(run):
     return srcc(test.score, test.mos)
 
 
+@pytest.mark.full
 def test_the_ablation_says_what_each_question_changed(execute, ablation):
     text, axes = execute(ABLATION, trains=False, HMTNET_RUNS=ablation, HMTNET_DATASET="qads")
     expected = differences(ablation)
@@ -166,6 +167,7 @@ def test_the_ablation_says_what_each_question_changed(execute, ablation):
     assert axes == [f"SRCC with MOS {skills}", f"within-τ with MOS {skills}", "share of attention"]
 
 
+@pytest.mark.full
 def test_a_change_beyond_the_spread_is_named_and_computed_labels_are_pseudo_mos(
     execute, ablation, tmp_path, rewrite
 ):
