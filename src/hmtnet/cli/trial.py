@@ -15,7 +15,7 @@ from hmtnet.cli import workers
 from hmtnet.cli.composing import is_multirun
 from hmtnet.cli.sweep_table import short_names
 from hmtnet.errors import HmtnetError
-from hmtnet.experiment.callbacks import Watch
+from hmtnet.experiment.context import Watch
 from hmtnet.report.render.formats import decimals
 from hmtnet.storage import trials
 from hmtnet.storage.trials import Sweep, Trial
