@@ -19,7 +19,7 @@ from hmtnet.data.split import Split
 from hmtnet.errors import ArtifactError, DataError, SettingsError, listed
 from hmtnet.experiment import leaks
 from hmtnet.experiment.context import RunContext, UpstreamStage, Watch
-from hmtnet.experiment.devices import threads
+from hmtnet.experiment.devices import check_device, threads
 from hmtnet.experiment.loggers.card import chain_name
 from hmtnet.experiment.plan import Planned, plan_chain, rehearse
 from hmtnet.experiment.requirements import check_datasets
@@ -60,6 +60,7 @@ def run_chain(settings: TrainSettings, system: System, watch: Watch | None = Non
         SettingsError: The stages cannot be chained as asked, or the hardware is not there.
         WeightsError: Pretrained weights cannot be reached.
     """
+    check_device(settings.trainer)
     manifest = read(settings.data)
     if settings.other is not None:
         manifest = join(manifest, read(settings.other))

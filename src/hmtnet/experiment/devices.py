@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 
+from hmtnet.errors import SettingsError
 from hmtnet.experiment.run_settings import TrainerSettings
 
 
@@ -19,6 +20,19 @@ def device_kind(settings: TrainerSettings) -> Literal["cuda", "cpu"]:
 def device_of(settings: TrainerSettings) -> torch.device:
     """Return the device on which one process predicts."""
     return torch.device(device_kind(settings))
+
+
+def check_device(settings: TrainerSettings) -> None:
+    """Check that this machine has a device of the kind that the settings name.
+
+    Raises:
+        SettingsError: It has none.
+    """
+    if device_kind(settings) == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            "trainer.accelerator=gpu: torch finds no GPU here. Use trainer=auto to take what this "
+            "machine has."
+        )
 
 
 @contextmanager

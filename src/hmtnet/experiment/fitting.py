@@ -42,7 +42,7 @@ ANSWERED = (
     ".*`training_step` returned `None`.*",  # the same
     ".*no gradient clipping will occur.*",  # the same
     ".*`srun` command is available.*",  # a node of a cluster may be worked on by hand
-    ".*sync_dist=True.*",  # metrics synchronise themselves; the leader's training loss shows
+    ".*sync_dist=True.*",  # metrics synchronise themselves
 )
 
 
