@@ -19,7 +19,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hmtnet.errors import SettingsError
+from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.settings import build
 from hmtnet.storage import trials
 
@@ -257,10 +257,15 @@ class TrialSweeper(Sweeper):
         try:
             done: Sequence[JobReturn] = launcher.launch(batch, initial_job_idx=asked[0][0])
         except Exception as error:
-            # A cluster's launcher gives up at the first job without a result, as a cancelled one,
-            # and does not say which it was.
             log.error("The launcher gave up: %s", error)
-            return [None] * len(asked) + [error]
+            # It does not say which job it was.
+            gave_up = HmtnetError(
+                "The launcher gave up at a job without a result, as at one that was cancelled. "
+                f"Others go on (hmtnet sweep status {self._folder.name}). Once they have ended, "
+                "the same command runs what is left."
+            )
+            gave_up.__cause__ = error
+            return [None] * len(asked) + [gave_up]
         # Its property would print before it raises.
         return [one._return_value if one.status == JobStatus.FAILED else None for one in done]
 

@@ -153,7 +153,9 @@ class Slurm:
 
     def cancel(self, *words):
         """Cancel or signal a job; return False where Slurm says to try again later."""
-        done = self._run("scancel", *words)
+        # By the controller, which is asked once. scancel would signal the job's steps first, and
+        # then ask it ten times over to signal a job that has had itself requeued meanwhile.
+        done = self._run("scancel", "--ctld", *words)
         assert done.returncode == 0 or "try again later" in done.stderr, done.stderr
         return done.returncode == 0
 
