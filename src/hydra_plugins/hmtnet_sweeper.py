@@ -260,9 +260,9 @@ class TrialSweeper(Sweeper):
             log.error("The launcher gave up: %s", error)
             # It does not say which job it was.
             gave_up = HmtnetError(
-                "The launcher gave up at a job without a result, as at one that was cancelled. "
-                f"Others go on (hmtnet sweep status {self._folder.name}). Once they have ended, "
-                "the same command runs what is left."
+                "The launcher gave up, as it does at a job that was cancelled. Jobs that it has "
+                f"sent go on (hmtnet sweep status {self._folder.name}). Once they have ended, the "
+                "same command runs what is left."
             )
             gave_up.__cause__ = error
             return [None] * len(asked) + [gave_up]

@@ -147,23 +147,12 @@ class Slurm:
 
     def run(self, *words):
         """Run one of Slurm's commands, and return what it prints."""
-        done = self._run(*words)
-        assert done.returncode == 0, (words, done.stdout, done.stderr)
-        return done.stdout
-
-    def cancel(self, *words):
-        """Cancel or signal a job; return False where Slurm says to try again later."""
-        # By the controller, which is asked once. scancel would signal the job's steps first, and
-        # then ask it ten times over to signal a job that has had itself requeued meanwhile.
-        done = self._run("scancel", "--ctld", *words)
-        assert done.returncode == 0 or "try again later" in done.stderr, done.stderr
-        return done.returncode == 0
-
-    def _run(self, *words):
         command = [str(word) for word in words]
-        return subprocess.run(
+        done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False
         )
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout
 
     def start_node(self):
         """Start the node's daemon; what it left is taken up again."""
@@ -194,8 +183,12 @@ class Slurm:
         return node
 
     def jobs(self, state):
-        """Return the ids of jobs in a state."""
-        return self.run("squeue", "-h", "-r", "-t", state, "-o", "%i").split()
+        """Return the ids of an array's jobs in a state, by their places in the array.
+
+        Not as in 7_2: scancel would signal such a one ten times over.
+        """
+        lines = self.run("squeue", "-h", "-r", "-t", state, "-o", "%K %A").splitlines()
+        return {int(place): job for place, job in map(str.split, lines)}
 
 
 def _end(pid, how):
