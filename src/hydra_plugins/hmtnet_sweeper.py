@@ -113,13 +113,15 @@ class TrialSweeper(Sweeper):
         self._recorded = "sweep_name" in self.config
         if self._recorded:
             with open_dict(self.config):
-                self.config.sweep_name = str(self.config.sweep_name or sweep.digest)
+                name = str(self.config.sweep_name or sweep.digest)
+                self.config.sweep_name = trials.folder_name(name)
         self._folder = Path(self.config.hydra.sweep.dir)
         space = self._space(settings, axes) if settings.sampler else {}
         self._jobs = Jobs(self.hydra_context, self.task, self.config)
         self._since = workers.since()
         if self._since is None:
-            self._jobs.check({number: self._words(sets) for number, sets in enumerate(tried)})
+            told = {number: self._words(sets) for number, sets in enumerate(tried)}
+            self._jobs.check(told, tried)
         else:
             workers.end_with_parent()
         if not self._recorded:
@@ -279,8 +281,8 @@ def _combinations(axes: Mapping[str, Override]) -> list[dict[str, str]]:
     for word in axes.values():
         if not word.is_discrete_sweep():
             raise SettingsError(
-                f"'{word.input_line}' cannot be tried value by value. List values, or search: "
-                "hydra.sweeper.sampler=tpe."
+                f"'{str(word.input_line).lstrip('+')}' cannot be tried value by value. List values, "
+                "or search: hydra.sweeper.sampler=tpe."
             )
     values = _values(axes)
     return [dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*values)]

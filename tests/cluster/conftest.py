@@ -154,6 +154,14 @@ class Slurm:
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 
+    def preempt(self, job):
+        """Signal a job as Slurm does that wants its node back; it has itself queued again."""
+        # Slurm delivers the signal and, as the job is being queued again, tells to try again later.
+        # scancel does so ten times, and would hit the job once more after its new start.
+        words = ["scancel", "--signal=USR2", job]
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(words, env=self.environment, timeout=2, capture_output=True, check=False)
+
     def start_node(self):
         """Start the node's daemon; what it left is taken up again."""
         self.run("slurmd")
@@ -183,10 +191,7 @@ class Slurm:
         return node
 
     def jobs(self, state):
-        """Return the ids of an array's jobs in a state, by their places in the array.
-
-        Not as in 7_2: scancel would signal such a one ten times over.
-        """
+        """Return the ids of an array's jobs in a state, by their places in the array."""
         lines = self.run("squeue", "-h", "-r", "-t", state, "-o", "%K %A").splitlines()
         return {int(place): job for place, job in map(str.split, lines)}
 

@@ -51,7 +51,7 @@ def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(
     driver = start()
     preempted = eventually(training)[0]
     job = slurm.jobs("RUNNING")[preempted]
-    slurm.run("scancel", "--signal=USR2", job)
+    slurm.preempt(job)
     eventually(lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", job))
     cancelled = eventually(lambda: training(preempted))[0]
     slurm.run("scancel", slurm.jobs("RUNNING")[cancelled])

@@ -200,7 +200,8 @@ def distribution(override: Override) -> BaseDistribution:
             return kind(values[0], values[-1], step=abs(sweep.step))
         return CategoricalDistribution(list(override.sweep_string_iterator()))
     except (ValueError, IndexError) as error:
-        raise SettingsError(f"'{override.input_line}' cannot be searched: {error}") from error
+        typed = str(override.input_line).lstrip("+")
+        raise SettingsError(f"'{typed}' cannot be searched: {error}") from error
 
 
 def _readable(value: Any) -> Any:
