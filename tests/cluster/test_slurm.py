@@ -55,7 +55,9 @@ def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(
     eventually(lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", job))
     cancelled = eventually(lambda: training(preempted))[0]
     slurm.run("scancel", slurm.jobs("RUNNING")[cancelled])
-    lost = eventually(lambda: training(cancelled))
+    # Else it would be lost with its node, and queued again like the others.
+    eventually(lambda: cancelled not in slurm.jobs("RUNNING,COMPLETING"))
+    lost = eventually(training)
     slurm.fail_node()
     eventually(lambda: not {*lost} & slurm.jobs("RUNNING").keys())
     slurm.start_node()
