@@ -281,8 +281,8 @@ def _combinations(axes: Mapping[str, Override]) -> list[dict[str, str]]:
     for word in axes.values():
         if not word.is_discrete_sweep():
             raise SettingsError(
-                f"'{str(word.input_line).lstrip('+')}' cannot be tried value by value. List values, "
-                "or search: hydra.sweeper.sampler=tpe."
+                f"'{str(word.input_line).lstrip('+')}' cannot be tried value by value. List "
+                "values, or search: hydra.sweeper.sampler=tpe."
             )
     values = _values(axes)
     return [dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*values)]
