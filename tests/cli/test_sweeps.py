@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import math
+import signal
 import subprocess
 import sys
 import textwrap
@@ -217,6 +218,16 @@ def test_a_command_that_is_not_known_is_not_guessed(hmtnet, tmp_path):
     trials.begin(tmp_path / "sweeps" / "s", trials.Sweep({LR: "1e-4,1e-3"}, (), 2))
     done = hmtnet("sweep", "continue", "s", f"runs={tmp_path}")
     assert done.code == BAD_INPUT and "Give its command again" in done.err
+
+
+def test_a_job_that_a_cluster_queues_again_has_not_failed(sweep, monkeypatch):
+    def ended(settings, system):
+        raise subprocess.CalledProcessError(-signal.SIGTERM, ["scontrol", "requeue", "1_1"])
+
+    monkeypatch.setattr(command, "run", ended)
+    done, folder = sweep("seed=0,1")
+    assert done.code == 1 and "Failed" not in done.err
+    assert [trial.state for trial in trials.read_trials(folder)] == ["interrupted"]
 
 
 def test_a_trial_that_fails_before_its_record_has_failed(sweep, monkeypatch):

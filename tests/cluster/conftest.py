@@ -192,7 +192,7 @@ class Slurm:
 
     def jobs(self, state):
         """Return the ids of an array's jobs in a state, by their places in the array."""
-        lines = self.run("squeue", "-h", "-r", "-t", state, "-o", "%K %A").splitlines()
+        lines = self.run("squeue", "-h", "-r", "-t", state, "-o", "%K %i").splitlines()
         return {int(place): job for place, job in map(str.split, lines)}
 
 
