@@ -1,4 +1,4 @@
-"""How long a report takes, on run directories that are made up here.
+"""How long a report takes, and how much memory, on run directories that are made up here.
 
 Each image has a true quality, made of its content, SR method and scale, and of how these meet. The
 MOS is that quality with the noise of human scores; a system sees the quality through noise of its
@@ -6,6 +6,7 @@ own, a part of which is the same for all images of a content. Nothing else is pu
 of the systems in the report must be the order of their noise.
 
     python benchmarks/report.py                          10 splits × 7 systems × 1000 images
+    python benchmarks/report.py --splits 72              504 runs
     python benchmarks/report.py --keep runs --pictures   keep the runs, with thumbnails
 """
 
@@ -23,6 +24,7 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name, write_thumbnail
+from hmtnet.experiment.machine import peak_memory
 from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.render.write import write_report
@@ -246,17 +248,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         runs = options.keep or Path(temporary) / "runs"
         count = write_runs(runs, options)
-        started = time.perf_counter()
+        before, started = peak_memory() or 0, time.perf_counter()
         found = collect([runs])
         read = time.perf_counter()
         report = build_report(found)
         built = time.perf_counter()
         page = write_report(report, runs.parent / "report")
-        written = time.perf_counter()
+        written, grown = time.perf_counter(), (peak_memory() or 0) - before
         print(
             f"{count} runs of {options.images} images: {written - started:.1f} s in all "
             f"(reading {read - started:.1f}, computing {built - read:.1f}, writing "
-            f"{written - built:.1f}); the page has {page.stat().st_size / 1e6:.2f} MB"
+            f"{written - built:.1f}), {grown / 2**20:.0f} MiB more of memory; the page has "
+            f"{page.stat().st_size / 1e6:.2f} MB"
         )
 
 

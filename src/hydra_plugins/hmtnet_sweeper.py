@@ -19,7 +19,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hmtnet.errors import SettingsError
+from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.settings import build
 from hmtnet.storage import trials
 
@@ -113,13 +113,15 @@ class TrialSweeper(Sweeper):
         self._recorded = "sweep_name" in self.config
         if self._recorded:
             with open_dict(self.config):
-                self.config.sweep_name = str(self.config.sweep_name or sweep.digest)
+                name = str(self.config.sweep_name or sweep.digest)
+                self.config.sweep_name = trials.folder_name(name)
         self._folder = Path(self.config.hydra.sweep.dir)
         space = self._space(settings, axes) if settings.sampler else {}
         self._jobs = Jobs(self.hydra_context, self.task, self.config)
         self._since = workers.since()
         if self._since is None:
-            self._jobs.check({number: self._words(sets) for number, sets in enumerate(tried)})
+            told = {number: self._words(sets) for number, sets in enumerate(tried)}
+            self._jobs.check(told, tried)
         else:
             workers.end_with_parent()
         if not self._recorded:
@@ -257,10 +259,15 @@ class TrialSweeper(Sweeper):
         try:
             done: Sequence[JobReturn] = launcher.launch(batch, initial_job_idx=asked[0][0])
         except Exception as error:
-            # A cluster's launcher gives up at the first job without a result, as a cancelled one,
-            # and does not say which it was.
             log.error("The launcher gave up: %s", error)
-            return [None] * len(asked) + [error]
+            # It does not say which job it was.
+            gave_up = HmtnetError(
+                "The launcher gave up, as it does at a job that was cancelled. Jobs that it has "
+                f"sent go on (hmtnet sweep status {self._folder.name}). Once they have ended, the "
+                "same command runs what is left."
+            )
+            gave_up.__cause__ = error
+            return [None] * len(asked) + [gave_up]
         # Its property would print before it raises.
         return [one._return_value if one.status == JobStatus.FAILED else None for one in done]
 
@@ -274,8 +281,8 @@ def _combinations(axes: Mapping[str, Override]) -> list[dict[str, str]]:
     for word in axes.values():
         if not word.is_discrete_sweep():
             raise SettingsError(
-                f"'{word.input_line}' cannot be tried value by value. List values, or search: "
-                "hydra.sweeper.sampler=tpe."
+                f"'{str(word.input_line).lstrip('+')}' cannot be tried value by value. List "
+                "values, or search: hydra.sweeper.sampler=tpe."
             )
     values = _values(axes)
     return [dict(zip(axes, chosen, strict=True)) for chosen in itertools.product(*values)]

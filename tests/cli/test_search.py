@@ -9,6 +9,7 @@ optuna = pytest.importorskip("optuna")
 
 # Both import optuna, so they come behind the line that passes these tests over without it.
 from hmtnet.cli.search import Search, distribution, pruning  # noqa: E402
+from hmtnet.errors import HmtnetError  # noqa: E402
 from hmtnet.storage.trials import Trial  # noqa: E402
 
 SPACE = {
@@ -112,6 +113,13 @@ def test_a_line_that_was_cut_short_is_dropped(tmp_path):
     with (tmp_path / "study.jsonl").open("a") as stream:
         stream.write('{"op_code": 4, "wor')
     assert len(run(opened(tmp_path), 5)) == 2
+
+
+@pytest.mark.parametrize("line", ["garbage", "[]", "{}", '{"op_code": 99, "worker_id": "1"}'])
+def test_a_damaged_study_is_named(tmp_path, line):
+    (tmp_path / "study.jsonl").write_text(f"{line}\n")
+    with pytest.raises(HmtnetError, match=r"study\.jsonl cannot be read as a study"):
+        opened(tmp_path)
 
 
 @pytest.mark.parametrize(

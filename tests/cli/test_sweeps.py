@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import math
+import signal
 import subprocess
 import sys
 import textwrap
@@ -24,6 +25,7 @@ from hmtnet.storage import trials
 
 LR = "system.sfen.optimizer.lr"
 SPACE = f"{LR}=tag(log,interval(1e-5,1e-1))"
+NOTHING = SPACE.replace("1e-5", "1")  # its end is below its start
 SEARCH = ("hydra.sweeper.sampler=tpe", "hydra.sweeper.n_trials=4")
 
 
@@ -135,7 +137,9 @@ def test_the_same_command_finds_its_sweep_and_another_is_refused(hmtnet, monkeyp
     [
         (["hydra.sweeper.sampler=tp"], "Did you mean 'tpe'?"),
         (["hydra.sweeper.n_trials=0", *SEARCH[:1]], "n_trials: expected at least 1, found 0"),
-        ([SPACE.replace("1e-5", "1")], "cannot be searched"),
+        (["hydra.sweeper.n_trails=3"], "sweeper.n_trails'. Did you mean 'n_trials'?"),
+        (["hydra.sweper.n_trials=3"], "Unknown setting 'hydra.sweper'. Did you mean 'sweeper'?"),
+        ([NOTHING], f"hmtnet: '{NOTHING}' cannot be searched"),
         (["seed=0"], "needs settings to search"),
     ],
 )
@@ -144,6 +148,14 @@ def test_a_search_that_cannot_be_is_refused(sweep, words, message):
     done, folder = sweep(*SEARCH[:1], *space, *words)
     assert done.code == BAD_INPUT and message in done.err
     assert not (folder / "trials").exists()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "/tmp"])
+def test_a_name_that_is_no_folder_s_is_refused(sweep, hmtnet, tmp_path, name):
+    done, _ = sweep("seed=0,1", name=name)
+    assert done.code == BAD_INPUT and "sweep_name: expected a name without /" in done.err
+    assert list(tmp_path.iterdir()) == []
+    assert hmtnet("sweep", "status", name, f"runs={tmp_path}").code == BAD_INPUT
 
 
 def test_an_interval_is_no_grid(sweep):
@@ -206,6 +218,16 @@ def test_a_command_that_is_not_known_is_not_guessed(hmtnet, tmp_path):
     trials.begin(tmp_path / "sweeps" / "s", trials.Sweep({LR: "1e-4,1e-3"}, (), 2))
     done = hmtnet("sweep", "continue", "s", f"runs={tmp_path}")
     assert done.code == BAD_INPUT and "Give its command again" in done.err
+
+
+def test_a_job_that_a_cluster_queues_again_has_not_failed(sweep, monkeypatch):
+    def ended(settings, system):
+        raise subprocess.CalledProcessError(-signal.SIGTERM, ["scontrol", "requeue", "1_1"])
+
+    monkeypatch.setattr(command, "run", ended)
+    done, folder = sweep("seed=0,1")
+    assert done.code == 1 and "Failed" not in done.err
+    assert [trial.state for trial in trials.read_trials(folder)] == ["interrupted"]
 
 
 def test_a_trial_that_fails_before_its_record_has_failed(sweep, monkeypatch):

@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 import time
 from xml.etree import ElementTree
 
@@ -183,6 +185,17 @@ def test_a_second_run_reuses_everything_and_is_quick(finished, hmtnet, tiny, run
     changed = {path for path, when in contents(runs).items() if before.get(path) != when}
     assert {path.parent.name.rsplit("-", 1)[0] for path in changed} <= set(BESIDE)
     assert again.out.split("pictures")[0] == finished.outcome.out.split("pictures")[0]
+
+
+@pytest.mark.full
+def test_a_finished_chain_is_found_without_what_trains(tiny, runs):
+    code = (
+        "import sys; from hmtnet.cli.main import main; assert main(sys.argv[1:]) == 0; "
+        "print(*{'lightning', 'torchmetrics', 'torchvision', 'timm'} & {*sys.modules}, 'end')"
+    )
+    command = [sys.executable, "-c", code, *map(str, tiny(runs))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.count(": reused ") == 3 and done.stdout.splitlines()[-1] == "end"
 
 
 def test_a_stage_trained_with_other_threads_is_reused_and_the_table_says_so(hmtnet, tiny, runs):

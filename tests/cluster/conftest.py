@@ -147,21 +147,20 @@ class Slurm:
 
     def run(self, *words):
         """Run one of Slurm's commands, and return what it prints."""
-        done = self._run(*words)
+        command = [str(word) for word in words]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 
-    def cancel(self, *words):
-        """Cancel or signal a job; return False where Slurm says to try again later."""
-        done = self._run("scancel", *words)
-        assert done.returncode == 0 or "try again later" in done.stderr, done.stderr
-        return done.returncode == 0
-
-    def _run(self, *words):
-        command = [str(word) for word in words]
-        return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False
-        )
+    def preempt(self, job):
+        """Signal a job as Slurm does that wants its node back; it has itself queued again."""
+        # Slurm delivers the signal and, as the job is being queued again, tells to try again later.
+        # scancel does so ten times, and would hit the job once more after its new start.
+        words = ["scancel", "--signal=USR2", job]
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(words, env=self.environment, timeout=2, capture_output=True, check=False)
 
     def start_node(self):
         """Start the node's daemon; what it left is taken up again."""
@@ -192,8 +191,9 @@ class Slurm:
         return node
 
     def jobs(self, state):
-        """Return the ids of jobs in a state."""
-        return self.run("squeue", "-h", "-r", "-t", state, "-o", "%i").split()
+        """Return the ids of an array's jobs in a state, by their places in the array."""
+        lines = self.run("squeue", "-h", "-r", "-t", state, "-o", "%K %i").splitlines()
+        return {int(place): job for place, job in map(str.split, lines)}
 
 
 def _end(pid, how):

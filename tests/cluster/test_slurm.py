@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from hmtnet.cli.main import BAD_INPUT
 from hmtnet.storage import trials
 
 pytestmark = pytest.mark.full
@@ -40,24 +41,31 @@ def test_a_sweep_survives_preemption_cancelling_and_a_lost_node(
         return hmtnet_process(*words, SLURM_CONF=slurm.environment["SLURM_CONF"])
 
     def training(*but):
-        """Return the jobs, other than some, whose trials are at work; of a job 7_2, it is 2."""
+        """Return the trials, other than some, that run and are at work."""
         at_work = {trial.number for trial in trials.read_trials(folder) if trial.state == "running"}
-        jobs = set(slurm.jobs("RUNNING")) - {*but}
-        return sorted(job for job in jobs if int(job.partition("_")[2]) in at_work)
+        return sorted(at_work & slurm.jobs("RUNNING").keys() - {*but})
+
+    def states():
+        return [trial.state for trial in trials.read_trials(folder)]
 
     driver = start()
     preempted = eventually(training)[0]
-    eventually(lambda: slurm.cancel("--signal=USR2", preempted))
-    eventually(lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", preempted))
+    job = slurm.jobs("RUNNING")[preempted]
+    slurm.preempt(job)
+    eventually(lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", job))
     cancelled = eventually(lambda: training(preempted))[0]
-    eventually(lambda: slurm.cancel(cancelled))
-    lost = eventually(lambda: training(cancelled))
+    slurm.run("scancel", slurm.jobs("RUNNING")[cancelled])
+    # Else it would be lost with its node, and queued again like the others.
+    eventually(lambda: cancelled not in slurm.jobs("RUNNING,COMPLETING"))
+    lost = eventually(training)
     slurm.fail_node()
-    eventually(lambda: not {*lost} & {*slurm.jobs("RUNNING")})
+    eventually(lambda: not {*lost} & slurm.jobs("RUNNING").keys())
     slurm.start_node()
+    # The launcher waits for jobs in order, and gives up at the cancelled one; the others go on.
     _, told = driver.communicate(timeout=1800)
-    first = rows(folder)
-    assert [row["state"] for row in first].count("complete") == 5, told
+    assert driver.returncode == BAD_INPUT and "The launcher gave up" in told
+    eventually(lambda: states().count("complete") == 5)
+    assert states()[cancelled] == "interrupted"
     again = start()
     _, told = again.communicate(timeout=1800)
     assert again.returncode == 0, told

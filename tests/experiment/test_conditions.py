@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from hmtnet.experiment import machine
-from hmtnet.experiment.conditions import conditions, differences, record, recorded, threads
+from hmtnet.experiment.conditions import conditions, differences, record, recorded
+from hmtnet.experiment.devices import threads
 from hmtnet.experiment.run_settings import TrainerSettings
 
 HERE = {

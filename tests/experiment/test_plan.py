@@ -1,5 +1,6 @@
 """Stage keys: what changes them, what must not, and what follows from a change."""
 
+import dataclasses
 import shutil
 
 import pytest
@@ -190,6 +191,16 @@ def test_a_chain_that_is_given_whole_leaves_nothing_to_train(context, tmp_path):
 def test_a_rehearsal_finds_what_does_not_fit(context, path, value, message):
     at_fault = context((path, value))
     with pytest.raises(SettingsError, match=message):
+        rehearse(at_fault, plan_chain(at_fault, {}), {})
+
+
+@pytest.mark.parametrize("task", ["no_such_module:Task", "hmtnet.models.task:Task"])
+def test_a_task_that_cannot_be_imported_is_told_before_anything_is_trained(context, task):
+    fine = context()
+    stages = [dataclasses.replace(stage, task=task) for stage in fine.system.stages]
+    system = dataclasses.replace(fine.system, stages=tuple(stages))
+    at_fault = dataclasses.replace(fine, system=system)
+    with pytest.raises(SettingsError, match="Stage 'grading': expected its task"):
         rehearse(at_fault, plan_chain(at_fault, {}), {})
 
 

@@ -5,7 +5,7 @@ import csv
 import pytest
 import torch
 
-from hmtnet.experiment.fitting import device_of
+from hmtnet.experiment.devices import device_of
 from hmtnet.experiment.run_settings import TrainerSettings
 from hmtnet.models.reproducible import reproducible
 

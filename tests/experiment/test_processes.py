@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from hmtnet.artifact import curves, store
 from hmtnet.artifact import predictions as prediction_files
-from hmtnet.artifact import store
 from hmtnet.experiment.processes import is_helper, wait_for_leader
 from hmtnet.experiment.run_settings import TrainerSettings
 from hmtnet.storage import status as run_status
@@ -118,6 +118,50 @@ def test_two_processes_train_a_chain_together(hmtnet_process, hmtnet, tiny, tmp_
     out_again, err = again.communicate(timeout=300)
     assert again.returncode == 0 and err.count(": reused ") == 3
     assert out_again == out
+
+
+# Batch norms rest, as their statistics are each process's own; and in double precision, so that no
+# rounding grows over the steps.
+EXACT = """
+import sys, torch
+from hmtnet.cli.main import main
+
+norm = torch.nn.modules.batchnorm._BatchNorm
+norm.train = lambda self, mode=True: torch.nn.Module.train(self, False)
+torch.set_default_dtype(torch.float64)
+torch.Tensor.float, torch.float32 = torch.Tensor.double, torch.float64
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.full
+def test_two_processes_are_one_with_the_same_batches(tiny, tmp_path):
+    """13 images train and 7 validate, so that one process has one more than the other."""
+    script = tmp_path / "exact.py"
+    script.write_text(EXACT)
+    odd = ["split.protocol=image", "split.fractions=[0.55,0.3,0.15]", "system.joint.epochs=2"]
+    for devices, batch in ((1, 4), (2, 2)):
+        more = [*odd, f"trainer.devices={devices}", f"size.batch_size={batch}"]
+        command = [sys.executable, script, *tiny(tmp_path / str(devices), *more)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+    for stage in ("grading", "sfen", "joint"):
+        one, two = (next((tmp_path / name).glob(f"qads/*/{stage}-*")) for name in "12")
+        alone, together = (curves.read(path / "metrics.csv") for path in (one, two))
+        assert alone.keys() == together.keys()
+        for epoch, row in alone.items():
+            # What compares images sees, in validation, those of its process's batch alone.
+            compared = {"val/loss", "val/relation", "val/contrast"}
+            known = {name: float(row[name]) for name in row.keys() - compared if row[name]}
+            found = {name: float(together[epoch][name]) for name in known}
+            assert found == pytest.approx(known, abs=1e-6, nan_ok=True)
+        tensors = store.load(two).tensors
+        for name, tensor in store.load(one).tensors.items():
+            torch.testing.assert_close(tensors[name], tensor, rtol=0, atol=1e-6)
+        alone, together = (prediction_files.read(path / "predictions.csv") for path in (one, two))
+        assert alone.image == together.image and len(alone) == 24
+        assert together.score == pytest.approx(alone.score, abs=1e-6)
 
 
 @pytest.mark.full

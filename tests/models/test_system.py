@@ -201,9 +201,10 @@ def test_identity_of_weights_that_are_not_there_is_an_error():
         identified(joint_of(BackboneSettings(name="resnet50", weights="nowhere")))
 
 
-def test_scoring_needs_no_lightning_whatever_the_system():
+def test_scoring_and_a_finished_chain_need_no_lightning_whatever_the_system():
     code = (
-        "import sys, hmtnet.scoring.scorer; from hmtnet.models.system import own_systems; "
+        "import sys, hmtnet.scoring.scorer, hmtnet.cli.chain; "
+        "from hmtnet.models.system import own_systems; "
         "assert len(own_systems()) > 7; print('lightning' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,6 +9,7 @@ Numbers are written so that reading returns them to the last bit.
 
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -227,8 +228,9 @@ def read(path: Path) -> Predictions:
     table.require((*_BEFORE, *_AFTER))
     probabilities = [table.column(name, finite) for name in _probability_columns(table)]
     columns: dict[str, Any] = {
-        "image": tuple(table.column("image", str)),
-        "subset": tuple(table.column("subset", str)),
+        # Interned: a report holds hundreds of files that name the same images.
+        "image": tuple(table.column("image", sys.intern)),
+        "subset": tuple(table.column("subset", sys.intern)),
         "mos": np.array(table.column("mos", finite), dtype=np.float64),
         "mos_std": np.array(table.column("mos_std", finite, np.nan), dtype=np.float64),
         "score": np.array(table.column("score", finite), dtype=np.float64),
@@ -237,10 +239,12 @@ def read(path: Path) -> Predictions:
         "probabilities": np.array(probabilities, dtype=np.float64)
         .reshape(len(probabilities), len(table.rows))
         .T,
-        "reference": tuple(table.column("reference", str, None)),
-        "method": tuple(table.column("method", str, None)),
+        "reference": tuple(table.column("reference", sys.intern, None)),
+        "method": tuple(table.column("method", sys.intern, None)),
         "scale": tuple(table.column("scale", _factor, None)),
-        "dataset": tuple(table.column(_DATASET, str, None)) if _DATASET in table.header else (),
+        "dataset": tuple(table.column(_DATASET, sys.intern, None))
+        if _DATASET in table.header
+        else (),
     }
     try:
         return Predictions(**columns)

@@ -14,7 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 from yaml import YAMLError
 
 import hmtnet
@@ -244,6 +249,10 @@ def _said(error: Exception) -> str:
         extra = ' Those of clusters come with pip install "hmtnet[sweep]".'
         more = extra if group == "hydra/launcher" else ""
         return f"Unknown {group} '{name}'.{nearest(name, error.options)}{more}"
+    cause = error.__cause__
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)):  # of Hydra's own settings
+        known = map(str, cause.parent_node) if isinstance(cause.parent_node, DictConfig) else ()
+        return f"Unknown setting '{cause.full_key}'.{nearest(str(cause.key), known)}"
     return str(error).split("\nConfig search path", maxsplit=1)[0].strip()
 
 

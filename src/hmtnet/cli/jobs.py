@@ -1,7 +1,7 @@
 """A multirun's jobs: composed once in this process, checked before the first one runs, and run."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -9,8 +9,8 @@ from hydra.core.utils import env_override
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hmtnet.cli.composing import Task, told
-from hmtnet.errors import HmtnetError, SettingsError
+from hmtnet.cli.composing import Task
+from hmtnet.errors import HmtnetError, SettingsError, listed
 
 
 class Jobs:
@@ -29,16 +29,17 @@ class Jobs:
         self._context, self._task, self._config = context, task, config
         self._composed: dict[int, bytes] = {}  # a fraction of a configuration's size in memory
 
-    def check(self, words: Mapping[int, list[str]]) -> None:
+    def check(self, words: Mapping[int, list[str]], sets: Sequence[Mapping[str, str]]) -> None:
         """Compose jobs and read their settings.
 
         Args:
             words: Overrides, by number.
+            sets: Which of these are the job's own, by setting.
 
         Raises:
-            SettingsError: The settings of some are wrong; all of these are named.
+            SettingsError: The settings of some are wrong; each fault is told once, with its jobs.
         """
-        refused = []
+        refused: dict[str, list[str]] = {}
         for number, overrides in words.items():
             config = self._compose(number, overrides)
             self._composed[number] = pickle.dumps(config)
@@ -46,10 +47,13 @@ class Jobs:
             try:
                 self._task.settings_of(_without_hydra(config))
             except HmtnetError as error:
-                refused.append(f"{told(overrides)}: {error}")
+                own = " ".join(f"{name}={value}" for name, value in sets[number].items())
+                refused.setdefault(str(error), []).append(own)
         if refused:
-            which = f"{len(refused)} of {len(words)} jobs cannot run, so none was started"
-            raise SettingsError("\n  ".join([f"{which}:", *refused]))
+            count = sum(map(len, refused.values()))
+            which = f"{count} of {len(words)} jobs cannot run, so none was started:"
+            faults = (f"{listed(jobs, limit=3)}: {why}" for why, jobs in refused.items())
+            raise SettingsError("\n  ".join([which, *faults]))
 
     def run(self, number: int, overrides: list[str]) -> Exception | None:
         """Run a job, and return what it has raised."""

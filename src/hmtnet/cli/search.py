@@ -26,7 +26,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from hmtnet.errors import SettingsError
+from hmtnet.errors import HmtnetError, SettingsError
 from hmtnet.storage.lock import is_held, locked
 from hmtnet.storage.trials import Direction, Trial
 
@@ -58,6 +58,9 @@ class Search:
         direction: Which objective is the best one.
         sampler: One of ``SAMPLERS``.
         seed: Of the sampler.
+
+    Raises:
+        HmtnetError: The study cannot be read or written.
     """
 
     def __init__(
@@ -71,12 +74,21 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.folder, self.space, self.seed = folder, dict(space), seed
         self._sampler = SAMPLERS[sampler]
-        self._study = optuna.create_study(
-            storage=_storage(folder / JOURNAL),
-            study_name=STUDY,
-            direction=direction,
-            load_if_exists=True,
-        )
+        try:
+            self._study = optuna.create_study(
+                storage=_storage(folder / JOURNAL),
+                study_name=STUDY,
+                direction=direction,
+                load_if_exists=True,
+            )
+        except OSError:
+            raise
+        except Exception as error:  # whatever Optuna raises of lines that are not its own
+            raise HmtnetError(
+                f"{folder / JOURNAL} cannot be read as a study ({type(error).__name__}: {error}). "
+                f"Remove {folder}, or give another sweep_name; finished stages are kept elsewhere "
+                "and found again."
+            ) from error
         self._owner = secrets.token_hex(4)
 
     @contextmanager
@@ -200,7 +212,8 @@ def distribution(override: Override) -> BaseDistribution:
             return kind(values[0], values[-1], step=abs(sweep.step))
         return CategoricalDistribution(list(override.sweep_string_iterator()))
     except (ValueError, IndexError) as error:
-        raise SettingsError(f"'{override.input_line}' cannot be searched: {error}") from error
+        typed = str(override.input_line).lstrip("+")
+        raise SettingsError(f"'{typed}' cannot be searched: {error}") from error
 
 
 def _readable(value: Any) -> Any:

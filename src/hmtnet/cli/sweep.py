@@ -27,7 +27,7 @@ def sweep(words: Sequence[str]) -> int:
     form = options.get("format", "text")
     if len(names) != 2 or names[0] not in ("status", "continue") or form not in ("text", "json"):
         raise SettingsError(f"{USAGE}; found: hmtnet sweep {' '.join(words)}.")
-    found = trials.read_sweep(folder / names[1])
+    found = trials.read_sweep(folder / trials.folder_name(names[1]))
     if found is None:
         known = [path.parent.name for path in folder.glob("*/sweep.json")]
         raise HmtnetError(f"No sweep '{names[1]}' in {folder}.{nearest(names[1], known)}")

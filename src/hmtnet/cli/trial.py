@@ -3,7 +3,9 @@
 import logging
 import math
 import os
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +17,7 @@ from hmtnet.cli import workers
 from hmtnet.cli.composing import is_multirun
 from hmtnet.cli.sweep_table import short_names
 from hmtnet.errors import HmtnetError
-from hmtnet.experiment.callbacks import Watch
+from hmtnet.experiment.context import Watch
 from hmtnet.report.render.formats import decimals
 from hmtnet.storage import trials
 from hmtnet.storage.trials import Sweep, Trial
@@ -114,6 +116,8 @@ def _run(job: Callable[[], Outcome | None], folder: Path, number: int) -> float:
         log.info("trial %d: %s", number, error)
         return math.nan
     except Exception as error:
+        if _is_queued_again(error):
+            raise SystemExit(1) from error
         message = f"{type(error).__name__}: {error}"
         trials.write(folder, replace(trial, state="failed", seconds=took(), message=message))
         raise
@@ -126,6 +130,19 @@ def _run(job: Callable[[], Outcome | None], folder: Path, number: int) -> float:
     trials.write(folder, done)
     _tell(done)
     return outcome.val_srcc
+
+
+def _is_queued_again(error: Exception) -> bool:
+    """Whether a cluster ends this job because it is being queued again.
+
+    Submitit has that done by a program, from within the job. Where Slurm ends both before the
+    program has answered, the job sees it fail, and would be a failed trial.
+    """
+    return (
+        isinstance(error, subprocess.CalledProcessError)
+        and error.returncode == -signal.SIGTERM
+        and error.cmd[:2] == ["scontrol", "requeue"]
+    )
 
 
 def changes() -> dict[str, str]:

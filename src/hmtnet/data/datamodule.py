@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -16,10 +16,8 @@ from hmtnet.data.images import ImageStore, to_tensor
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.pairs import ReferenceUse
 from hmtnet.data.sampler import Draw, EpochSampler
-from hmtnet.data.split import Split
+from hmtnet.data.split import Split, Subset
 from hmtnet.errors import HmtnetError
-
-Subset = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from hmtnet.data.assign_groups import Rows
 from hmtnet.data.labels import Labels
 from hmtnet.files import digest_text
 
-SUBSETS = ("train", "val", "test")
+Subset = Literal["train", "val", "test"]
+SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
 Protocol = Literal[
     "content",

@@ -10,12 +10,10 @@ import numpy as np
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.description import write_description
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.data.datamodule import Subset
 from hmtnet.data.labels import FloatArray, Labels
-from hmtnet.data.split import Split
+from hmtnet.data.split import SUBSETS, Split, Subset
 from hmtnet.errors import DataError
 from hmtnet.experiment.describe import describe_dataset, describe_split
-from hmtnet.experiment.held import SUBSETS
 from hmtnet.experiment.predict import tabulate
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory

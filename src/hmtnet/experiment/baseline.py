@@ -10,12 +10,11 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.digests import record_beside
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.baselines import SHARPNESS, Baseline, pixel_free, sharpness
-from hmtnet.data.datamodule import Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.join import Together
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.sharpness import sharpness_of
-from hmtnet.data.split import Split
+from hmtnet.data.split import Split, Subset
 from hmtnet.experiment.predict import tabulate
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.key import digest_of

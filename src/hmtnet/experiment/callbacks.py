@@ -1,19 +1,17 @@
 """What a stage leaves while Lightning trains it: its curve and its status."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from hmtnet.artifact import curves
+from hmtnet.experiment.context import Watch
 from hmtnet.models.task import SELECTED_BY
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.status import Status
-
-# Gets the stage, the epoch, from 1, and its validation SRCC, NaN where undefined.
-Watch = Callable[[str, int, float], None]
 
 
 class EpochRecord(Callback):

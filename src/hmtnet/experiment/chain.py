@@ -18,10 +18,8 @@ from hmtnet.data.readers import read
 from hmtnet.data.split import Split
 from hmtnet.errors import ArtifactError, DataError, SettingsError, listed
 from hmtnet.experiment import leaks
-from hmtnet.experiment.callbacks import Watch
-from hmtnet.experiment.conditions import threads
-from hmtnet.experiment.context import RunContext, UpstreamStage
-from hmtnet.experiment.fitting import check_hardware
+from hmtnet.experiment.context import RunContext, UpstreamStage, Watch
+from hmtnet.experiment.devices import check_device, threads
 from hmtnet.experiment.loggers.card import chain_name
 from hmtnet.experiment.plan import Planned, plan_chain, rehearse
 from hmtnet.experiment.requirements import check_datasets
@@ -62,7 +60,7 @@ def run_chain(settings: TrainSettings, system: System, watch: Watch | None = Non
         SettingsError: The stages cannot be chained as asked, or the hardware is not there.
         WeightsError: Pretrained weights cannot be reached.
     """
-    check_hardware(settings.trainer)
+    check_device(settings.trainer)
     manifest = read(settings.data)
     if settings.other is not None:
         manifest = join(manifest, read(settings.other))
@@ -83,9 +81,20 @@ def run_chain(settings: TrainSettings, system: System, watch: Watch | None = Non
         given = _given(context)
         plan = plan_chain(context, given)
         _check_folds(context, plan)
-        rehearse(context, plan, given)
+        if not all(planned.directory.finished for planned in plan):
+            _prepare(context, plan, given)
         name = chain_name(context, plan[-1])
         return ChainResult(manifest, split, [_run(context, planned, name) for planned in plan])
+
+
+def _prepare(
+    context: RunContext, plan: Sequence[Planned], given: Mapping[str, UpstreamStage]
+) -> None:
+    """Try what a training needs, before the first one begins."""
+    from hmtnet.experiment.fitting import check_hardware
+
+    check_hardware(context.settings.trainer)
+    rehearse(context, plan, given)
 
 
 def _run(context: RunContext, planned: Planned, chain: str) -> StageResult:

@@ -5,31 +5,19 @@ on what is told here: sums in another order differ in their last digit, and trai
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from hmtnet.errors import listed
-from hmtnet.experiment.fitting import device_of
+from hmtnet.experiment.devices import device_of
 from hmtnet.experiment.machine import cpu_name, driver_version, source_state, versions
 from hmtnet.experiment.run_settings import TrainerSettings
 from hmtnet.files import read_json, write_text
 
 _ON_CPU = ("threads", "cpu", "instructions")
-
-
-@contextmanager
-def threads(count: int | None) -> Iterator[None]:
-    """Compute with so many CPU threads inside this block; None leaves the number as it is."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def conditions(trainer: TrainerSettings) -> dict[str, Any]:

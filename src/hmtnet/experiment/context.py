@@ -1,26 +1,25 @@
 """What the stages of one chain share, and what they hand on."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from hmtnet.data.datamodule import LoaderSettings, QualityData, Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.images import ImageStore
 from hmtnet.data.manifest import Manifest
 from hmtnet.data.memory import copies
 from hmtnet.data.pairs import ReferenceUse
-from hmtnet.data.split import Split
+from hmtnet.data.split import Split, Subset
 from hmtnet.data.thumbnails import Greys, grey_thumbnails
 from hmtnet.data.training_labels import TrainingLabels
 from hmtnet.errors import DataError
-from hmtnet.experiment.callbacks import Watch
-from hmtnet.experiment.fitting import device_of
+from hmtnet.experiment.devices import device_of
 from hmtnet.experiment.run_settings import Caps, EvaluateSettings
 from hmtnet.experiment.settings import TrainSettings
 from hmtnet.experiment.warm_start import WarmStart
@@ -32,7 +31,13 @@ from hmtnet.models.quality import QualityNetwork
 from hmtnet.models.system import System
 from hmtnet.scoring.restore import Restored, restore
 
+if TYPE_CHECKING:
+    from hmtnet.data.datamodule import QualityData
+
 log = logging.getLogger(__name__)
+
+# Gets the stage, the epoch, from 1, and its validation SRCC, NaN where undefined.
+Watch = Callable[[str, int, float], None]
 
 
 @dataclass(frozen=True)
@@ -156,8 +161,11 @@ class RunContext:
 
     def data(
         self, fit_settings: FitSettings, network: QualityNetwork, grades: Grades
-    ) -> QualityData:
+    ) -> "QualityData":
         """Make a stage's loaders."""
+        # Lightning comes with it, which a chain that is finished does without.
+        from hmtnet.data.datamodule import LoaderSettings, QualityData
+
         trainer = self.settings.trainer
         self.store.keep_references(self.rows_with_reference(network.reference_use))
         return QualityData(

@@ -16,7 +16,7 @@ from hmtnet.data.split import Split
 from hmtnet.experiment import leaks
 from hmtnet.experiment.conditions import recorded
 from hmtnet.experiment.context import RunContext
-from hmtnet.experiment.fitting import device_of, uncompiled
+from hmtnet.experiment.devices import device_of, uncompiled
 from hmtnet.experiment.machine import device_name, versions
 from hmtnet.experiment.plan import Planned
 from hmtnet.models.quality import QualityNetwork

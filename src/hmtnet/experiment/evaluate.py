@@ -17,13 +17,13 @@ from hmtnet.data.memory import copies
 from hmtnet.data.protocols import make
 from hmtnet.data.readers import read
 from hmtnet.data.settings import DataSettings
-from hmtnet.data.split import Split, SplitSettings, named
+from hmtnet.data.split import SUBSETS, Split, SplitSettings, named
 from hmtnet.errors import ArtifactError, DataError, LeakError
 from hmtnet.experiment import leaks
-from hmtnet.experiment.conditions import threads
 from hmtnet.experiment.describe import describe_dataset, describe_predictions, describe_split
-from hmtnet.experiment.fitting import check_hardware, device_of
-from hmtnet.experiment.held import SUBSETS, held_predictions
+from hmtnet.experiment.devices import device_of, threads
+from hmtnet.experiment.fitting import check_hardware
+from hmtnet.experiment.held import held_predictions
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.requirements import check_references
 from hmtnet.experiment.run_settings import Caps, TrainerSettings

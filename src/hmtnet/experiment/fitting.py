@@ -4,11 +4,10 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
@@ -24,6 +23,7 @@ from hmtnet.experiment.checkpoints import (
     check_best,
     newest,
 )
+from hmtnet.experiment.devices import device_kind
 from hmtnet.experiment.faults import Divergence, StopAfterEpoch
 from hmtnet.experiment.processes import is_helper
 from hmtnet.experiment.run_settings import TrainerSettings
@@ -42,7 +42,7 @@ ANSWERED = (
     ".*`training_step` returned `None`.*",  # the same
     ".*no gradient clipping will occur.*",  # the same
     ".*`srun` command is available.*",  # a node of a cluster may be worked on by hand
-    ".*sync_dist=True.*",  # metrics synchronise themselves; the leader's training loss shows
+    ".*sync_dist=True.*",  # metrics synchronise themselves
 )
 
 
@@ -121,14 +121,6 @@ def fit(
     return check_best(checkpoints.best, record.rows)
 
 
-def uncompiled(settings: TrainerSettings) -> AbstractContextManager[Any]:
-    """Compute as written inside this context, also by a network that training has compiled."""
-    if not settings.compile:
-        return nullcontext()
-    context: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
-    return context
-
-
 def check_hardware(settings: TrainerSettings) -> None:
     """Check that this machine has what the settings ask for, before anything is begun.
 
@@ -156,7 +148,7 @@ def make_trainer(settings: TrainerSettings, **options: Any) -> L.Trainer:
     try:
         return L.Trainer(
             plugins=plugins,
-            accelerator=_kind_of(settings),
+            accelerator=device_kind(settings),
             devices=settings.devices,
             # Which losses are on decides which parameters are used, so not all need to be.
             strategy="ddp_find_unused_parameters_true" if settings.devices > 1 else "auto",
@@ -176,18 +168,6 @@ def make_trainer(settings: TrainerSettings, **options: Any) -> L.Trainer:
             f"Lightning refuses the trainer settings: {error} "
             "Use trainer=auto to take what this machine has."
         ) from error
-
-
-def device_of(settings: TrainerSettings) -> torch.device:
-    """Return the device on which one process predicts."""
-    return torch.device(_kind_of(settings))
-
-
-def _kind_of(settings: TrainerSettings) -> str:
-    """Name the kind of device as torch and Lightning do."""
-    if settings.accelerator == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return "cuda" if settings.accelerator == "gpu" else "cpu"
 
 
 @contextmanager

@@ -8,14 +8,11 @@ from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact.description import changed_of, read_document, value_at
 from hmtnet.artifact.digests import PREDICTIONS_FILE
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.data.datamodule import Subset
-from hmtnet.data.split import Split
+from hmtnet.data.split import SUBSETS, Split, Subset
 from hmtnet.errors import ArtifactError
 from hmtnet.storage.directory import RunDirectory
 
 log = logging.getLogger(__name__)
-
-SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
 
 class Held(NamedTuple):

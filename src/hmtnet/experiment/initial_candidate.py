@@ -12,7 +12,7 @@ from hmtnet.data.datamodule import QualityData
 from hmtnet.data.grades import Grades
 from hmtnet.experiment.checkpoints import Candidate
 from hmtnet.experiment.context import RunContext
-from hmtnet.experiment.fitting import device_of
+from hmtnet.experiment.devices import device_of
 from hmtnet.experiment.predict import predict
 from hmtnet.metrics import srcc
 from hmtnet.metrics.groups import mean_over_datasets

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from hmtnet.experiment.fitting import device_of
+from hmtnet.experiment.devices import device_of
 from hmtnet.experiment.plan import Fold
 from hmtnet.experiment.predict import predict
 from hmtnet.scoring.restore import restore

@@ -62,8 +62,7 @@ def plan_chain(context: RunContext, given: Mapping[str, UpstreamStage]) -> list[
     Raises:
         DataError: There are fewer training contents than folds.
         SettingsError: Nothing is left to train, a stage is given that is needed in folds, several
-            processes are asked for where one solves for the weights, or a stage names a task that
-            cannot be imported.
+            processes are asked for where one solves for the weights.
         WeightsError: A file of weights that a stage starts from is not there.
     """
     settings = context.settings
@@ -72,7 +71,6 @@ def plan_chain(context: RunContext, given: Mapping[str, UpstreamStage]) -> list[
     for stage in context.system.stages:
         if stage.name not in settings.stages and (settings.stages or stage.name in given):
             continue
-        stage.task_class()
         fit_settings = settings.system.stages[stage.name]
         if fit_settings.closed_form and settings.trainer.devices > 1:
             raise SettingsError(
@@ -87,7 +85,11 @@ def plan_chain(context: RunContext, given: Mapping[str, UpstreamStage]) -> list[
         alone = fit_settings.stands_alone
         upstream = {n: at_hand[n] for n in stage.after if n in at_hand and not alone}
         folds = _plan_folds(context, stage, planned)
-        key = stage_key(context, stage, upstream, folds)
+        try:
+            key = stage_key(context, stage, upstream, folds)
+        except (ModuleNotFoundError, ValueError):
+            stage.task_class()  # tells which task cannot be imported
+            raise
         directory = RunDirectory.locate(
             Path(settings.runs), context.manifest.name, context.split.id, stage.name, key
         )
@@ -172,17 +174,16 @@ def rehearse(
     """Build every network once, untrained, and throw it away; check what they need of the dataset.
 
     So a setting of the last stage that does not fit, or a reference image that is not there, shows
-    now, not after the first stages have trained for hours. A plan that is finished already is not
-    rehearsed.
+    now, not after the first stages have trained for hours.
 
     Raises:
         ArtifactError: A given stage cannot be restored.
         DataError: The dataset lacks what a stage learns from, or reference images.
-        SettingsError: Networks cannot be built, or not upon each other, as the settings say.
+        SettingsError: Networks cannot be built, or not upon each other, as the settings say, or a
+            stage names a task that cannot be imported.
     """
-    if all(planned.directory.finished for planned in plan):
-        return
     for planned in plan:
+        planned.stage.task_class()
         if not planned.directory.finished:
             check_fields(context.manifest, context.split.train, context.system, planned.stage)
     restored = {name: stage.restore() for name, stage in given.items()}

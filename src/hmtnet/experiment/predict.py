@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from hmtnet.artifact.predictions import Predictions
 from hmtnet.data.batch import Batch
-from hmtnet.data.datamodule import QualityData, Subset
 from hmtnet.data.grades import Grades
 from hmtnet.data.labels import Labels
 from hmtnet.data.manifest import Manifest
+from hmtnet.data.split import Subset
 from hmtnet.metrics import median_grade
 from hmtnet.models.quality import Prediction, QualityNetwork, in_parts, make_crops
 from hmtnet.models.reproducible import reproducible
 from hmtnet.terminal import progress
+
+if TYPE_CHECKING:
+    from hmtnet.data.datamodule import QualityData
 
 _WORDS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -23,7 +27,7 @@ _WORDS = {"train": "training", "val": "validation", "test": "test"}
 @torch.inference_mode()
 def predict(
     network: QualityNetwork,
-    data: QualityData,
+    data: "QualityData",
     manifest: Manifest,
     grades: Grades,
     subsets: Sequence[Subset],

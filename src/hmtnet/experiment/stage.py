@@ -1,33 +1,39 @@
-"""One stage: reuse it, resume it or train it, and leave its artifact and predictions."""
+"""One stage: reuse it, resume it or train it, and leave its artifact and predictions.
+
+What trains is imported where it is needed: a chain that is finished does without Lightning, which
+takes longer to import than all else together.
+"""
 
 import logging
 import shutil
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hmtnet.artifact import predictions as prediction_files
 from hmtnet.artifact import store
 from hmtnet.artifact.description import amend_description, check_files, value_at
 from hmtnet.artifact.digests import PREDICTIONS_FILE, SCENES_FILE, WEIGHTS_FILE
 from hmtnet.artifact.predictions import Predictions
-from hmtnet.data.datamodule import Subset
+from hmtnet.data.split import SUBSETS, Subset
 from hmtnet.experiment.conditions import conditions, differences
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe_predictions
-from hmtnet.experiment.fitting import device_of
-from hmtnet.experiment.held import SUBSETS, held_predictions
-from hmtnet.experiment.loggers.stage_log import stage_log
+from hmtnet.experiment.devices import device_of
+from hmtnet.experiment.held import held_predictions
 from hmtnet.experiment.plan import Planned
 from hmtnet.experiment.predict import predict
 from hmtnet.experiment.processes import is_helper, joins, wait_for_leader
 from hmtnet.experiment.thumbnails import write_thumbnails
-from hmtnet.experiment.training import begin, fit_stage, make_ready, train
 from hmtnet.files import clear_partial, written_aside
 from hmtnet.scoring.restore import restore
 from hmtnet.storage import status as run_status
 from hmtnet.storage.directory import RunDirectory
 from hmtnet.storage.lock import locked
+
+if TYPE_CHECKING:
+    from hmtnet.experiment.loggers.stage_log import StageLog
 
 log = logging.getLogger(__name__)
 
@@ -66,25 +72,27 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
         chain: What the chain is called where it is logged.
     """
     name, directory = planned.stage.name, planned.directory
+    if is_helper(context.settings.trainer):
+        return _help(context, planned)
 
     def waiting() -> None:
         log.info("%s: another process trains %s; waiting for it", name, directory.path)
 
-    if is_helper(context.settings.trainer):
-        joined = joins(directory)
-        if joined:
-            fit_stage(context, planned, make_ready(context, planned), begin(context, planned))
-            wait_for_leader(directory)
-        return StageResult(name, planned.key, directory, not joined, None)
-    ready = None if directory.finished else make_ready(context, planned)
+    ready = None
+    if not directory.finished:
+        from hmtnet.experiment.training import make_ready
+
+        ready = make_ready(context, planned)
     held = locked(directory.path, waiting, only_read=directory.finished)
-    with held, stage_log(context, planned, chain) as logged:
+    with held, _logged(context, planned, chain) as logged:
         reused = directory.finished
         if reused:
             verified = check_files(directory.path, [WEIGHTS_FILE, SCENES_FILE])
             unknown = "" if verified else " (unverified: an older hmtnet recorded no digests)"
             log.info("%s: reused %s%s", name, directory.path, unknown)
         else:
+            from hmtnet.experiment.training import make_ready, train
+
             ready = ready or make_ready(context, planned)
             if logged is not None:
                 logged.open()
@@ -99,12 +107,37 @@ def run_stage(context: RunContext, planned: Planned, chain: str) -> StageResult:
         found = value_at(meta, "val_srcc")
         objective = found if isinstance(found, float) else None
         if run_status.read(directory.status) is None:  # lost, and the artifact is whole
+            from hmtnet.experiment.training import begin
+
             status = begin(context, planned)
             done = status.then(state="finished", epoch=status.epochs, objective=objective)
             run_status.write(directory.status, done)
     here = conditions(context.settings.trainer)
     differs = differences(value_at(meta, "conditions"), here) if reused else ""
     return StageResult(name, planned.key, directory, reused, objective, differs)
+
+
+def _help(context: RunContext, planned: Planned) -> StageResult:
+    """Train a stage beside the process that leads, unless it is finished."""
+    directory = planned.directory
+    joined = joins(directory)
+    if joined:
+        from hmtnet.experiment.training import begin, fit_stage, make_ready
+
+        fit_stage(context, planned, make_ready(context, planned), begin(context, planned))
+        wait_for_leader(directory)
+    return StageResult(planned.stage.name, planned.key, directory, not joined, None)
+
+
+def _logged(
+    context: RunContext, planned: Planned, chain: str
+) -> "AbstractContextManager[StageLog | None]":
+    """Return the stage's log; of nothing where its files are all that is wanted."""
+    if context.settings.logger.name == "csv":
+        return nullcontext()
+    from hmtnet.experiment.loggers.stage_log import stage_log
+
+    return stage_log(context, planned, chain)
 
 
 def _predict_missing(context: RunContext, planned: Planned) -> None:

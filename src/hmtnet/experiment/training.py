@@ -21,7 +21,8 @@ from hmtnet.experiment.checkpoints import Candidate, newest, set_damaged_aside
 from hmtnet.experiment.conditions import conditions, record
 from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.describe import describe
-from hmtnet.experiment.fitting import device_of, fit, uncompiled
+from hmtnet.experiment.devices import device_of, uncompiled
+from hmtnet.experiment.fitting import fit
 from hmtnet.experiment.initial_candidate import start_of
 from hmtnet.experiment.loggers.maps import MapsOfValidation
 from hmtnet.experiment.loggers.stage_log import StageLog

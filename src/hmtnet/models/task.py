@@ -83,8 +83,9 @@ class QualityTask(L.LightningModule):
             {f"{subset}/loss": loss, **logged},
             on_step=False,
             on_epoch=True,
-            batch_size=len(batch),
-            sync_dist=subset != "train",
+            # No whole number: the mean of the processes' would be rounded, to count too few images.
+            batch_size=float(len(batch)),  # type: ignore[arg-type]  # only ever added up
+            sync_dist=True,
         )
         return prediction, loss
 

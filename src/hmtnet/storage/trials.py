@@ -91,6 +91,17 @@ class Trial:
     message: str | None = None
 
 
+def folder_name(name: str) -> str:
+    """Return a sweep's name, if it is that of one folder.
+
+    Raises:
+        SettingsError: It leads into another folder.
+    """
+    if name in (".", "..") or {*"/\\"} & {*name}:
+        raise SettingsError(f"sweep_name: expected a name without / and \\, found '{name}'.")
+    return name
+
+
 def begin(folder: Path, sweep: Sweep) -> None:
     """Make a sweep's folder, or take up the sweep that it holds.
 

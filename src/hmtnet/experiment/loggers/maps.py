@@ -10,7 +10,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from hmtnet.data.images import Pixels
 from hmtnet.experiment.context import RunContext
-from hmtnet.experiment.fitting import uncompiled
+from hmtnet.experiment.devices import uncompiled
 from hmtnet.experiment.loggers.sink import Picture
 from hmtnet.experiment.loggers.stage_log import StageLog
 from hmtnet.models.task import QualityTask

@@ -231,8 +231,8 @@ class StageLog(Logger):
 
 
 @contextmanager
-def stage_log(context: RunContext, planned: Planned, chain: str) -> Iterator[StageLog | None]:
-    """Yield the log of one stage, or None where its files are all that is wanted.
+def stage_log(context: RunContext, planned: Planned, chain: str) -> Iterator[StageLog]:
+    """Yield the log of one stage.
 
     However the stage ends, its log is closed and says how: else the next stage would log into it.
 
@@ -241,11 +241,8 @@ def stage_log(context: RunContext, planned: Planned, chain: str) -> Iterator[Sta
         planned: The stage.
         chain: What the chain is called.
     """
-    settings = context.settings.logger
-    if settings.name == "csv":
-        yield None
-        return
-    log = StageLog(card_of(context, planned, chain), settings, planned.directory)
+    card = card_of(context, planned, chain)
+    log = StageLog(card, context.settings.logger, planned.directory)
     try:
         yield log
     except BaseException as error:
