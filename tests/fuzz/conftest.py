@@ -6,13 +6,21 @@ import pytest
 
 from tests.fuzz import table
 
+_MANY = 2_000
 _TOLD_FROM = 1_000  # inputs of a kind; the few of a short run are no news
 _TRIED: dict[str, Counter] = {}
 _FAILED: set[str] = set()
 
 
 def pytest_addoption(parser):
+    parser.addoption("--inputs", type=int, default=_MANY, help="of every kind")
     parser.addoption("--write-table", action="store_true", help="write docs/reliability.md")
+
+
+@pytest.fixture
+def many(request):
+    """Return how many inputs of a kind a long run tries."""
+    return request.config.getoption("--inputs", default=_MANY)
 
 
 @pytest.fixture
