@@ -397,7 +397,9 @@ def test_the_page_of_scores_shows_names(tmp_path):
     style = MapStyle(kind="levels", title=EVIL, hint=EVIL, names=(EVIL, EVIL))
     verdict = Verdict(
         *(0.5, 0.5, (0.0, 1.0), True, "human", None, np.zeros(0)),
-        **{"maps": {"a": values}, "styles": {"a": style}, "layout": Layout(12, 16, 8, ((0, 0),))},
+        maps={"a": values},
+        styles={"a": style},
+        layout=Layout(12, 16, 8, ((0, 0),)),
     )
     page.see(EVIL, np.zeros((12, 16, 3), np.uint8), verdict)
     page.append(row)

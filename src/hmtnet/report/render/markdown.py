@@ -57,7 +57,8 @@ def _table(table: Table) -> str:
         if block:
             lines.append(_line([f"**{in_markdown(block)}**", *("" for _ in table.columns[1:])]))
         lines += [_line(map(_cell, row.cells)) for row in rows]
-    return "\n".join([*lines, "", *(f"{in_markdown(note)}\n" for note in table.notes)]).rstrip() + "\n"
+    notes = [f"{in_markdown(note)}\n" for note in table.notes]
+    return "\n".join([*lines, "", *notes]).rstrip() + "\n"
 
 
 def _cell(cell: Cell) -> str:
