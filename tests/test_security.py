@@ -109,6 +109,8 @@ def test_a_pickle_in_a_checkpoint_is_not_run(canary, tmp_path):
         "+hydra.job_logging.handlers.x={{class: os.mkdir, path: {canary}}}",
         "--experimental-rerun={pickle}",
         "--config-dir={folder}",
+        "hydra.searchpath=[file://{folder}]",
+        "hydra.sweeper._target_=os.mkdir",
         "data._target_=os.mkdir",
     ],
 )
@@ -119,7 +121,7 @@ def test_no_word_starts_anything_but_a_plugin(hmtnet, canary, tmp_path, monkeypa
     evil.parent.mkdir(parents=True)
     evil.write_text(f"# @package hydra.callbacks\nx: {{_target_: os.mkdir, path: {canary}}}")
     told = word.format(canary=canary, pickle="run.pickle", folder=tmp_path / "evil")
-    more = ["+mine=evil"] if "config-dir" in word else []
+    more = ["+mine=evil"] if "{folder}" in word else []
     done = hmtnet("baseline", "data=qads", *more, told)
     assert done.code == BAD_INPUT and done.err.count("hmtnet: ") == 1
     assert any(said in done.err for said in ("Hydra would run", "Unknown flag", "Unknown setting"))
