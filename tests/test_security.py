@@ -412,7 +412,10 @@ def test_adopted_columns_stay_text_in_their_folder(hmtnet, tiny_root, tmp_path):
 
 def test_the_page_of_scores_shows_names(tmp_path):
     page = ScorePage(tmp_path / "page.html", EVIL, [("limits", [EVIL])], 1)
-    row = Row(EVIL, 0.5, 0.5, None, None, 12, 16, 1.0, EVIL, EVIL, "0" * 16, "1" * 16)
+    row = Row(
+        *(EVIL, 0.5, 0.5, None, None, 12, 16, 1.0, EVIL, EVIL, "0" * 16, "1" * 16),
+        outside=EVIL,
+    )
     values = np.full((2, 2), 0.5, np.float32)
     style = MapStyle(kind="levels", title=EVIL, hint=EVIL, names=(EVIL, EVIL))
     verdict = Verdict(
