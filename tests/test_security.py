@@ -138,6 +138,11 @@ def test_no_group_makes_what_a_target_names(hmtnet, canary, place):
     assert done.code == BAD_INPUT and done.err.count("hmtnet: ") == 1, done.err
 
 
+def test_a_number_without_end_is_refused():
+    with pytest.raises(HmtnetError, match="cannot be read"):
+        hydra_words([f"seed={'9' * 5000}"], ())
+
+
 def test_modules_of_the_working_folder_are_not_imported(canary, tmp_path, monkeypatch):
     from scipy.io import savemat
 

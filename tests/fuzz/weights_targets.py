@@ -70,8 +70,7 @@ _PIXELS = np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
 
 def _judging(root: Path) -> None:
     network(root)
-    verdict = Scorer(root, "cpu")(_PIXELS)
-    assert np.isfinite(verdict.score)
+    Scorer(root, "cpu")(_PIXELS)
 
 
 def _uploaded(path: Path) -> None:
