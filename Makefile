@@ -45,7 +45,7 @@ SITE := $(VENV)/.installed-docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup train train-stage1 train-stage2 train-stage3 sweep evaluate report reproduce \
-	synthesis pretrain named-photos leaderboard ablation notebooks docs test test-full test-faults \
+	synthesis pretrain named-photos leaderboard ablation notebooks docs test test-full test-faults test-fuzz \
 	lint format typecheck benchmark clean
 
 ##@ Start
@@ -153,6 +153,12 @@ test-full: $(DEV) $(SITE) ## Run all tests, also those that take minutes or need
 # Half an hour on two cores; it goes on where it was stopped. As root on Linux it skips nothing.
 test-faults: $(DEV) ## Kill, move, starve and damage runs of every system; write the table of docs/reliability.md
 	"$(BIN)/python" -m tests.faults $(if $(ARGS),$(ARGS),--write)
+
+# Minutes on one core, three times as long where temporary files lie on a disk; ARGS="--inputs 20000".
+test-fuzz: MEMORY := $(wildcard /dev/shm)
+test-fuzz: $(DEV) ## Spoil files of every kind and read them; write the table of docs/reliability.md
+	OMP_NUM_THREADS=1 TMPDIR="$${TMPDIR:-$(MEMORY)}" "$(BIN)/python" -m pytest -m full tests/fuzz \
+		-k many_inputs -o tmp_path_retention_policy=none --durations=0 --write-table $(ARGS)
 
 lint: $(DEV) ## Check style
 	"$(BIN)/ruff" check .

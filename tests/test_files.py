@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -49,6 +50,19 @@ def test_a_result_is_as_readable_as_any_new_file(tmp_path):
 def test_write_text_is_utf8_with_unix_line_ends(tmp_path):
     files.write_text(tmp_path / "a.txt", "ä\n数\n")
     assert (tmp_path / "a.txt").read_bytes() == "ä\n数\n".encode()
+
+
+def test_half_a_character_of_a_files_name_stays_what_it_is_in_json(tmp_path):
+    told = {"path": os.fsdecode(b"runs/\xff"), "ü": "😀"}
+    for _ in range(2):  # the second finds it as it is
+        files.write_text(tmp_path / "a.json", json.dumps(told, ensure_ascii=False))
+        assert files.read_json(tmp_path / "a.json") == told
+
+
+def test_json_with_a_number_beyond_all_floats_is_refused():
+    assert files.parse_json(f"[-7, {'9' * 300}]") == [-7, int("9" * 300)]
+    with pytest.raises(ValueError, match="it has a number of 401 digits"):
+        files.parse_json(f'{{"a": [1{"0" * 400}]}}')
 
 
 def test_a_place_that_cannot_hold_a_file_raises_and_names_it(tmp_path):

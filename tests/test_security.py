@@ -11,6 +11,7 @@ import sys
 import zipfile
 import zlib
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import h5py
 import numpy as np
@@ -21,7 +22,9 @@ import yaml
 
 from hmtnet.artifact import predictions
 from hmtnet.cli.ablation import read_ablation
+from hmtnet.cli.info import card_of
 from hmtnet.cli.main import BAD_INPUT
+from hmtnet.cli.push import _readme
 from hmtnet.cli.words import hydra_words
 from hmtnet.data.export import to_csv
 from hmtnet.data.images import decode
@@ -32,10 +35,20 @@ from hmtnet.data.record import Record
 from hmtnet.data.settings import DataSettings
 from hmtnet.errors import HmtnetError
 from hmtnet.experiment.checkpoints import newest, set_damaged_aside
+from hmtnet.experiment.loggers.card import Card
+from hmtnet.experiment.loggers.sink import Table
+from hmtnet.experiment.loggers.tensorboard_sink import TensorBoardSink
+from hmtnet.experiment.run_settings import LoggerSettings
 from hmtnet.files import digest_file, harmless, plain_yaml, read_json
+from hmtnet.models.maps import MapStyle
 from hmtnet.models.weights import read_checkpoint, read_weights
-from hmtnet.scoring.score_table import Row, ScoreFile
-from hmtnet.storage import trials
+from hmtnet.report.numbers.methods import compare_methods
+from hmtnet.report.render.methods import Disputed, Told, write_comparison
+from hmtnet.report.render.scores import ScorePage
+from hmtnet.scoring.score_table import Failure, Row, ScoreFile
+from hmtnet.scoring.tiles import Layout
+from hmtnet.scoring.verdict import Verdict
+from hmtnet.storage import status, trials
 from hmtnet.storage.directory import RunDirectory
 from tests.data.conftest import save_noise
 from tests.fuzz.weights_targets import network, tiny_network
@@ -96,6 +109,8 @@ def test_a_pickle_in_a_checkpoint_is_not_run(canary, tmp_path):
         "+hydra.job_logging.handlers.x={{class: os.mkdir, path: {canary}}}",
         "--experimental-rerun={pickle}",
         "--config-dir={folder}",
+        "hydra.searchpath=[file://{folder}]",
+        "hydra.sweeper._target_=os.mkdir",
         "data._target_=os.mkdir",
     ],
 )
@@ -106,10 +121,26 @@ def test_no_word_starts_anything_but_a_plugin(hmtnet, canary, tmp_path, monkeypa
     evil.parent.mkdir(parents=True)
     evil.write_text(f"# @package hydra.callbacks\nx: {{_target_: os.mkdir, path: {canary}}}")
     told = word.format(canary=canary, pickle="run.pickle", folder=tmp_path / "evil")
-    more = ["+mine=evil"] if "config-dir" in word else []
+    more = ["+mine=evil"] if "{folder}" in word else []
     done = hmtnet("baseline", "data=qads", *more, told)
     assert done.code == BAD_INPUT and done.err.count("hmtnet: ") == 1
     assert any(said in done.err for said in ("Hydra would run", "Unknown flag", "Unknown setting"))
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["data", "logger", "size", "split", "sweep", "system", "trainer", "system.joint.optimizer"],
+)
+def test_no_group_makes_what_a_target_names(hmtnet, canary, place):
+    inner = f"{{_target_: os.mkdir, path: {canary}}}"
+    words = [f"++{place}._target_=os.mkdir", f"++{place}.path={canary}", f"++{place}.x={inner}"]
+    done = hmtnet("train", *words)
+    assert done.code == BAD_INPUT and done.err.count("hmtnet: ") == 1, done.err
+
+
+def test_a_number_without_end_is_refused():
+    with pytest.raises(HmtnetError, match="cannot be read"):
+        hydra_words([f"seed={'9' * 5000}"], ())
 
 
 def test_modules_of_the_working_folder_are_not_imported(canary, tmp_path, monkeypatch):
@@ -310,10 +341,120 @@ def test_a_report_holds_no_formula_and_steers_no_terminal(hmtnet, report_runs, t
     assert not [line for line in lines if line.lstrip()[:1] in ("[", "*")]
 
 
+def test_what_lies_under_runs_steers_no_terminal(hmtnet, report_runs):
+    folder = report_runs.write(dataset="tiny\x1b[2J")
+    found = status.read(folder / "status.json")
+    status.write(folder / "status.json", found.then(message="\x1b[2J\u202e"))
+    for words in (["list"], ["show", folder], ["rm", folder, "--yes"]):
+        done = hmtnet("runs", *words, "--runs", report_runs.root)
+        assert done.code == 0 and not {"\x1b", "\u202e"} & set(done.out + done.err)
+
+
 def test_a_message_steers_no_terminal(hmtnet, tmp_path):
     done = hmtnet("report", tmp_path / "\x1b[2Ja\u202e")
     assert done.code == BAD_INPUT
     assert r"\x1b[2Ja\u202e" in done.err and "\x1b" not in done.err
+
+
+# --- nothing that a browser would take for markup
+
+
+EVIL = "<img src=x onerror=alert(1)>|![a](http://b.example/c)_d_&copy;"
+
+
+class Markup(HTMLParser):
+    """A page's tags and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def only_shown(text):
+    """Return whether a page shows the evil name, and has nothing of it but text."""
+    page = Markup(text)
+    given = [pair for _, attributes in page.tags for pair in attributes.items()]
+    loaded = [value for name, value in given if name == "src" and not value.startswith("data:")]
+    led = [value for name, value in given if name == "href" and ":" in value.removeprefix("data:")]
+    return EVIL in page.text and not loaded + led + [name for name, _ in given if name[:2] == "on"]
+
+
+def test_a_comparison_shows_names_and_its_tables_hold_no_formula(tmp_path):
+    names = [EVIL, "=1+1", "@sum"]
+    quality = {name: [0.1 * row, 0.5] for row, name in enumerate(names)}
+    told = Told(EVIL, ["-1.png", EVIL], quality, (EVIL,))
+    disputed = [Disputed(EVIL, ((EVIL, 0.5, b""),))]
+    page = write_comparison(tmp_path, compare_methods(quality), told, disputed)
+    assert only_shown(page.read_text(encoding="utf-8"))
+    for path in tmp_path.glob("*.csv"):
+        found = cells(path.read_text(encoding="utf-8"))
+        assert {"'=1+1", "'@sum"} <= {*found} and not {"=1+1", "@sum", "-1.png"} & {*found}
+
+
+def test_adopted_columns_stay_text_in_their_folder(hmtnet, tiny_root, tmp_path):
+    names = [EVIL, "=1+1", "../../x", "\x1b[2J"]
+    images = sorted(path.name for path in (tiny_root / "super-resolved_images").iterdir())
+    rows = [[image, *(str(row + 0.5 * i) for i in range(4))] for row, image in enumerate(images)]
+    with (tmp_path / "scores.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["image", *names], *rows])
+    before = {*tmp_path.iterdir()}
+    data = ("data=qads", f"data.root={tiny_root}", f"runs={tmp_path / 'runs'}")
+    done = hmtnet("adopt", tmp_path / "scores.csv", *data)
+    assert done.code == 0 and "\x1b" not in done.out + done.err, done.err
+    assert {*tmp_path.iterdir()} == before | {tmp_path / "runs"}
+    assert hmtnet("report", tmp_path / "runs", "--output", tmp_path / "report").code == 0
+    assert only_shown((tmp_path / "report" / "report.html").read_text(encoding="utf-8"))
+    found = cells((tmp_path / "report" / "leaderboard.csv").read_text(encoding="utf-8"))
+    assert [cell for cell in found if cell.startswith("'=1+1")]
+
+
+def test_the_page_of_scores_shows_names(tmp_path):
+    page = ScorePage(tmp_path / "page.html", EVIL, [("limits", [EVIL])], 1)
+    row = Row(
+        *(EVIL, 0.5, 0.5, None, None, 12, 16, 1.0, EVIL, EVIL, "0" * 16, "1" * 16),
+        outside=EVIL,
+    )
+    values = np.full((2, 2), 0.5, np.float32)
+    style = MapStyle(kind="levels", title=EVIL, hint=EVIL, names=(EVIL, EVIL))
+    verdict = Verdict(
+        *(0.5, 0.5, (0.0, 1.0), True, "human", None, np.zeros(0)),
+        maps={"a": values},
+        styles={"a": style},
+        layout=Layout(12, 16, 8, ((0, 0),)),
+    )
+    page.see(EVIL, np.zeros((12, 16, 3), np.uint8), verdict)
+    page.append(row)
+    page.finish([row], [Failure(EVIL, EVIL)])
+    assert only_shown(page.path.read_text(encoding="utf-8"))
+    assert ScorePage(page.path, EVIL, [], 1).rows == {EVIL: row}
+
+
+def test_the_hubs_page_of_a_model_shows_names(report_runs):
+    markdown = pytest.importorskip("markdown")
+    card = card_of(str(report_runs.write(EVIL, f"b\n\n# {EVIL}", dataset=EVIL)))
+    assert only_shown(markdown.markdown(_readme("hf://somebody/judge", {**card, "card": None})))
+
+
+def test_tensorboard_shows_names(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugin_util import markdown_to_safe_html
+
+    card = Card("k", EVIL, "a group", "a stage", True, (EVIL,), {})
+    sink = TensorBoardSink(card, LoggerSettings(name="tensorboard"), RunDirectory(tmp_path))
+    sink.tables({"predictions": Table(("image", "score"), [(EVIL, 0.5)], {})})
+    sink.finish("failed", EVIL)
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    for tag in ("about", "predictions", "state"):
+        (event,) = events.Tensors(f"{tag}/text_summary")
+        assert only_shown(markdown_to_safe_html(event.tensor_proto.string_val[0])), tag
 
 
 # --- what is read back stays exact

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, their digests, tables as CSV, JSON that is read safely."""
+"""Files that appear whole or not at all, their digests; CSV, JSON and Markdown that do no harm."""
 
 import csv
 import hashlib
@@ -13,10 +13,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from hmtnet.errors import printable
+
 OFFLINE = "HMTNET_OFFLINE"
 """The environment variable that forbids to fetch files; empty and ``0`` do not."""
 
 _MOST_VALUES = 100_000  # in a file of settings
+_MOST_DIGITS = 300  # of a whole number; beyond some more, Python has no float for it
 
 
 @contextmanager
@@ -77,16 +80,20 @@ def write_text(path: Path, text: str, durable: bool = False) -> None:
 
     A file that holds this text already is left alone, so what was written can be shown again from
     where nothing may be written.
+
+    A byte of a file's name that is no UTF-8 comes to Python as half a character. It is written as
+    an escape, which JSON reads as that half again.
     """
-    if not durable and _holds(path, text):
+    data = text.encode("utf-8", "backslashreplace")
+    if not durable and _holds(path, data):
         return
     with written_aside(path, durable) as aside:
-        aside.write_text(text, encoding="utf-8", newline="\n")
+        aside.write_bytes(data)
 
 
-def _holds(path: Path, text: str) -> bool:
+def _holds(path: Path, data: bytes) -> bool:
     try:
-        return Path(path).read_bytes() == text.encode("utf-8")
+        return Path(path).read_bytes() == data
     except OSError:
         return False
 
@@ -96,7 +103,7 @@ def read_json(path: Path, encoding: str = "utf-8") -> Any:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no JSON text in this encoding, or is nested too deeply for Python.
+        ValueError: It is no JSON text in this encoding, or as `parse_json` says.
     """
     return parse_json(path.read_text(encoding=encoding))
 
@@ -105,12 +112,19 @@ def parse_json(text: str) -> Any:
     """Return what JSON text says.
 
     Raises:
-        ValueError: It is no JSON, or is nested too deeply for Python.
+        ValueError: It is no JSON, is nested too deeply for Python, or has a number that no
+            calculation can take.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_whole)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"it has a number of {len(digits)} digits")
+    return int(digits)
 
 
 def plain_yaml(text: str) -> Any:
@@ -171,6 +185,21 @@ def harmless(cell: object) -> object:
     if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
+
+
+# What Markdown takes for markup; of the second kind not every reader knows a backslash before it.
+_MARKUP = re.compile(r"[\\`*_{}\[\]#~$]")
+_NAMED = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "&#124;"})
+
+
+def in_markdown(text: str) -> str:
+    r"""Return Markdown that shows a text as it is, on one line.
+
+    >>> print(in_markdown("a|b <script>"))
+    a&#124;b &lt;script&gt;
+    """
+    shown = printable(" ".join(text.split()))
+    return _MARKUP.sub(r"\\\g<0>", shown).translate(_NAMED)
 
 
 def as_it_was(cell: str) -> str:

@@ -17,6 +17,7 @@ from hmtnet.experiment.loggers.sink import Table
 from hmtnet.experiment.loggers.stage_log import StageLog
 from hmtnet.experiment.loggers.wandb_runs import _has_account
 from hmtnet.experiment.run_settings import LoggerSettings
+from hmtnet.files import in_markdown
 from hmtnet.metrics import srcc
 from hmtnet.storage.directory import RunDirectory
 
@@ -359,7 +360,7 @@ def test_tensorboard_has_the_same(finished, hmtnet, tiny, tmp_path):
     # Whatever is looked at meanwhile, the training is the same to the last bit.
     plain = RunDirectory(finished.stages["sfen"])
     assert directory.weights.read_bytes() == plain.weights.read_bytes()
-    assert test.image[0] in text(events, "predictions") and "label-only" in text(
+    assert in_markdown(test.image[0]) in text(events, "predictions") and "label-only" in text(
         events, "test/compared"
     )
     assert text(events, "state") == "finished"

@@ -60,6 +60,15 @@ def test_a_given_stage_brings_those_it_was_trained_on(start, finished):
         assert meta["upstream"][name]["key"] == key_of(finished.stages[name])
 
 
+@pytest.mark.parametrize("upstream", [["grading"], {"grading": "../grading"}, {"grading": {}}])
+def test_a_given_stage_that_does_not_say_what_it_was_trained_on_is_refused(
+    start, finished, runs, rewritten, upstream
+):
+    sfen = runs / finished.stages["sfen"].relative_to(finished.runs)
+    rewritten(sfen, upstream=upstream)
+    assert "has no usable 'upstream" in refusal(start(f"upstream.sfen={sfen}"))
+
+
 def refusal(done):
     assert (done.code, done.out) == (BAD_INPUT, ""), done.err
     return done.err

@@ -1,5 +1,6 @@
 """Doors for what a dataset brings: labels, tables, images, splits."""
 
+import faulthandler
 import os
 import struct
 import zlib
@@ -66,6 +67,7 @@ def _in_fork(path: Path) -> None:
     child = os.fork()
     if child == 0:
         try:
+            faulthandler.disable()  # a crash is expected
             matlab.limit_memory()
             with Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), 1)
@@ -119,7 +121,7 @@ def _frames(form: str) -> bytes:
     return written(lambda s: frames[0].save(s, form, save_all=True, append_images=frames[1:]))
 
 
-_IMAGES: dict[str, list[Sample]] = {
+IMAGES: dict[str, list[Sample]] = {
     "PNG": [raw(_image("RGB", "PNG")), _png(_image("RGB", "PNG")), _png(_image("P", "PNG"))],
     "PNG, transparent or grey": [_png(_image("RGBA", "PNG")), _png(_image("LA", "PNG"))],
     "BMP": [raw(_image(mode, "BMP")) for mode in ("RGB", "P", "1", "L")],
@@ -206,7 +208,7 @@ DATA_TARGETS = [
     ),
     *(
         Target.of_file(f"image {name}", "a.png", samples, images.decode)
-        for name, samples in _IMAGES.items()
+        for name, samples in IMAGES.items()
     ),
     Target(
         *("split file", [{"split.json": _SPLIT}]),

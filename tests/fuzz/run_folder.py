@@ -79,11 +79,34 @@ DESCRIPTION: dict[str, Any] = {
     },
     "upstream": {"grading": {"key": "b" * 12, "path": "../grading-b"}},
     "debug": None,
+    "oracle": False,
     "reference": "none",
     "selection": "validation",
+    "seen": {
+        "fingerprint": "f" * 16,
+        "split": "content-s0",
+        "train": {"images": ["0" * 16], "groups": ["1" * 16]},
+        "val": {"images": ["2" * 16], "groups": ["other/"]},
+        "upstream": [],
+    },
     "val_srcc": 0.5,
+    "grade_accuracy": {"train": 0.75, "val": 0.5},
     "cost": {"parameters": 12, "trained_parameters": 3, "seconds": 5.5, "device": "cpu"},
+    "conditions": [{"epoch": 0, "threads": 1, "cpu": "A", "gpu": None, "versions": {"torch": "2"}}],
+    "predictions": {"key": "c" * 12, "versions": {"torch": "2"}},
+    "judging": {
+        "megapixels": 0.2,
+        "tiles": 4,
+        "gflops": 0.5,
+        "seconds": 0.04,
+        "tensors_mb": 11.5,
+        "device": "A",
+        "threads": 1,
+    },
+    "learned_from": {"brightness": [19.5, 137.25], "side": [192.0, 192.0]},
 }
+CALIBRATION = {"coverage": 0.9, "half_width": 0.2, "images": 192}
+"""What a description says too where it comes without its predictions."""
 _SETTINGS = as_lines([["system: {name: plain}"], ["seed: 0"], ["size: {name: tiny}"]])
 RUN: Folder = {
     "stage.json": as_json(DESCRIPTION),

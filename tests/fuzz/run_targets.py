@@ -7,9 +7,12 @@ import json
 import re
 from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,9 +25,14 @@ from hmtnet.cli import info, sweep
 from hmtnet.cli.composing import conf_folder
 from hmtnet.cli.runs import runs
 from hmtnet.cli.words import hydra_words
+from hmtnet.data.manifest import Manifest
+from hmtnet.data.record import Record
+from hmtnet.data.split import Split
 from hmtnet.errors import SettingsError
+from hmtnet.experiment.chain import _given
 from hmtnet.experiment.conditions import differences, record, recorded
 from hmtnet.experiment.loggers.stage_log import note_of, read_note
+from hmtnet.metrics.logistic import Curve, curve
 from hmtnet.models.maps import MapStyle
 from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect
@@ -49,12 +57,30 @@ from hmtnet.synthesis.plan import PlannedImage
 from hmtnet.synthesis.recipe import claim
 from hmtnet.synthesis.worker import Workshop, _drawn
 from tests.fuzz.mutations import Sample, as_json, as_lines, raw
-from tests.fuzz.run_folder import CURVE, PREDICTIONS, RUN, STATUS, VERIFIED
+from tests.fuzz.run_folder import (
+    CALIBRATION,
+    CURVE,
+    DESCRIPTION,
+    PREDICTIONS,
+    RUN,
+    STATUS,
+    VERIFIED,
+)
 from tests.fuzz.target import Folder, Target
 
 
+@lru_cache(1_000)
+def _fitted(z: bytes, y: bytes, parameters: int) -> Curve:
+    return curve(np.frombuffer(z), np.frombuffer(y), parameters)
+
+
 def _report(root: Path) -> None:
-    report = build_report(collect([root]), "A title")
+    # Most inputs hold the same scores, and fitting their curves takes longer than all else.
+    with patch(
+        "hmtnet.metrics.mapping.curve",
+        lambda z, y, parameters: _fitted(z.tobytes(), y.tobytes(), parameters),
+    ):
+        report = build_report(collect([root]), "A title")
     for make in FILES.values():
         make(report)
     as_text(report)
@@ -81,6 +107,33 @@ def _looked_after(root: Path) -> None:
             for run in find_runs(root):
                 runs(["show", str(run.path), "--runs", str(root), "--format", form])
         runs(["prune", "--unfinished", "--yes", "--runs", str(root)])
+
+
+_CARD = raw("# A card\n\nIt judges ü.\n".encode())
+_SHARED = Manifest(
+    name="tiny",
+    root=Path("nowhere"),
+    records=tuple(Record(image=f"{i}.png", mos=i / 9, reference=f"r{i}") for i in range(9)),
+    label_kind="human",
+    mos_range=(0.0, 1.0),
+    higher_is_better=True,
+    licence="",
+    citation="",
+    digests=tuple(f"{i:016x}" for i in range(9)),
+    reference_digests=(None,) * 9,
+)
+_DEALT = Split("content", 0, (0, 1, 2), (3, 4, 5), (6, 7, 8), "content-s0", False)
+_GIVEN: Folder = {
+    "sfen/stage.json": as_json(
+        {**DESCRIPTION, "upstream": {"grading": {"key": "b" * 12, "path": "../grading"}}}
+    ),
+    "grading/stage.json": as_json({**DESCRIPTION, "stage": "grading", "upstream": {}}),
+}
+
+
+def _given_to_chain(root: Path) -> None:
+    told = SimpleNamespace(upstream={"plain": str(root / "sfen")}, stages=["joint"])
+    _given(SimpleNamespace(settings=told, manifest=_SHARED, split=_DEALT))
 
 
 def _compared(root: Path) -> None:
@@ -230,13 +283,14 @@ RUN_TARGETS = [
     Target("run directory", [RUN], lambda root: collect([root])),
     Target(
         "run directory, told (info)",
-        [{name: RUN[name] for name in ("stage.json", "predictions.csv")}],
+        [
+            {name: RUN[name] for name in ("stage.json", "predictions.csv")},
+            {"stage.json": as_json({**DESCRIPTION, "calibration": CALIBRATION}), "card.md": _CARD},
+        ],
         _info,
     ),
-    Target(
-        *("run directory, reported", [{f"plain-a/{n}": s for n, s in RUN.items()}], _report),
-        costly=True,
-    ),
+    Target("run directory, given to a chain", [_GIVEN], _given_to_chain),
+    Target("run directory, reported", [{f"plain-a/{n}": s for n, s in RUN.items()}], _report),
     Target("run directory, verified", [VERIFIED], _verified),
     Target(
         "runs, listed and shown",

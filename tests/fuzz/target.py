@@ -22,7 +22,6 @@ class Target:
         read: Reads a folder; may raise hmtnet's own errors and nothing else.
         files_only: Whether names of files are left as they are.
         allowed: Audit events that reading may raise.
-        costly: Whether one input takes a good part of a second, so that fewer must do.
     """
 
     name: str
@@ -30,7 +29,6 @@ class Target:
     read: Callable[[Path], object]
     files_only: bool = False
     allowed: tuple[str, ...] = ()
-    costly: bool = False
 
     @classmethod
     def of_file(

@@ -1,5 +1,6 @@
 """What reading a file must never do: write elsewhere, start a program, connect, run a pickle."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -12,7 +13,15 @@ SECONDS = 10.0
 """Of processor time that one input may take; on a quiet machine none takes a tenth of it."""
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod")
+_CHANGES = {  # which argument is a path, and which the open folder that it may start from
+    "os.remove": {0: 1},
+    "os.rmdir": {0: 1},
+    "os.mkdir": {0: 2},
+    "os.chmod": {0: 2},
+    "os.rename": {0: 2, 1: 3},
+    "os.link": {0: 2, 1: 3},
+    "os.symlink": {1: 2},
+}
 _ACTS = (
     *("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect"),
     *("pickle.find_class", "webbrowser.open", "ctypes.dlopen"),
@@ -30,29 +39,34 @@ class TooSlowError(Exception):
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if _seen is None:
         return
+    touched = []
     if event == "open":
         path, mode, flags = arguments
-        if isinstance(path, int) or not (flags & _WRITES or set(str(mode)) & set("wax+")):
-            return
-        paths = [path]
+        if not isinstance(path, int) and (flags & _WRITES or set(str(mode)) & set("wax+")):
+            touched = [os.path.realpath(os.fsdecode(path))]
     elif event in _CHANGES:
-        paths = [path for path in arguments[:2] if isinstance(path, (str, bytes, os.PathLike))]
+        touched = [
+            _resolved(arguments[place], arguments[folder])
+            for place, folder in _CHANGES[event].items()
+            if not isinstance(arguments[place], int)
+        ]
     elif event in _ACTS and event not in _allowed:
         _seen.append(f"{event} {str(arguments)[:200]}")
-        return
-    else:
-        return
-    for path in paths:
-        found = _resolved(os.fsdecode(path), event in _CHANGES)
+    for found in touched:
         if not any(Path(found).is_relative_to(folder) for folder in _inside):
             _seen.append(f"{event} {found}")
 
 
-def _resolved(path: str, is_link_itself: bool) -> str:
-    """Return what is touched: of a link what it leads to, unless it is removed or renamed."""
-    if not is_link_itself:
-        return os.path.realpath(path)
-    return f"{os.path.realpath(Path(path).parent)}/{Path(path).name}"
+def _resolved(path: str | bytes | os.PathLike, folder: int) -> str:
+    """Return what is changed: of a link itself, not what it leads to."""
+    path = Path(os.fsdecode(path))
+    if folder < 0:
+        base = Path()
+    elif sys.platform == "darwin":
+        base = Path(os.fsdecode(fcntl.fcntl(folder, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
+    else:
+        base = Path(f"/proc/self/fd/{folder}")
+    return f"{os.path.realpath(base / path.parent)}/{path.name}"
 
 
 sys.addaudithook(_hook)

@@ -1,10 +1,14 @@
 """Doors for weights: artifacts, checkpoints, what others have trained."""
 
+import functools
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import safetensors.torch
 import torch
 
@@ -14,9 +18,12 @@ from hmtnet.models.backbone import BackboneSettings
 from hmtnet.models.plain.network import SYSTEM, PlainSettings, PlainStageSettings
 from hmtnet.models.weights import read_weights
 from hmtnet.scoring.restore import restore
+from hmtnet.scoring.scorer import Scorer
 from hmtnet.settings import plain
+from hmtnet.web.desk import Desk
+from tests.fuzz.data_targets import IMAGES
 from tests.fuzz.mutations import as_json, raw
-from tests.fuzz.run_folder import DESCRIPTION, WEIGHTS, safetensors_sample
+from tests.fuzz.run_folder import CALIBRATION, DESCRIPTION, WEIGHTS, safetensors_sample
 from tests.fuzz.target import Folder, Target, written, zipped
 
 # Of a version that did not write digests down, so that what lies beside it is read.
@@ -58,13 +65,41 @@ def network(root: Path) -> None:
     restore(root)
 
 
+_PIXELS = np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
+
+
+def _judging(root: Path) -> None:
+    network(root)
+    Scorer(root, "cpu")(_PIXELS)
+
+
+def _uploaded(path: Path) -> None:
+    with patch.object(tempfile, "tempdir", str(path.parent)):
+        found = _desk()(path.read_bytes(), maps=True)
+    json.dumps(found, allow_nan=False)
+
+
+@functools.cache
+def _desk() -> Desk:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, sample in tiny_network().items():
+            (Path(folder) / name).write_bytes(sample.data)
+        network(Path(folder))
+        return Desk(Scorer(folder, "cpu"), "tiny")
+
+
 def tiny_network() -> Folder:
     """Return the artifact of a network as small as can be."""
     settings = PlainStageSettings(network=PlainSettings(backbone=BackboneSettings(widths=(4, 4))))
     network = SYSTEM.stages[0].network(settings, None)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     weights = safetensors.torch.save(state)
-    meta = {**DESCRIPTION, "settings": plain(settings), "upstream": {}}
+    meta = {
+        **DESCRIPTION,
+        "settings": plain(settings),
+        "upstream": {},
+        "calibration": CALIBRATION,
+    }
     return {"stage.json": as_json(meta), "stage.safetensors": safetensors_sample(weights)}
 
 
@@ -84,5 +119,9 @@ WEIGHTS_TARGETS = [
     Target.of_file(
         *("checkpoint", "epoch-0001.ckpt", [raw(_CHECKPOINT), zipped(_CHECKPOINT)], _resumed)
     ),
-    Target("stage.json, restored", [tiny_network()], network, files_only=True),
+    Target("stage.json, restored and judging", [tiny_network()], _judging, files_only=True),
+    Target.of_file(
+        *("upload to hmtnet serve", "image", [sample for s in IMAGES.values() for sample in s]),
+        _uploaded,
+    ),
 ]

@@ -41,7 +41,7 @@ def benchmark(arguments: Sequence[str]) -> int:
     if given.format == "json":
         print(json.dumps({"model": given.model, "sizes": rows}, indent=2, ensure_ascii=False))
     elif given.format == "csv":
-        print(csv_text(rows[0], (row.values() for row in rows)), end="")
+        print(csv_text(rows[0], (row.values() for row in rows), for_people=True), end="")
     else:
         print(_table(given.model, rows))
     return 0

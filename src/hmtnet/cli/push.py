@@ -12,7 +12,7 @@ from hmtnet.artifact.shipped import find_model
 from hmtnet.cli.info import card_of, told_of
 from hmtnet.cli.score import check_model
 from hmtnet.errors import ArtifactError
-from hmtnet.files import write_text
+from hmtnet.files import in_markdown, write_text
 
 
 def push(arguments: Sequence[str]) -> int:
@@ -76,7 +76,8 @@ def _check_alone(alone: Path, folder: Path) -> None:
 def _readme(address: str, card: dict[str, Any]) -> str:
     """Write the page that the hub shows."""
     name, _ = parse(address)
-    lines = [f"- **{what}**: {'; '.join(texts)}" for what, texts in told_of(card) if texts]
+    told = {what: in_markdown("; ".join(texts)) for what, texts in told_of(card) if texts}
+    lines = [f"- **{what}**: {text}" for what, text in told.items()]
     own = [card["card"].rstrip(), ""] if card["card"] else []
     return "\n".join(
         [

@@ -10,7 +10,7 @@ from typing import Any
 
 from hmtnet.artifact.description import META_FILE, changed_of, is_verifiable, read_document
 from hmtnet.artifact.digests import RECORDED
-from hmtnet.errors import ArtifactError, HmtnetError, SettingsError, nearest
+from hmtnet.errors import ArtifactError, HmtnetError, SettingsError, nearest, printable
 from hmtnet.files import size_words
 from hmtnet.report.render.formats import DASH, counted
 from hmtnet.report.render.terminal import cell, text_table
@@ -110,8 +110,8 @@ def _show(given: argparse.Namespace, found: Sequence[FoundRun]) -> None:
         "files": _verified(run),
         "left over": ", ".join(str(path.relative_to(run.path)) for path in leftovers(run)) or DASH,
     }
-    print(run.path)
-    print("\n".join(f"{name:<11}{text}" for name, text in lines.items()))
+    told = [str(run.path), *(f"{name:<11}{text}" for name, text in lines.items())]
+    print(printable("\n".join(told)))
 
 
 def _rm(given: argparse.Namespace, found: Sequence[FoundRun]) -> None:
@@ -199,7 +199,7 @@ def _verified(run: FoundRun) -> str:
 
 
 def _name(run: FoundRun, folder: Path) -> str:
-    return str(run.path.relative_to(folder))
+    return printable(str(run.path.relative_to(folder)))
 
 
 def _names(found: Iterable[FoundRun], folder: Path) -> str:

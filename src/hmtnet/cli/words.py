@@ -109,6 +109,8 @@ def _value(word: str, value: str, multirun: bool) -> str:
             reason = str(error).partition("\n")[0]
             raise SettingsError(f"'{word}' cannot be read: {reason}.") from error
         return _unread(word, value, multirun)
+    except ValueError as error:  # a number of more digits than Python reads
+        raise SettingsError(f"'{word[:80]} …' cannot be read: {error}.") from error
     found = override._value  # as parsed: value() does not tell quoted text from plain text
     if override.is_sweep_override():
         if multirun:

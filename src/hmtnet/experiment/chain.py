@@ -146,10 +146,11 @@ def _given(context: RunContext) -> dict[str, UpstreamStage]:
         name: _accept(context, name, find_model(told)) for name, told in settings.upstream.items()
     }
     for given in list(found.values()):
-        for name, reference in store.read_meta(given.path)["upstream"].items():
+        meta = store.read_meta(given.path)
+        for name in need(given.path, meta, dict, "upstream"):
             if name not in found and name not in settings.stages:
-                path = os.path.normpath(given.path / reference["path"])
-                found[name] = _accept(context, name, Path(path))
+                path = given.path / need(given.path, meta, str, "upstream", name, "path")
+                found[name] = _accept(context, name, Path(os.path.normpath(path)))
     return found
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from hmtnet.errors import DataError, listed
-from hmtnet.files import write_text
+from hmtnet.files import parse_json, write_text
 from hmtnet.synthesis.listing import LOG, write_listings
 from hmtnet.synthesis.methods import NEED_OTHERS, Toolbox
 from hmtnet.synthesis.photographs import survey
@@ -131,7 +131,7 @@ def _read_log(shop: Workshop, images: Iterable[PlannedImage]) -> dict[str, Row]:
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         # A line that a killed process or a bad disk has left: its image is scored again.
         with suppress(ValueError, KeyError, TypeError, RecursionError):
-            row = json.loads(line)
+            row = parse_json(line.decode())
             found[row["image"]] = row
     named = [image for image in images if image.name in found]
     kept = {i.name: found[i.name] for i in named if shop.knows(i, found[i.name])}

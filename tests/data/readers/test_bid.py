@@ -93,6 +93,13 @@ def test_one_error_lists_all_faults(make, grades):
     assert "1 images without a label (ImageDatabase/DatabaseImage0586.JPG)" in message
 
 
+def test_numbers_of_any_length_make_a_name(make):
+    rows = [["0001", 3.5], ["9" * 5000, 1]]
+    with pytest.raises(DataError, match="1 names that no file can have") as error:
+        read(make(rows=rows, grades="DatabaseGrades.csv"))
+    assert "2 images without a label" in str(error.value)  # of three
+
+
 def test_a_damaged_spreadsheet(make):
     root = make()
     (root / "DatabaseGrades.xls").write_bytes(b"<html>not found</html>")

@@ -65,6 +65,14 @@ def test_names_are_sorted_and_counted_without_letter_case(faults):
         faults.check()
 
 
+def test_a_name_that_no_file_can_have_is_named(faults):
+    longest, longer = "a/" + "9" * 255, "9" * 5000
+    labels = [Label(longest, 1, "line 1"), Label(longer, 2, "line 2")]
+    assert [label.name for label in once_each(labels, faults)] == [longest]
+    with pytest.raises(DataError, match=r"1 names that no file can have \(line 2: '9{50}' …\)"):
+        faults.check()
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_finite_number_is_read_back(value):
     assert number_in(repr(value)) == value

@@ -81,6 +81,16 @@ def test_a_missing_variable_names_the_nearest(tmp_path):
         file.text("mos")
 
 
+def test_a_variable_whose_name_is_no_utf8_is_named_as_text(tmp_path):
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        file[b"mos\xff"] = np.eye(2)
+        file["mos"] = np.eye(2)
+    file = load(tmp_path / "a.mat")
+    assert set(file.variables) == {"mos", "mos\\xff"}
+    with pytest.raises(DataError, match="no variable 'names', only "):
+        file.text("names")
+
+
 @pytest.mark.parametrize("version", ["5", "5 compressed", "7.3"])
 def test_a_truncated_file_is_never_read_as_a_whole_one(tmp_path, hdf5, version):
     path = tmp_path / "a.mat"

@@ -14,11 +14,12 @@ from jinja2 import UndefinedError
 from hmtnet.artifact.predictions import read
 from hmtnet.artifact.thumbnails import THUMBNAILS, thumbnail_name, write_thumbnail
 from hmtnet.errors import DataError
+from hmtnet.files import in_markdown
 from hmtnet.metrics import srcc
 from hmtnet.report.numbers.build import build_report
 from hmtnet.report.numbers.collect import collect
 from hmtnet.report.numbers.run import BEST_ON_TEST
-from hmtnet.report.render import latex, markdown
+from hmtnet.report.render import latex
 from hmtnet.report.render.csv_file import as_csv
 from hmtnet.report.render.json_document import as_document
 from hmtnet.report.render.latex import as_latex
@@ -201,7 +202,7 @@ def test_what_a_name_holds_breaks_nothing(runs):
     assert EVIL in page.words
     assert "<script>alert" not in text
     for line in as_markdown(found).splitlines():
-        assert not re.search(r"(?<!\\)<", line)
+        assert "<" not in line
     tables = [line for line in as_markdown(found).splitlines() if line.startswith("|")]
     assert tables
     balanced(as_latex(found))
@@ -341,7 +342,7 @@ def test_escaping_of_text():
         r"\textless{}y\textgreater{}"
     )
     assert latex.escape("two\nlines") == "two lines"
-    assert markdown.escape("| <a> *b* _c_\nd") == r"\| \<a\> \*b\* \_c\_ d"
+    assert in_markdown("| <a> *b* _c_\nd") == r"&#124; &lt;a&gt; \*b\* \_c\_ d"
 
 
 def test_markdown_tables_have_as_many_cells_as_columns(qads):

@@ -102,3 +102,12 @@ def test_a_row_that_makes_no_sense_is_refused(write, tmp_path, old, new):
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(DataError, match="something else than a page of scores"):
         ScorePage(path, "some", [], 1)
+
+
+def test_a_page_whose_shares_lack_a_name_is_refused(write, tmp_path):
+    text = write(1)
+    assert text.count("&#34;one&#34;, &#34;other&#34;") == 1
+    text = text.replace("&#34;one&#34;, &#34;other&#34;", "&#34;one&#34;")
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="shares without a name"):
+        ScorePage(tmp_path / "page.html", "some", [], 1)

@@ -29,7 +29,7 @@ FACTS = Facts(
 def _name(row: Row) -> str:
     """Make the image's name from its number; empty where the cell holds no number."""
     number = text_of(row["Image Number"]).removesuffix(".0")
-    return f"DatabaseImage{int(number):04d}.JPG" if number.isdecimal() else ""
+    return f"DatabaseImage{number.lstrip('0'):0>4}.JPG" if number.isdecimal() else ""
 
 
 LAYOUT = Layout(

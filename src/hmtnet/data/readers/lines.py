@@ -9,6 +9,8 @@ from hmtnet.data.readers.assemble import Faults
 from hmtnet.data.readers.folder import decode_text
 from hmtnet.data.record import Official
 
+_LONGEST_NAME = 255
+
 
 @dataclass(frozen=True)
 class Label:
@@ -68,9 +70,16 @@ def read_label_lines(
 
 
 def once_each(labels: Iterable[Label], faults: Faults) -> list[Label]:
-    """Sort labels by name; a name that has several, in whatever letter case, is a fault."""
+    """Sort labels by name; a name that has several, in whatever letter case, is a fault.
+
+    So is one that is longer than a file system allows: numbers in it can have more digits than
+    Python reads.
+    """
     known: dict[str, Label] = {}
     for label in labels:
+        if len(label.name.rpartition("/")[2]) > _LONGEST_NAME:
+            faults.add("names that no file can have", f"{label.where}: {label.name[:50]!r} …")
+            continue
         if label.name.lower() in known:
             faults.add("names with more than one label", f"{label.where}: {label.name}")
         known[label.name.lower()] = label

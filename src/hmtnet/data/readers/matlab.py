@@ -151,9 +151,11 @@ def _load_hdf5(path: Path) -> dict[str, npt.NDArray[Any] | list[str]]:
             _check_size(name, item.nbytes, most)
             return item[()]
 
-        for name, item in file.items():
+        for key, item in file.items():
             if not isinstance(item, h5py.Dataset):
                 continue
+            # h5py leaves a name that is no UTF-8 as it is.
+            name = key if isinstance(key, str) else key.decode(errors="backslashreplace")
             # HDF5 stores MATLAB's columns as rows, and instead of an empty array its size.
             kind = item.attrs.get("MATLAB_class", b"")
             value = content(name, item, _MOST_TEXT if kind == b"char" else _MOST_BYTES).T

@@ -9,6 +9,7 @@ from hmtnet.experiment.context import RunContext
 from hmtnet.experiment.loggers.card import Card
 from hmtnet.experiment.loggers.sink import Picture, Table
 from hmtnet.experiment.run_settings import LoggerSettings
+from hmtnet.files import in_markdown
 from hmtnet.models.task import SELECTED_BY
 from hmtnet.storage.directory import RunDirectory
 
@@ -79,7 +80,7 @@ class TensorBoardSink:
 
     def finish(self, state: str, message: str) -> None:
         """Add the state as a text, and close the file."""
-        self._writer.add_text("state", f"{state} {message}".strip())
+        self._writer.add_text("state", in_markdown(f"{state} {message}"))
         self._logger.finalize("success" if state == "finished" else state)
 
     def _text(self, name: str, columns: Any, rows: Any) -> None:
@@ -98,7 +99,7 @@ def _line(cells: Any) -> str:
 def _cells(cells: Any) -> Iterator[str]:
     for cell in cells:
         text = f"{cell:.4g}" if isinstance(cell, float) else "" if cell is None else str(cell)
-        yield text.replace("|", "\\|").replace("\n", " ")
+        yield in_markdown(text)
 
 
 def _beside(pictures: list[Picture]) -> Picture:

@@ -1,9 +1,8 @@
 """The report as Markdown, for a repository or a pull request."""
 
-import re
 from collections.abc import Iterable
 
-from hmtnet.errors import printable
+from hmtnet.files import in_markdown
 from hmtnet.report.numbers.model import Report, Section
 from hmtnet.report.render.layout import Cell, Table
 from hmtnet.report.render.tables import (
@@ -16,24 +15,21 @@ from hmtnet.report.render.tables import (
 )
 from hmtnet.report.render.words import how_computed, introduction
 
-# What Markdown or the HTML inside it would take for markup.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
-
 
 def as_markdown(report: Report) -> str:
     """Return the report's tables and notes as GitHub-flavoured Markdown."""
-    lines = [f"# {escape(report.title)}", "", *map(escape, introduction(report)), ""]
+    lines = [f"# {in_markdown(report.title)}", "", *map(in_markdown, introduction(report)), ""]
     for section in report.sections:
-        lines += [f"## {escape(section.grounds.title)}", ""]
-        lines += [f"> {escape(note)}\n" for note in section.notes]
+        lines += [f"## {in_markdown(section.grounds.title)}", ""]
+        lines += [f"> {in_markdown(note)}\n" for note in section.notes]
         for table in tables_of(section):
             lines += [_table(table), ""]
     if report.problems:
         lines += ["## Problems", ""]
-        lines += [f"- {escape(str(problem))}" for problem in report.problems]
+        lines += [f"- {in_markdown(str(problem))}" for problem in report.problems]
         lines += [""]
     lines += ["## How each number is computed", ""]
-    lines += [f"- {escape(text)}" for text in how_computed(report)]
+    lines += [f"- {in_markdown(text)}" for text in how_computed(report)]
     return "\n".join(lines) + "\n"
 
 
@@ -50,32 +46,24 @@ def tables_of(section: Section) -> list[Table]:
     return [table for table in tables if table is not None and table.rows]
 
 
-def escape(text: str) -> str:
-    r"""Make text that Markdown shows as it is, on one line.
-
-    >>> print(escape("a|b <script>"))
-    a\|b \<script\>
-    """
-    return _SPECIAL.sub(r"\\\1", printable(" ".join(text.split())))
-
-
 def _table(table: Table) -> str:
     lines = [
-        f"**{escape(table.caption)}**",
+        f"**{in_markdown(table.caption)}**",
         "",
-        _line(escape(column.title) for column in table.columns),
+        _line(in_markdown(column.title) for column in table.columns),
         _line(":---" if column.text else "---:" for column in table.columns),
     ]
     for block, rows in table.blocks:
         if block:
-            lines.append(_line([f"**{escape(block)}**", *("" for _ in table.columns[1:])]))
+            lines.append(_line([f"**{in_markdown(block)}**", *("" for _ in table.columns[1:])]))
         lines += [_line(map(_cell, row.cells)) for row in rows]
-    return "\n".join([*lines, "", *(f"{escape(note)}\n" for note in table.notes)]).rstrip() + "\n"
+    notes = [f"{in_markdown(note)}\n" for note in table.notes]
+    return "\n".join([*lines, "", *notes]).rstrip() + "\n"
 
 
 def _cell(cell: Cell) -> str:
-    text = f"**{escape(cell.text)}**" if cell.strong else escape(cell.text)
-    return f"{text} ({escape(cell.below)})" if cell.below else text
+    text = f"**{in_markdown(cell.text)}**" if cell.strong else in_markdown(cell.text)
+    return f"{text} ({in_markdown(cell.below)})" if cell.below else text
 
 
 def _line(cells: Iterable[str]) -> str:

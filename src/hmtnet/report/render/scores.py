@@ -290,6 +290,8 @@ def _read_back(kept: str, pictures: Sequence[str]) -> tuple[Row, Shown]:
         raise ValueError(f"grade {row.grade} of {shown.grades}")
     if not all(0 <= share <= 1 for bars in shown.levels for s in bars.shares for share in s):
         raise ValueError("a share beyond 0 to 1")
+    if any(len(shares) != len(bars.names) for bars in shown.levels for shares in bars.shares):
+        raise ValueError("shares without a name, or names without a share")
     thumbnail, *larger = pictures
     if len(larger) != (1 + len(shown.maps) if shown.maps or shown.levels else 0):
         raise ValueError("a row lacks pictures")
