@@ -22,6 +22,15 @@ def network():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 1))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, network, value):
+    state = network.state_dict()
+    state["2.weight"][0, 1] = value
+    store.save(tmp_path / "run", state, META)
+    with pytest.raises(ArtifactError, match=r"numbers that are not finite \(2\.weight\)"):
+        store.load(tmp_path / "run")
+
+
 def test_save_and_load_return_the_same(tmp_path, network):
     state = network.state_dict()
     store.save(tmp_path / "run", state, META)

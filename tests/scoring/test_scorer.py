@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from hmtnet.artifact import predictions as prediction_files
+from hmtnet.artifact import store
 from hmtnet.data.crops import pad_to
 from hmtnet.errors import ArtifactError, DataError, SettingsError
 from hmtnet.models.hmtnet.settings import SFENStageSettings
@@ -198,6 +199,15 @@ def test_half_precision_says_about_the_same(joint, noise):
     folder, image = joint()[0], noise(100, 130)
     exact, half = (Scorer(folder, "cpu", half=half)(image).unit_score for half in (False, True))
     assert exact != half and half == pytest.approx(exact, abs=0.05)
+
+
+def test_a_network_without_a_finite_score_is_refused(joint, noise):
+    folder = joint()[0]
+    found = store.load(folder)
+    huge = {n: t.fill_(3e38) if n.endswith("weight") else t for n, t in found.tensors.items()}
+    store.save(folder, huge, found.meta)
+    with pytest.raises(ArtifactError, match=r"gives no finite score: its weights are too large\.$"):
+        Scorer(folder, "cpu")(noise(60, 60))
 
 
 def test_the_spread_over_tiles(joint, noise):

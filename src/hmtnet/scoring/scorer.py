@@ -153,6 +153,7 @@ class Scorer:
             scale: The image's scale factor; None where it is unknown, and 1 pixel is allowed.
 
         Raises:
+            ArtifactError: The network gives no finite score.
             DataError: An image cannot be read, is no 8-bit RGB, or is of another size than its
                 reference.
             SettingsError: The stage needs a reference and there is none, or the other way round; or
@@ -253,6 +254,11 @@ class Scorer:
         maps: dict[str, Any],
         styles: dict[str, MapStyle],
     ) -> Verdict:
+        if not all(bool(torch.isfinite(mean).all()) for mean in means.values()):
+            raise ArtifactError(
+                "The network gives no finite score: its weights are too large"
+                + (" for half precision. Load it without half=True." if self._half else ".")
+            )
         meaning = (self.mos_range, self.higher_is_better)
         verdict = verdict_of(
             *(means, tiles.layout, maps, styles),
