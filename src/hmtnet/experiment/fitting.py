@@ -10,8 +10,9 @@ from typing import Any
 import lightning as L
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, EMAWeightAveraging
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.loggers import Logger
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from hmtnet.data.datamodule import QualityData
 from hmtnet.errors import SettingsError
@@ -89,7 +90,9 @@ def fit(
         *(*before, Divergence(status.stage), record, stopping, checkpoints)
     ]
     if fit_settings.ema > 0:
-        callbacks.append(EMAWeightAveraging(decay=fit_settings.ema))
+        # Lightning's own exponential average, decay * a + (1 - decay) * b, lets constants and what
+        # is frozen drift in their last digits; this one leaves what is equal alone.
+        callbacks.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(fit_settings.ema)))
     if fit_settings.early_stopping is not None:
         callbacks.append(Stopping(fit_settings.early_stopping))
     callbacks += after
