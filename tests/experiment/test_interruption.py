@@ -359,6 +359,19 @@ def test_predictions_that_were_removed_are_made_again(hmtnet, tiny, finished, ru
     assert path.read_bytes() == before
 
 
+def test_averaged_weights_predict_again_what_they_did(hmtnet, tiny, runs):
+    # An average of equal numbers must be that number: constants are not in the artifact.
+    words = tiny(runs, "stages=[grading,sfen]", "system.sfen.ema=0.95", "system.sfen.epochs=3")
+    others = {*runs.glob("*/*/sfen-*")}
+    assert hmtnet(*words).code == 0
+    (own,) = {*runs.glob("*/*/sfen-*")} - others
+    file = own / "predictions.csv"
+    before = file.read_bytes()
+    file.unlink()
+    assert hmtnet(*words).code == 0
+    assert file.read_bytes() == before
+
+
 def test_predictions_by_other_code_are_made_again_without_training(
     hmtnet, tiny, finished, runs, rewrite
 ):
