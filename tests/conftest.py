@@ -134,8 +134,7 @@ def tiny(tiny_root):
             *("size.crops={size: 48, count: 1, grid: 1}", "size.batch_size=4"),
             *("size.backbone.widths=[16,16]", "system.sfen.network.levels=2"),
             *("system.grades.count=3", "system.grading.epochs=1"),
-            # Of a few steps, an average is still what they began from.
-            *("system.grading.ema=0", "system.sfen.ema=0", "system.joint.ema=0"),
+            "size.ema=0",  # of a few steps, an average is still what they began from
             *("system.sfen.epochs=2", "system.joint.epochs=1", *more),
         ]
 

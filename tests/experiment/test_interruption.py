@@ -21,7 +21,7 @@ from hmtnet.storage.status import GONE
 # Five epochs on a third of the references, whose best is neither the first nor always the last.
 WORDS = (
     *("stages=[grading,sfen]", "system.sfen.epochs=5", "split.fractions=[0.34,0.33,0.33]"),
-    "seed=6",
+    *("seed=6", "system.sfen.optimizer.loaded_lr=1e-3"),
 )
 EPOCHS = 5
 

@@ -189,10 +189,9 @@ def unknown_key(document):
         (lambda d: d["grades"].update(edges_unit="ab"), "(found 'ab')"),
         (lambda d: d["grades"].update(edges_unit=[None]), "must ascend"),
         (lambda d: d["grades"].update(edges_unit=[[0.5]]), "must ascend"),
-        (lambda d: d["grades"].update(edges_unit=[10**400]), "must ascend"),
         (lambda d: d["settings"].update(epochs=-1), "epochs"),
         (lambda d: d["settings"]["network"].update(embedding=-3), "negative dimension"),
-        (lambda d: d["settings"]["optimizer"].update(lr=10**400), "a finite number"),
+        (lambda d: d["settings"]["optimizer"].update(lr=10**400), "a number of 401 digits"),
         (lambda d: d.update(system="theirs"), "Unknown system 'theirs'"),
         (lambda d: d.update(stage="gradin"), "no stage 'gradin'"),
         (lambda d: d["grades"].update(edges_unit=[0.5, 0.4]), "edges must ascend"),
@@ -203,7 +202,7 @@ def test_a_description_that_cannot_be_built_is_an_artifacts_fault(
     chain, tmp_path, rewrite, change, message
 ):
     rewrite(tmp_path / "grading-a1", change)
-    with pytest.raises(ArtifactError, match="Train the stage again") as error:
+    with pytest.raises(ArtifactError, match=r"[Tt]rain the stage again") as error:
         restore(tmp_path / "grading-a1")
     assert message in str(error.value) and "grading-a1/stage.json" in str(error.value)
 

@@ -206,7 +206,9 @@ def test_a_network_without_a_finite_score_is_refused(joint, noise):
     found = store.load(folder)
     huge = {n: t.fill_(3e38) if n.endswith("weight") else t for n, t in found.tensors.items()}
     store.save(folder, huge, found.meta)
-    with pytest.raises(ArtifactError, match=r"gives no finite score: its weights are too large\.$"):
+    with pytest.raises(
+        DataError, match=r"no finite score of the image: its weights are too large\.$"
+    ):
         Scorer(folder, "cpu")(noise(60, 60))
 
 

@@ -71,4 +71,4 @@ def test_a_score_that_is_no_number_is_none(spread, save, tmp_path):
     scorer.restored.network.offset.data.fill_(float("nan"))
     save("in/a.png")
     (found,) = score(scorer, tmp_path / "in")
-    assert "is nan" in found.reason
+    assert "no finite score" in found.reason

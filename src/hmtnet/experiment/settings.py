@@ -21,6 +21,7 @@ class SizeSettings:
         epochs: Of a system of one stage.
         lr: Of what starts from random weights.
         batch_size: Images per step and process.
+        ema: Decay per step of averaged weights; 0 keeps none.
         crops: How an image is looked at.
         backbone: The feature extractor.
     """
@@ -29,6 +30,7 @@ class SizeSettings:
     epochs: int
     lr: float
     batch_size: int
+    ema: float
     crops: CropSettings
     backbone: BackboneSettings
 

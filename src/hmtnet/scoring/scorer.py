@@ -153,9 +153,8 @@ class Scorer:
             scale: The image's scale factor; None where it is unknown, and 1 pixel is allowed.
 
         Raises:
-            ArtifactError: The network gives no finite score.
-            DataError: An image cannot be read, is no 8-bit RGB, or is of another size than its
-                reference.
+            DataError: An image cannot be read, is no 8-bit RGB, is of another size than its
+                reference, or gets no finite score.
             SettingsError: The stage needs a reference and there is none, or the other way round; or
                 there is a scale factor without a reference, or one below 1.
         """
@@ -255,8 +254,8 @@ class Scorer:
         styles: dict[str, MapStyle],
     ) -> Verdict:
         if not all(bool(torch.isfinite(mean).all()) for mean in means.values()):
-            raise ArtifactError(
-                "The network gives no finite score: its weights are too large"
+            raise DataError(
+                "The network gives no finite score of the image: its weights are too large"
                 + (" for half precision. Load it without half=True." if self._half else ".")
             )
         meaning = (self.mos_range, self.higher_is_better)

@@ -1,7 +1,6 @@
 """Many image files scored one after another, whatever some of them are like."""
 
 import glob
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -124,8 +123,6 @@ class Series:
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
             return Failure(image.name, _NO_MEMORY)
-        if not math.isfinite(verdict.score):
-            return Failure(image.name, f"the network's score of it is {verdict.score}.")
         layout = verdict.layout  # of the part that an image has in common with its reference
         pixels = opened.pixels[: layout.height, : layout.width]
         if self._maps is not None:
