@@ -188,6 +188,7 @@ def test_a_change_beyond_the_spread_is_named_and_computed_labels_are_pseudo_mos(
     assert not re.search("(?<!pseudo-)MOS", everything)
 
 
+@pytest.mark.full
 def test_one_split_answers_nothing(execute, finished):
     text, _ = execute(ABLATION, trains=False, HMTNET_RUNS=finished.runs, HMTNET_DATASET="qads")
     assert text.replace("\n", " ").startswith(

@@ -35,6 +35,7 @@ def test_a_file_gets_one_line_per_epoch_and_nothing_is_overwritten(finished):
     assert "0:00 left" in lines[-1] and "predicting test images" in told.splitlines()
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals")
 def test_a_terminal_shows_one_line_that_is_overwritten(tiny, tmp_path):
     shown = in_terminal(tiny(tmp_path, "stages=[grading]"))

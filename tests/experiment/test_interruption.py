@@ -76,6 +76,7 @@ def words(tiny, tmp_path, uninterrupted):
     return tiny(runs, *WORDS)
 
 
+@pytest.mark.full
 def test_killed_in_the_middle_of_stage_2_it_resumes_to_the_same_bits(
     hmtnet, hmtnet_process, words, tmp_path, uninterrupted
 ):
@@ -432,6 +433,7 @@ def test_what_cannot_be_made_again_is_refused_by_name(hmtnet, tiny, finished, ru
     assert done.code == BAD_INPUT and f"{path} was changed after it was written" in done.err
 
 
+@pytest.mark.full
 def test_of_two_processes_one_trains_and_the_other_waits_and_reuses(
     hmtnet, hmtnet_process, tiny, tmp_path, monkeypatch
 ):
