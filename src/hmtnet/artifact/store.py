@@ -112,10 +112,10 @@ def load(folder: Path) -> Artifact:
         tensors = safetensors.torch.load(data)
     except SafetensorError as error:
         raise damaged(path, f"it is no safetensors file ({error})") from error
-    endless = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
-    if endless:
+    unusable = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+    if unusable:
         # Whatever such a network says is no score.
-        raise damaged(path, f"it holds numbers that are not finite ({listed(endless)})")
+        raise damaged(path, f"it holds numbers that are not finite ({listed(unusable)})")
     return Artifact(folder, without_envelope(document), tensors, digest)
 
 

@@ -3,7 +3,6 @@
 import logging
 import netrc
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +31,7 @@ def start(card: Card, settings: LoggerSettings, directory: RunDirectory) -> Any:
         wandb.env.get_cache_dir().mkdir(parents=True, exist_ok=True)
     except OSError:
         # Without a place for its own log, W&B's service would write it to the terminal.
-        os.environ["WANDB_CACHE_DIR"] = str(Path(tempfile.gettempdir(), "wandb"))
+        os.environ["WANDB_CACHE_DIR"] = str((directory.path / "wandb").resolve())
     # What an earlier stage left open, because W&B failed on it half-way.
     wandb.finish()
     offline = "offline" in (settings.mode, os.environ.get("WANDB_MODE")) or (

@@ -24,7 +24,7 @@ const told = (found) => {
   return `${label} ${found.score.toFixed(3)}${grade}${unlike}`;
 };
 const between = (found) => found.interval_low === null ? [] : [made("span", {
-  className: "below", title: "interval that holds 90 % of labels of images like those the model was tried on",
+  className: "below", title: "interval around the score; hmtnet info says how many labels it holds",
   textContent: `${found.interval_low.toFixed(3)} to ${found.interval_high.toFixed(3)}`,
 })];
 const picture = (base64) => `data:image/webp;base64,${base64}`;
